@@ -1,0 +1,172 @@
+//! One attempt of one device, from its first packet to its config.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::word_enum;
+use crate::id::row_id;
+use crate::{DeviceId, Timestamp};
+
+row_id! {
+    /// Names one boot.
+    BootId
+}
+
+word_enum! {
+    /// A step of a boot, in the order in which a machine takes them. Not every machine takes every step.
+    BootStage, "a boot stage", {
+        /// The firmware asked by DHCP and was offered a boot program.
+        Discover = "discover",
+        /// The firmware asked again on port 4011 and was answered.
+        ProxyRequest = "proxy_request",
+        /// A network boot loader went out.
+        Loader = "loader",
+        /// iPXE's `autoexec.ipxe` went out.
+        Autoexec = "autoexec",
+        /// iPXE asked by DHCP and was offered its script.
+        Ipxe = "ipxe",
+        /// A boot script went out.
+        Script = "script",
+        /// The machine waits for a person.
+        Hold = "hold",
+        /// The machine was sent to its disk.
+        Leave = "leave",
+        /// The kernel went out.
+        Kernel = "kernel",
+        /// The initramfs went out.
+        Initramfs = "initramfs",
+        /// The device config went out, or was refused.
+        Config = "config",
+    }
+}
+
+word_enum! {
+    /// How a stage ended.
+    StageOutcome, "an outcome: running, done, failed or refused", {
+        /// It is under way.
+        Running = "running",
+        /// It went well.
+        Done = "done",
+        /// It broke off.
+        Failed = "failed",
+        /// It was answered with a no.
+        Refused = "refused",
+    }
+}
+
+/// One attempt of one device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// Its row.
+    pub id: BootId,
+    /// The device that boots.
+    pub device: DeviceId,
+    /// When its first packet came.
+    pub began_at: Timestamp,
+    /// When it was last heard of.
+    pub last_at: Timestamp,
+    /// The last stage it reached.
+    pub furthest: BootStage,
+    /// When it was last sent to its disk.
+    pub left_at: Option<Timestamp>,
+    /// Its stages, in order; empty where only the summary was asked for.
+    pub stages: Vec<StageRecord>,
+}
+
+/// One stage of a boot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// Which one.
+    pub stage: BootStage,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took, in microseconds, as far as it is known.
+    pub duration_us: Option<u64>,
+    /// How many bytes of content went out.
+    pub bytes: Option<u64>,
+    /// How often something had to be sent again.
+    pub retries: Option<u32>,
+    /// The address of the machine in it.
+    pub peer: Option<IpAddr>,
+    /// How it ended.
+    pub outcome: StageOutcome,
+    /// What a person should know of it: the file, the reason of a refusal. Never a secret.
+    pub detail: String,
+}
+
+/// A boot that was silent for this long is over.
+const OVER_AFTER: Duration = Duration::from_secs(600);
+/// A machine sent to its disk tries its other network boot entries for this long, which is still the same boot.
+const LEAVING_FOR: Duration = Duration::from_secs(60);
+
+/// Whether `stage` of a device at `now` begins a new boot, given its last one.
+pub fn begins_boot(last: Option<&Boot>, stage: BootStage, now: Timestamp) -> bool {
+    let Some(last) = last else { return true };
+    if now.since(last.last_at) > OVER_AFTER {
+        return true;
+    }
+    let first_packet = matches!(stage, BootStage::Discover | BootStage::Ipxe);
+    if !first_packet {
+        return false;
+    }
+    if let Some(left_at) = last.left_at {
+        return now.since(left_at) > LEAVING_FOR;
+    }
+    match (stage, last.furthest) {
+        // A loader that went out may be fetched again, as firmware does whose first try broke off.
+        (BootStage::Discover, BootStage::Loader) => now.since(last.last_at) > LEAVING_FOR,
+        // Firmware starts from nothing, so a boot that had come further has been cut short.
+        (BootStage::Discover, furthest) => furthest > BootStage::Loader,
+        // iPXE follows a loader; where it is the firmware itself, it is the first packet.
+        (_, furthest) => furthest > BootStage::Ipxe,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_micros(0).plus(Duration::from_secs(seconds))
+    }
+
+    fn boot(furthest: BootStage, left: Option<u64>) -> Boot {
+        Boot {
+            id: BootId(1),
+            device: DeviceId(1),
+            began_at: at(0),
+            last_at: at(100),
+            furthest,
+            left_at: left.map(at),
+            stages: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn knows_a_new_power_on_from_the_next_step() {
+        use BootStage::*;
+        for (furthest, left, stage, now, expected) in [
+            (Discover, None, Discover, 104, false),
+            (ProxyRequest, None, Discover, 104, false),
+            (Loader, None, Discover, 104, false),
+            (Loader, None, Discover, 170, true),
+            (Loader, None, Ipxe, 104, false),
+            (Ipxe, None, Ipxe, 104, false),
+            (Script, None, Ipxe, 130, true),
+            (Hold, None, Discover, 104, true),
+            (Hold, None, Script, 125, false),
+            (Leave, Some(100), Discover, 115, false),
+            (Leave, Some(100), Ipxe, 120, false),
+            (Leave, Some(100), Discover, 170, true),
+            (Config, None, Discover, 130, true),
+            (Kernel, None, Config, 130, false),
+            (Hold, None, Script, 701, true),
+        ] {
+            let got = begins_boot(Some(&boot(furthest, left)), stage, at(now));
+            assert_eq!(got, expected, "{furthest} then {stage} at {now}");
+        }
+        assert!(begins_boot(None, Config, at(0)));
+    }
+}

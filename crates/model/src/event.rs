@@ -1,0 +1,240 @@
+//! What happened, in a closed list.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::word_enum;
+use crate::{
+    Actor, ApprovalStatus, AssetName, BootOrder, DeviceId, EventId, Hostname, MacAddr, Role,
+    Sha256Digest, TalosVersion, Timestamp,
+};
+
+/// One thing that happened, who did it, and to which device. Append-only, and never with a secret in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its row; later events have larger numbers.
+    pub id: EventId,
+    /// When.
+    pub at: Timestamp,
+    /// Who did it.
+    pub actor: Actor,
+    /// The device it concerns; kept after the device is deleted.
+    pub device: Option<DeviceId>,
+    /// The MAC of that device.
+    pub mac: Option<MacAddr>,
+    /// What.
+    pub what: EventKind,
+}
+
+word_enum! {
+    /// By what a machine was first heard of.
+    SeenBy, "dhcp, script or config", {
+        /// A DHCP request.
+        Dhcp = "dhcp",
+        /// A request for its boot script.
+        Script = "script",
+        /// A request for its config.
+        Config = "config",
+    }
+}
+
+/// Everything that can happen. Prints as a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EventKind {
+    /// A machine was heard of for the first time.
+    DeviceSeen {
+        /// How.
+        by: SeenBy,
+    },
+    /// A person added a device by hand.
+    DeviceAdded,
+    /// A person let a device in.
+    DeviceApproved {
+        /// Its name.
+        hostname: Hostname,
+        /// Its address.
+        address: Ipv4Addr,
+        /// Its role.
+        role: Role,
+    },
+    /// A person turned a device away.
+    DeviceRejected,
+    /// A person changed a device.
+    DeviceUpdated {
+        /// The names of the fields that changed.
+        fields: Vec<String>,
+    },
+    /// A person gave another boot order, or the same again.
+    OrderGiven {
+        /// The order.
+        order: BootOrder,
+    },
+    /// A device was deleted.
+    DeviceDeleted {
+        /// What it was.
+        status: ApprovalStatus,
+    },
+    /// Devices that nobody ever decided about were dropped to make room.
+    DevicesForgotten {
+        /// How many.
+        count: u64,
+    },
+    /// Somebody at the console of a machine asked for a wipe.
+    WipeAsked,
+    /// A device config was served whole.
+    ConfigServed {
+        /// To whom.
+        peer: IpAddr,
+        /// Its length in bytes.
+        bytes: u64,
+        /// Its fingerprint.
+        sha256: Sha256Digest,
+    },
+    /// A device config was asked for and refused.
+    ConfigRefused {
+        /// By whom.
+        peer: IpAddr,
+        /// Why, in words.
+        reason: String,
+    },
+    /// A device config could not be made.
+    ConfigFailed {
+        /// Why, in words.
+        reason: String,
+    },
+    /// Device configs were made anew.
+    Regenerated {
+        /// How many were made.
+        made: u64,
+        /// How many of them changed.
+        changed: u64,
+    },
+    /// Network settings changed.
+    SettingsChanged {
+        /// The names of the fields that changed.
+        fields: Vec<String>,
+    },
+    /// Strict boot mode was switched.
+    StrictModeSwitched {
+        /// What it is.
+        on: bool,
+    },
+    /// Base configs were imported.
+    BaseImported {
+        /// The roles they are for.
+        roles: Vec<Role>,
+    },
+    /// An asset was imported.
+    AssetImported {
+        /// Its release.
+        version: TalosVersion,
+        /// Its name.
+        name: String,
+        /// Its fingerprint.
+        sha256: Sha256Digest,
+    },
+    /// An asset was removed.
+    AssetRemoved {
+        /// Its release.
+        version: TalosVersion,
+        /// Its name.
+        name: String,
+    },
+    /// A machine needs a file that is not there.
+    FileMissing {
+        /// Which, and how to bring it, in words.
+        what: String,
+    },
+}
+
+impl EventKind {
+    /// The word that names the kind, as JSON and filters write it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::DeviceSeen { .. } => "device_seen",
+            Self::DeviceAdded => "device_added",
+            Self::DeviceApproved { .. } => "device_approved",
+            Self::DeviceRejected => "device_rejected",
+            Self::DeviceUpdated { .. } => "device_updated",
+            Self::OrderGiven { .. } => "order_given",
+            Self::DeviceDeleted { .. } => "device_deleted",
+            Self::DevicesForgotten { .. } => "devices_forgotten",
+            Self::WipeAsked => "wipe_asked",
+            Self::ConfigServed { .. } => "config_served",
+            Self::ConfigRefused { .. } => "config_refused",
+            Self::ConfigFailed { .. } => "config_failed",
+            Self::Regenerated { .. } => "regenerated",
+            Self::SettingsChanged { .. } => "settings_changed",
+            Self::StrictModeSwitched { .. } => "strict_mode_switched",
+            Self::BaseImported { .. } => "base_imported",
+            Self::AssetImported { .. } => "asset_imported",
+            Self::AssetRemoved { .. } => "asset_removed",
+            Self::FileMissing { .. } => "file_missing",
+        }
+    }
+
+    /// The event of an asset that came.
+    pub fn asset_imported(version: TalosVersion, name: AssetName, sha256: Sha256Digest) -> Self {
+        Self::AssetImported {
+            version,
+            name: name.to_string(),
+            sha256,
+        }
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeviceSeen { by } => write!(f, "seen for the first time, by {by}"),
+            Self::DeviceAdded => f.write_str("added by hand"),
+            Self::DeviceApproved { hostname, address, role } => write!(f, "approved as {role} {hostname} with address {address}"),
+            Self::DeviceRejected => f.write_str("rejected"),
+            Self::DeviceUpdated { fields } => write!(f, "changed: {}", fields.join(", ")),
+            Self::OrderGiven { order } => write!(f, "boot order `{order}` given"),
+            Self::DeviceDeleted { status } => write!(f, "deleted (was {status})"),
+            Self::DevicesForgotten { count } => write!(f, "{count} never-approved devices forgotten to make room; the longest unseen went first"),
+            Self::WipeAsked => f.write_str("a wipe was asked for at the console; it waits for a signed-in person"),
+            Self::ConfigServed { peer, bytes, .. } => write!(f, "config of {bytes} bytes served to {peer}"),
+            Self::ConfigRefused { peer, reason } => write!(f, "config refused to {peer}: {reason}"),
+            Self::ConfigFailed { reason } => write!(f, "config could not be made: {reason}"),
+            Self::Regenerated { made, changed } => write!(f, "{made} device configs made anew, {changed} of them changed"),
+            Self::SettingsChanged { fields } => write!(f, "network settings changed: {}", fields.join(", ")),
+            Self::StrictModeSwitched { on: true } => f.write_str("strict boot mode on: a machine that nobody approved waits, and its disks are left alone"),
+            Self::StrictModeSwitched { on: false } => {
+                f.write_str("strict boot mode off: a machine that nobody approved boots its disk, or Talos without a config if no disk boots")
+            }
+            Self::BaseImported { roles } => {
+                write!(f, "base configs imported for {}", roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" and "))
+            }
+            Self::AssetImported { version, name, .. } => write!(f, "{name} of Talos {version} imported"),
+            Self::AssetRemoved { version, name } => write!(f, "{name} of Talos {version} removed"),
+            Self::FileMissing { what } => f.write_str(what),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_is_the_one_in_json() {
+        for what in [
+            EventKind::DeviceAdded,
+            EventKind::WipeAsked,
+            EventKind::StrictModeSwitched { on: true },
+            EventKind::Regenerated {
+                made: 2,
+                changed: 1,
+            },
+        ] {
+            let json = serde_json::to_value(&what).unwrap();
+            assert_eq!(json["kind"], what.word());
+            assert_eq!(serde_json::from_value::<EventKind>(json).unwrap(), what);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Lines of a node's kernel log (`talos.logging.kernel`), which Talos's own log is part of.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+use crate::error::word_enum;
+
+/// One record of the kernel log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelLogLine {
+    /// The text, without the line feed at its end. It may have ` KEY=value` lines after the first.
+    pub message: String,
+    /// When, by the machine's own clock; `None` where it does not say.
+    pub at: Option<Timestamp>,
+    /// How much it matters.
+    pub level: KernelLogLevel,
+    /// Where it comes from: `kern`, `user`, `daemon`; Talos's own lines are `user`.
+    pub facility: String,
+    /// The kernel's own word for how much it matters.
+    pub priority: String,
+    /// Its number in the kernel's buffer, which begins anew at each boot.
+    pub sequence: u64,
+    /// Microseconds since the kernel began.
+    pub clock_us: i64,
+}
+
+word_enum! {
+    /// How much a line matters, in Talos's words.
+    KernelLogLevel, "debug, info, warn or error", {
+        /// For those who look for a fault.
+        Debug = "debug",
+        /// For everybody.
+        Info = "info",
+        /// Something may be wrong. Talos's own lines are of this level.
+        Warn = "warn",
+        /// Something is wrong.
+        Error = "error",
+    }
+}
+
+impl KernelLogLine {
+    /// What Talos itself says in this line, if it is one of Talos's.
+    pub fn talos_text(&self) -> Option<&str> {
+        self.message
+            .strip_prefix("[talos] ")
+            .filter(|_| self.facility == "user")
+    }
+}

@@ -1,0 +1,63 @@
+//! The words of ktizo's domain, and the decisions that are pure functions of them.
+//!
+//! Nothing here reads a socket, a disk, a clock or a random source, and nothing knows SQL or HTTP. Each type parses its text
+//! form once, strictly, prints it in one way, and cannot hold a wrong value afterwards.
+
+// Names and numbers.
+mod address;
+mod digest;
+mod error;
+mod hostname;
+mod id;
+mod mac;
+mod time;
+mod uuid;
+mod version;
+
+// Machines and what is known of them.
+mod device;
+mod machine;
+mod role;
+
+// What a boot gets, and what became of it.
+mod boot;
+mod decision;
+mod order;
+mod settings;
+
+// What a machine tells of itself, and what that proves.
+mod kernel_log;
+pub mod proof;
+pub mod talos;
+mod xid;
+
+// What the rest is recorded with.
+mod actor;
+mod asset;
+mod event;
+
+pub use actor::Actor;
+pub use address::{AddressRefusal, check_node_address, first_free_address};
+pub use asset::{Asset, AssetKind, AssetName};
+pub use boot::{Boot, BootId, BootStage, StageOutcome, StageRecord, begins_boot};
+pub use decision::{
+    BootDecision, BootState, HoldReason, LeaveReason, MenuDefault, Released, decide,
+};
+pub use device::{Approval, ApprovalStatus, Device, EphemeralVolume, Inventory, LocalBoot};
+pub use digest::Sha256Digest;
+pub use error::ParseError;
+pub use event::{Event, EventKind, SeenBy};
+pub use hostname::Hostname;
+pub use id::{DeviceId, EventId};
+pub use kernel_log::{KernelLogLevel, KernelLogLine};
+pub use mac::MacAddr;
+pub use machine::{Arch, Firmware};
+pub use order::BootOrder;
+pub use proof::{EventReading, KernelReading, Verdict};
+pub use role::Role;
+pub use settings::{NetworkSettings, Payload, SettingsRefusal};
+pub use talos::{TalosEvent, TalosNotice, TalosStage};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use uuid::SmbiosUuid;
+pub use version::TalosVersion;
+pub use xid::Xid;

@@ -1,0 +1,259 @@
+//! The network settings: what an operator decides for all boots.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
+
+use crate::TalosVersion;
+use crate::error::word_enum;
+
+/// The settings every boot decision reads, kept in the store and changed by API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkSettings {
+    /// On: a machine that nobody approved waits and its disks are left alone. Off: it boots its disk, or else Talos without a config.
+    pub strict_boot_mode: bool,
+    /// How long a machine is held for an approval, in seconds; 0 lets it leave to its disk at once.
+    pub hold_limit_seconds: u32,
+    /// How long the menu of an approved machine with order `install` waits, in seconds; 0 shows none.
+    pub menu_seconds: u32,
+    /// The subnet that node addresses lie in.
+    pub node_subnet: Option<Ipv4Net>,
+    /// The default route of nodes; `None` leaves them without a static one.
+    pub gateway: Option<Ipv4Addr>,
+    /// Name servers of nodes; empty leaves Talos's defaults.
+    pub nameservers: Vec<IpAddr>,
+    /// The address machines are told to fetch from; `None` takes the one that faces each machine.
+    pub server_address: Option<Ipv4Addr>,
+    /// The Talos release that machines boot; `None` takes the newest that was imported.
+    pub talos_version: Option<TalosVersion>,
+    /// How kernel and initramfs travel.
+    pub payload: Payload,
+    /// Added to the kernel command line, such as `console=ttyS0`.
+    pub extra_kernel_args: Vec<String>,
+}
+
+word_enum! {
+    /// How kernel and initramfs travel to a machine.
+    Payload, "a payload transport: http or tftp", {
+        /// By HTTP; an iPXE without HTTP gets TFTP all the same.
+        Http = "http",
+        /// By TFTP.
+        Tftp = "tftp",
+    }
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self {
+            strict_boot_mode: true,
+            hold_limit_seconds: 300,
+            menu_seconds: 3,
+            node_subnet: None,
+            gateway: None,
+            nameservers: Vec::new(),
+            server_address: None,
+            talos_version: None,
+            payload: Payload::Http,
+            extra_kernel_args: Vec::new(),
+        }
+    }
+}
+
+/// Why settings are refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {why}")]
+pub struct SettingsRefusal {
+    /// The setting that is wrong.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl NetworkSettings {
+    /// The longest hold that can be asked for: a day.
+    pub const MAX_HOLD_SECONDS: u32 = 86_400;
+    /// The longest menu: ten minutes.
+    pub const MAX_MENU_SECONDS: u32 = 600;
+
+    /// Checks what the types cannot: that the fields agree with each other and can be written into a script.
+    pub fn check(&self) -> Result<(), SettingsRefusal> {
+        let refuse = |field, why: String| Err(SettingsRefusal { field, why });
+        if self.hold_limit_seconds > Self::MAX_HOLD_SECONDS {
+            return refuse(
+                "hold_limit_seconds",
+                format!("at most {} (a day)", Self::MAX_HOLD_SECONDS),
+            );
+        }
+        if self.menu_seconds > Self::MAX_MENU_SECONDS {
+            return refuse(
+                "menu_seconds",
+                format!("at most {} (ten minutes)", Self::MAX_MENU_SECONDS),
+            );
+        }
+        if let Some(subnet) = self.node_subnet {
+            if subnet.addr() != subnet.network() {
+                let network = subnet.trunc();
+                return refuse(
+                    "node_subnet",
+                    format!("{subnet} has host bits set; did you mean {network}?"),
+                );
+            }
+            if subnet.prefix_len() < 8 || subnet.prefix_len() > 30 {
+                return refuse(
+                    "node_subnet",
+                    format!("{subnet}: the prefix must be /8 to /30"),
+                );
+            }
+            if let Some(gateway) = self.gateway.filter(|gateway| !subnet.contains(gateway)) {
+                return refuse(
+                    "gateway",
+                    format!("{gateway} is outside of the node subnet {subnet}"),
+                );
+            }
+        }
+        for (field, address) in [
+            ("gateway", self.gateway),
+            ("server_address", self.server_address),
+        ] {
+            if let Some(address) =
+                address.filter(|a| a.is_unspecified() || a.is_multicast() || a.is_broadcast())
+            {
+                return refuse(field, format!("{address} is not the address of one host"));
+            }
+        }
+        for arg in &self.extra_kernel_args {
+            let printable = arg.bytes().all(|b| b.is_ascii_graphic());
+            if arg.is_empty()
+                || arg.len() > 256
+                || !printable
+                || arg.contains('$')
+                || arg.contains('#')
+            {
+                return refuse(
+                    "extra_kernel_args",
+                    "each must be one word of 1 to 256 printable characters without $ and #"
+                        .to_owned(),
+                );
+            }
+            // ktizo alone says where a config comes from and what is wiped.
+            if [
+                "talos.config",
+                "talos.experimental.wipe",
+                "talos.platform",
+                "initrd",
+            ]
+            .iter()
+            .any(|key| {
+                arg.split('=')
+                    .next()
+                    .is_some_and(|k| k == *key || k.starts_with("talos.config."))
+            }) {
+                return refuse(
+                    "extra_kernel_args",
+                    format!("`{arg}` is set by ktizo alone"),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_protect_disks() {
+        let settings = NetworkSettings::default();
+        assert!(settings.strict_boot_mode);
+        assert_eq!(settings.check(), Ok(()));
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit_together() {
+        let base = || NetworkSettings {
+            node_subnet: Some("10.0.0.0/24".parse().unwrap()),
+            ..NetworkSettings::default()
+        };
+        let cases = [
+            (
+                "hold_limit_seconds",
+                NetworkSettings {
+                    hold_limit_seconds: 90_000,
+                    ..base()
+                },
+            ),
+            (
+                "menu_seconds",
+                NetworkSettings {
+                    menu_seconds: 601,
+                    ..base()
+                },
+            ),
+            (
+                "node_subnet",
+                NetworkSettings {
+                    node_subnet: Some("10.0.0.5/24".parse().unwrap()),
+                    ..base()
+                },
+            ),
+            (
+                "node_subnet",
+                NetworkSettings {
+                    node_subnet: Some("10.0.0.0/31".parse().unwrap()),
+                    ..base()
+                },
+            ),
+            (
+                "gateway",
+                NetworkSettings {
+                    gateway: Some("10.0.1.1".parse().unwrap()),
+                    ..base()
+                },
+            ),
+            (
+                "server_address",
+                NetworkSettings {
+                    server_address: Some("224.0.0.1".parse().unwrap()),
+                    ..base()
+                },
+            ),
+            (
+                "extra_kernel_args",
+                NetworkSettings {
+                    extra_kernel_args: vec!["a b".into()],
+                    ..base()
+                },
+            ),
+            (
+                "extra_kernel_args",
+                NetworkSettings {
+                    extra_kernel_args: vec!["x=${mac}".into()],
+                    ..base()
+                },
+            ),
+            (
+                "extra_kernel_args",
+                NetworkSettings {
+                    extra_kernel_args: vec!["talos.config=http://evil/".into()],
+                    ..base()
+                },
+            ),
+            (
+                "extra_kernel_args",
+                NetworkSettings {
+                    extra_kernel_args: vec!["talos.experimental.wipe=system".into()],
+                    ..base()
+                },
+            ),
+        ];
+        for (field, settings) in cases {
+            assert_eq!(
+                settings.check().map_err(|refusal| refusal.field),
+                Err(field)
+            );
+        }
+    }
+}

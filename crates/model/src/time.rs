@@ -1,0 +1,133 @@
+//! Moments, and where they come from.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::ParseError;
+use crate::error::serde_as_text;
+
+/// A moment in UTC, to the microsecond. Prints as RFC 3339 with milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero if it is not after.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// The moment `span` later.
+    pub fn plus(self, span: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
+        )
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = i128::from(self.0 - self.0.rem_euclid(1000)) * 1000;
+        let text = OffsetDateTime::from_unix_timestamp_nanos(nanos)
+            .ok()
+            .and_then(|at| at.format(&Rfc3339).ok());
+        f.pad(text.as_deref().unwrap_or("beyond-the-calendar"))
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let wrong = |_| ParseError::new(text, "a time such as 2026-01-31T12:00:00Z");
+        let at = OffsetDateTime::parse(text, &Rfc3339).map_err(wrong)?;
+        i64::try_from(at.unix_timestamp_nanos() / 1000)
+            .map(Self)
+            .map_err(|_| ParseError::new(text, "a time in this era"))
+    }
+}
+
+serde_as_text!(Timestamp);
+
+/// Tells the time; the one door to the machine's clock.
+pub trait Clock: Send + Sync + 'static {
+    /// The moment of the call.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the door that all others are sent to"
+    )]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A clock that stands still until a test moves it.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock that shows `start`.
+    pub fn new(start: Timestamp) -> Self {
+        Self(AtomicI64::new(start.0))
+    }
+
+    /// Moves the hands on by `span`.
+    pub fn advance(&self, span: Duration) {
+        self.0.fetch_add(
+            i64::try_from(span.as_micros()).unwrap_or(i64::MAX),
+            Ordering::SeqCst,
+        );
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_and_parses_rfc_3339() {
+        let at: Timestamp = "2026-11-23T06:30:01.25Z".parse().unwrap();
+        assert_eq!(at.to_string(), "2026-11-23T06:30:01.25Z");
+        assert_eq!(
+            "2026-11-23T07:30:01.25+01:00".parse::<Timestamp>().unwrap(),
+            at
+        );
+        assert_eq!(
+            at.plus(Duration::from_secs(60)).since(at),
+            Duration::from_secs(60)
+        );
+        assert_eq!(at.since(at.plus(Duration::from_secs(60))), Duration::ZERO);
+    }
+}
