@@ -1,0 +1,142 @@
+-- The words in `boot_order`, `local_boot`, `furthest`, `stage`, `outcome` and `kind` belong to the model, which grows: their columns have no
+-- list of allowed words, and a word that the model does not know is reported as damage when it is read.
+
+CREATE TABLE devices (
+    -- AUTOINCREMENT: an event names its device for ever, so a number is never given twice.
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    mac TEXT NOT NULL UNIQUE
+        CHECK (mac GLOB '[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]'),
+    hostname TEXT UNIQUE CHECK (length(hostname) BETWEEN 1 AND 63 AND hostname NOT GLOB '*[^a-z0-9-]*'),
+    ip_address TEXT UNIQUE CHECK (ip_address GLOB '[0-9]*.[0-9]*.[0-9]*.[0-9]*'),
+    role TEXT CHECK (role IN ('controlplane', 'worker')),
+    status TEXT NOT NULL CHECK (status IN ('pending', 'approved', 'rejected')),
+    decided_by TEXT,
+    decided_at INTEGER,
+    boot_order TEXT NOT NULL CHECK (boot_order <> ''),
+    notes TEXT NOT NULL,
+    install_disk TEXT,
+    ephemeral_min_size TEXT,
+    ephemeral_max_size TEXT,
+    ephemeral_disk_selector TEXT,
+    local_boot TEXT NOT NULL CHECK (local_boot <> ''),
+    loader TEXT,
+    arch TEXT,
+    firmware TEXT,
+    uuid TEXT,
+    serial TEXT,
+    vendor TEXT,
+    model TEXT,
+    first_seen_at INTEGER,
+    last_seen_at INTEGER,
+    last_config_download_at INTEGER,
+    config_released_at INTEGER,
+    wipe_asked_at INTEGER,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    -- A person has had a hand in it: it is never forgotten to make room.
+    kept INTEGER NOT NULL CHECK (kept IN (0, 1)),
+    -- Of the config last served whole.
+    served_sha256 TEXT CHECK (length(served_sha256) = 64),
+    -- Transfers of its config that began since the present order and have not ended as far as is known.
+    config_transfers INTEGER NOT NULL DEFAULT 0 CHECK (config_transfers >= 0),
+    -- Whether its config was served whole since the present order.
+    config_delivered INTEGER NOT NULL DEFAULT 0 CHECK (config_delivered IN (0, 1)),
+    CONSTRAINT decision CHECK ((status = 'pending') = (decided_at IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)),
+    CONSTRAINT approved_is_whole
+        CHECK (status <> 'approved' OR (hostname IS NOT NULL AND ip_address IS NOT NULL AND role IS NOT NULL))
+) STRICT;
+
+CREATE INDEX devices_by_status ON devices (status);
+CREATE INDEX devices_forgettable ON devices (last_seen_at) WHERE status = 'pending' AND kept = 0;
+
+CREATE TABLE device_configs (
+    device_id INTEGER PRIMARY KEY REFERENCES devices (id) ON DELETE CASCADE,
+    role TEXT NOT NULL CHECK (role IN ('controlplane', 'worker')),
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    generated_at INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    -- Last, so that a list of fingerprints need not walk through it.
+    bytes BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX device_configs_by_revision ON device_configs (revision);
+
+CREATE TABLE network_settings (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    strict_boot_mode INTEGER NOT NULL CHECK (strict_boot_mode IN (0, 1)),
+    hold_limit_seconds INTEGER NOT NULL CHECK (hold_limit_seconds >= 0),
+    menu_seconds INTEGER NOT NULL CHECK (menu_seconds >= 0),
+    node_subnet TEXT,
+    gateway TEXT,
+    nameservers TEXT NOT NULL CHECK (json_type(nameservers) = 'array'),
+    server_address TEXT,
+    talos_version TEXT,
+    payload TEXT NOT NULL CHECK (payload <> ''),
+    extra_kernel_args TEXT NOT NULL CHECK (json_type(extra_kernel_args) = 'array')
+) STRICT;
+
+CREATE TABLE base_configs (
+    role TEXT PRIMARY KEY CHECK (role IN ('controlplane', 'worker')),
+    text TEXT NOT NULL,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    imported_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE assets (
+    version TEXT NOT NULL,
+    arch TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    size INTEGER NOT NULL CHECK (size >= 0),
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    imported_at INTEGER NOT NULL,
+    PRIMARY KEY (version, arch, kind)
+) STRICT;
+
+CREATE TABLE boots (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    device_id INTEGER NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
+    began_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    furthest TEXT NOT NULL CHECK (furthest <> ''),
+    left_at INTEGER
+) STRICT;
+
+CREATE INDEX boots_by_device ON boots (device_id);
+
+CREATE TABLE boot_stages (
+    id INTEGER PRIMARY KEY,
+    boot_id INTEGER NOT NULL REFERENCES boots (id) ON DELETE CASCADE,
+    stage TEXT NOT NULL CHECK (stage <> ''),
+    began_at INTEGER NOT NULL,
+    duration_us INTEGER CHECK (duration_us >= 0),
+    bytes INTEGER CHECK (bytes >= 0),
+    retries INTEGER CHECK (retries >= 0),
+    peer TEXT,
+    outcome TEXT NOT NULL CHECK (outcome <> ''),
+    detail TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX boot_stages_by_boot ON boot_stages (boot_id);
+
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    happened_at INTEGER NOT NULL,
+    actor TEXT NOT NULL CHECK (actor = 'system' OR actor GLOB 'person:*' OR actor GLOB 'device:*'),
+    -- No foreign key: an event outlives its device.
+    device_id INTEGER,
+    mac TEXT,
+    kind TEXT NOT NULL CHECK (kind <> ''),
+    what TEXT NOT NULL CHECK (json_valid(what))
+) STRICT;
+
+CREATE INDEX events_by_device ON events (device_id);
+CREATE INDEX events_by_kind ON events (kind);
+CREATE INDEX events_of_persons ON events (id) WHERE actor GLOB 'person:*';
+CREATE INDEX events_of_machines ON events (id) WHERE actor NOT GLOB 'person:*';
+
+CREATE TABLE revisions (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    revision INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO revisions (id, revision) VALUES (1, 0);

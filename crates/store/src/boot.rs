@@ -1,0 +1,214 @@
+//! Boots: the timeline of each attempt of a device.
+
+use std::time::Duration;
+
+use model::{Boot, BootId, BootStage, DeviceId, StageOutcome, StageRecord, begins_boot};
+use rusqlite::{Row, params};
+
+use crate::row::{Cells, count, micros, text};
+use crate::{Error, Reader, Writer};
+
+/// Boots that are kept of a device.
+const BOOTS: i64 = 20;
+/// Stages that are kept of a boot: the first is never dropped, nor are the newest.
+const STAGES: i64 = 200;
+/// The longest detail that is kept, in characters.
+const DETAIL: usize = 256;
+
+const NEWEST: &str = "
+    SELECT id, device_id, began_at, last_at, furthest, left_at
+    FROM boots WHERE device_id = ?1 ORDER BY id DESC LIMIT ?2";
+
+/// The boot during which a moment lay, or the first one if it lay before all.
+const DURING: &str = "
+    SELECT id, device_id, began_at, last_at, furthest, left_at
+    FROM boots WHERE device_id = ?1 ORDER BY began_at > ?2, iif(began_at > ?2, id, -id) LIMIT 1";
+
+const STAGES_OF: &str = "
+    SELECT stage, began_at, duration_us, bytes, retries, peer, outcome, detail
+    FROM boot_stages WHERE boot_id = ?1 ORDER BY id";
+
+const LAST_OF_ITS_KIND: &str = "
+    SELECT stage, began_at, duration_us, bytes, retries, peer, outcome, detail, id
+    FROM boot_stages WHERE boot_id = ?1 AND stage = ?2 AND detail = ?3 ORDER BY id DESC LIMIT 1";
+
+const DROP_STAGES: &str = "
+    DELETE FROM boot_stages WHERE id IN (
+        SELECT id FROM boot_stages
+        WHERE boot_id = ?1 AND id <> (SELECT min(id) FROM boot_stages WHERE boot_id = ?1)
+        ORDER BY id DESC LIMIT -1 OFFSET ?2)";
+
+const DROP_BOOTS: &str = "
+    DELETE FROM boots WHERE id IN (SELECT id FROM boots WHERE device_id = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)";
+
+impl Reader<'_> {
+    /// The last boots of a device with their stages, newest first.
+    pub fn boots(&self, device: DeviceId, limit: u64) -> Result<Vec<Boot>, Error> {
+        let mut boots = self.all(NEWEST, params![device.0, count(limit)], read)?;
+        for boot in &mut boots {
+            boot.stages = self.all(STAGES_OF, [boot.id.0], read_stage)?;
+        }
+        Ok(boots)
+    }
+
+    /// The last boot of a device, without its stages.
+    pub fn last_boot(&self, device: DeviceId) -> Result<Option<Boot>, Error> {
+        self.maybe(NEWEST, params![device.0, 1], read)
+    }
+}
+
+impl Writer<'_> {
+    /// Adds a stage to the boot it belongs to, or begins a new boot. Where the last record of the same stage with the same detail is
+    /// still running, that one is completed. A record that began before the present boot goes to the one it began in. Keeps
+    /// 20 boots a device and 200 stages a boot. [`Error::NoSuchDevice`] if the device is gone.
+    pub fn record_stage(&self, device: DeviceId, record: &StageRecord) -> Result<BootId, Error> {
+        let record = &StageRecord {
+            detail: shown(&record.detail),
+            ..record.clone()
+        };
+        self.must_exist(device)?;
+        let boot = match self.last_boot(device)? {
+            Some(last) if record.at < last.began_at => {
+                self.one(DURING, params![device.0, record.at.as_micros()], read)?
+            }
+            last => match last.filter(|last| !begins_boot(Some(last), record.stage, record.at)) {
+                Some(last) => last,
+                None => self.begin_boot(device, record)?,
+            },
+        };
+        self.put_stage(boot.id, record)?;
+        self.go_on(&boot, record)?;
+        self.touch(|change| change.boot(device));
+        Ok(boot.id)
+    }
+
+    fn begin_boot(&self, device: DeviceId, record: &StageRecord) -> Result<Boot, Error> {
+        self.run(
+            "INSERT INTO boots (device_id, began_at, last_at, furthest) VALUES (?1, ?2, ?2, ?3)",
+            params![device.0, record.at.as_micros(), record.stage.as_str()],
+        )?;
+        let id = BootId(self.conn.last_insert_rowid());
+        self.run(DROP_BOOTS, params![device.0, BOOTS])?;
+        Ok(Boot {
+            id,
+            device,
+            began_at: record.at,
+            last_at: record.at,
+            furthest: record.stage,
+            left_at: None,
+            stages: Vec::new(),
+        })
+    }
+
+    fn put_stage(&self, boot: BootId, record: &StageRecord) -> Result<(), Error> {
+        let of_its_kind = params![boot.0, record.stage.as_str(), record.detail];
+        let last = self.maybe(LAST_OF_ITS_KIND, of_its_kind, |row| {
+            Ok((read_stage(row)?, row.get::<_, i64>(8)?))
+        })?;
+        if let Some((running, id)) = last.filter(|(last, _)| last.outcome == StageOutcome::Running)
+        {
+            let done = completed(&running, record);
+            self.run(
+                "UPDATE boot_stages SET duration_us = ?2, bytes = ?3, retries = ?4, peer = ?5, outcome = ?6 WHERE id = ?1",
+                params![
+                    id,
+                    done.duration_us.map(count),
+                    done.bytes.map(count),
+                    done.retries,
+                    text(done.peer.as_ref()),
+                    done.outcome.as_str(),
+                ],
+            )?;
+            return Ok(());
+        }
+        self.run(
+            "INSERT INTO boot_stages (boot_id, stage, began_at, duration_us, bytes, retries, peer, outcome, detail)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                boot.0,
+                record.stage.as_str(),
+                record.at.as_micros(),
+                record.duration_us.map(count),
+                record.bytes.map(count),
+                record.retries,
+                text(record.peer.as_ref()),
+                record.outcome.as_str(),
+                record.detail,
+            ],
+        )?;
+        self.run(DROP_STAGES, params![boot.0, STAGES - 1])?;
+        Ok(())
+    }
+
+    /// Moves the summary of a boot on.
+    fn go_on(&self, boot: &Boot, record: &StageRecord) -> Result<(), Error> {
+        let ended = record
+            .at
+            .plus(Duration::from_micros(record.duration_us.unwrap_or(0)));
+        let left_at = match record.stage {
+            BootStage::Leave => Some(record.at),
+            // Firmware on its way to the disk tries its other network entries, and a transfer may end late: it is still leaving.
+            stage if stage < BootStage::Script || record.at < boot.last_at => boot.left_at,
+            _ => None,
+        };
+        self.run(
+            "UPDATE boots SET last_at = ?2, furthest = ?3, left_at = ?4 WHERE id = ?1",
+            params![
+                boot.id.0,
+                ended.max(boot.last_at).as_micros(),
+                boot.furthest.max(record.stage).as_str(),
+                micros(left_at),
+            ],
+        )?;
+        Ok(())
+    }
+}
+
+/// What a running record becomes when the next word of the same stage comes; it keeps its beginning.
+fn completed(running: &StageRecord, record: &StageRecord) -> StageRecord {
+    let offset = u64::try_from(record.at.since(running.at).as_micros()).unwrap_or(u64::MAX);
+    let known = record.duration_us.is_some() || offset > 0;
+    StageRecord {
+        at: running.at,
+        duration_us: known
+            .then(|| offset.saturating_add(record.duration_us.unwrap_or(0)))
+            .or(running.duration_us),
+        bytes: record.bytes.or(running.bytes),
+        retries: record.retries.or(running.retries),
+        peer: record.peer.or(running.peer),
+        ..record.clone()
+    }
+}
+
+/// Keeps of a detail what fits in a line.
+fn shown(detail: &str) -> String {
+    let printable = detail.chars().filter(|c| !c.is_control());
+    printable.take(DETAIL).collect()
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Boot> {
+    let mut cells = Cells::of(row);
+    Ok(Boot {
+        id: BootId(cells.get()?),
+        device: DeviceId(cells.get()?),
+        began_at: cells.at()?,
+        last_at: cells.at()?,
+        furthest: cells.parse()?,
+        left_at: cells.at_or_null()?,
+        stages: Vec::new(),
+    })
+}
+
+fn read_stage(row: &Row<'_>) -> rusqlite::Result<StageRecord> {
+    let mut cells = Cells::of(row);
+    Ok(StageRecord {
+        stage: cells.parse()?,
+        at: cells.at()?,
+        duration_us: cells.count_or_null()?,
+        bytes: cells.count_or_null()?,
+        retries: cells.get()?,
+        peer: cells.parse_or_null()?,
+        outcome: cells.parse()?,
+        detail: cells.get()?,
+    })
+}

@@ -1,0 +1,54 @@
+//! What a commit touched, for those who follow.
+
+use model::{DeviceId, EventId};
+
+/// What a commit touched. Several changes that were committed together make one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Devices whose row or config changed or was deleted, in order. Being seen again changes nothing.
+    pub devices: Vec<DeviceId>,
+    /// The network settings changed.
+    pub settings: bool,
+    /// An asset came or went.
+    pub assets: bool,
+    /// A base config changed.
+    pub base: bool,
+    /// Devices whose boots went on, in order.
+    pub boots: Vec<DeviceId>,
+    /// The last event that was written.
+    pub last_event: Option<EventId>,
+}
+
+impl Change {
+    /// Whether nothing was touched.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Notes a device.
+    pub(crate) fn device(&mut self, device: DeviceId) {
+        note(&mut self.devices, device);
+    }
+
+    /// Notes a boot of a device.
+    pub(crate) fn boot(&mut self, device: DeviceId) {
+        note(&mut self.boots, device);
+    }
+
+    /// Takes in what a later change touched.
+    pub(crate) fn merge(&mut self, later: Self) {
+        later.devices.into_iter().for_each(|id| self.device(id));
+        later.boots.into_iter().for_each(|id| self.boot(id));
+        self.settings |= later.settings;
+        self.assets |= later.assets;
+        self.base |= later.base;
+        self.last_event = later.last_event.or(self.last_event);
+    }
+}
+
+/// Puts `id` in its place, once.
+fn note(ids: &mut Vec<DeviceId>, id: DeviceId) {
+    if let Err(place) = ids.binary_search(&id) {
+        ids.insert(place, id);
+    }
+}

@@ -1,0 +1,195 @@
+//! Device configs: the very bytes that machines are served, and what became of them.
+
+use std::fmt;
+
+use model::{Device, DeviceId, MacAddr, Role, Sha256Digest, Timestamp};
+use rusqlite::{Row, params};
+
+use crate::row::{Cells, fingerprint};
+use crate::{Error, Reader, Writer};
+
+/// The config of one device.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredConfig {
+    /// The device.
+    pub device: DeviceId,
+    /// Its MAC at this moment.
+    pub mac: MacAddr,
+    /// The role the config was made for.
+    pub role: Role,
+    /// Talos YAML with secrets.
+    pub bytes: Vec<u8>,
+    /// The fingerprint of the bytes.
+    pub sha256: Sha256Digest,
+    /// When it was made.
+    pub generated_at: Timestamp,
+    /// The revision that made it, or gave its device another MAC.
+    pub revision: i64,
+}
+
+impl fmt::Debug for StoredConfig {
+    /// Leaves the secrets out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredConfig")
+            .field("device", &self.device)
+            .field("mac", &self.mac)
+            .field("role", &self.role)
+            .field("sha256", &self.sha256)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
+const ONE: &str = "
+    SELECT device_id, mac, c.role, bytes, sha256, generated_at, revision
+    FROM device_configs c JOIN devices d ON d.id = c.device_id
+    WHERE device_id = ?1";
+
+const SINCE: &str = "
+    SELECT device_id, mac, c.role, bytes, sha256, generated_at, revision
+    FROM device_configs c JOIN devices d ON d.id = c.device_id
+    WHERE revision > ?1 ORDER BY device_id";
+
+const DIGESTS: &str = "
+    SELECT mac, c.role, sha256
+    FROM device_configs c JOIN devices d ON d.id = c.device_id
+    ORDER BY device_id";
+
+/// Another transfer may be under way, or may have reached the machine whole: then an install may follow, and the mark stays.
+const NOT_DELIVERED: &str = "
+    UPDATE devices
+    SET config_transfers = max(config_transfers - 1, 0),
+        config_released_at = iif(config_transfers <= 1 AND config_delivered = 0, NULL, config_released_at)
+    WHERE id = ?1
+    RETURNING config_released_at IS NULL";
+
+/// A transfer that began before the present order and ends after it counts for the present order: the machine has a config.
+const SERVED: &str = "
+    UPDATE devices
+    SET config_transfers = max(config_transfers - 1, 0), config_delivered = 1,
+        config_released_at = coalesce(config_released_at, ?2), last_config_download_at = ?2, served_sha256 = ?3
+    WHERE id = ?1";
+
+impl Reader<'_> {
+    /// The config of a device, if it has one.
+    pub fn config(&self, device: DeviceId) -> Result<Option<StoredConfig>, Error> {
+        self.maybe(ONE, [device.0], read)
+    }
+
+    /// The configs that are newer than a revision, ordered by device. One that was deleted since is in no list.
+    pub fn configs_since(&self, revision: i64) -> Result<Vec<StoredConfig>, Error> {
+        self.all(SINCE, [revision], read)
+    }
+
+    /// The fingerprint of every config, ordered by device.
+    pub fn config_digests(&self) -> Result<Vec<(MacAddr, Role, Sha256Digest)>, Error> {
+        self.all(DIGESTS, [], |row| {
+            let mut cells = Cells::of(row);
+            Ok((cells.parse()?, cells.parse()?, cells.parse()?))
+        })
+    }
+
+    /// The fingerprint of the config that a device was last served whole, and when.
+    pub fn last_served(
+        &self,
+        device: DeviceId,
+    ) -> Result<Option<(Sha256Digest, Timestamp)>, Error> {
+        let sql = "SELECT served_sha256, last_config_download_at FROM devices
+                   WHERE id = ?1 AND served_sha256 IS NOT NULL AND last_config_download_at IS NOT NULL";
+        self.maybe(sql, [device.0], |row| {
+            let mut cells = Cells::of(row);
+            Ok((cells.parse()?, cells.at()?))
+        })
+    }
+}
+
+impl Writer<'_> {
+    /// Puts a config in the place of the one before; false, and nothing is written, if it is the same for the same role.
+    pub fn save_config(&self, device: &Device, role: Role, bytes: &[u8]) -> Result<bool, Error> {
+        let sha256 = fingerprint(bytes).to_string();
+        let same: bool = self.one(
+            "SELECT EXISTS (SELECT 1 FROM device_configs WHERE device_id = ?1 AND role = ?2 AND sha256 = ?3)",
+            params![device.id.0, role.as_str(), sha256],
+            |row| row.get(0),
+        )?;
+        if same {
+            return Ok(false);
+        }
+        self.must_exist(device.id)?;
+        self.run(
+            "INSERT OR REPLACE INTO device_configs (device_id, role, sha256, generated_at, revision, bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                device.id.0,
+                role.as_str(),
+                sha256,
+                self.now().as_micros(),
+                self.next_revision()?,
+                bytes
+            ],
+        )?;
+        self.device_touched(device.id)?;
+        Ok(true)
+    }
+
+    /// Deletes the config of a device, if it has one.
+    pub fn delete_config(&self, device: DeviceId) -> Result<(), Error> {
+        let sql = "DELETE FROM device_configs WHERE device_id = ?1";
+        if self.run(sql, [device.0])? > 0 {
+            self.device_touched(device)?;
+        }
+        Ok(())
+    }
+
+    /// A transfer of the config is about to begin: from here on an install may follow. Each call is to be followed by one of
+    /// [`Self::config_served`] and [`Self::config_not_delivered`]; if neither comes, as after a power cut, the mark stays.
+    /// [`Error::ConfigChanged`] if the device does not have a config with this fingerprint any more: it must not go out.
+    pub fn config_released(&self, device: DeviceId, sha256: Sha256Digest) -> Result<(), Error> {
+        let marked = self.run(
+            "UPDATE devices
+             SET config_released_at = coalesce(config_released_at, ?2), config_transfers = config_transfers + 1
+             WHERE id = ?1 AND EXISTS (SELECT 1 FROM device_configs WHERE device_id = ?1 AND sha256 = ?3)",
+            params![device.0, self.now().as_micros(), sha256.to_string()],
+        )?;
+        if marked == 0 {
+            return Err(Error::ConfigChanged(device));
+        }
+        self.device_touched(device)
+    }
+
+    /// A transfer broke off. Takes the mark of [`Self::config_released`] back if nothing was served whole since the order was given
+    /// and no other transfer is under way. Nothing happens if the device is gone.
+    pub fn config_not_delivered(&self, device: DeviceId) -> Result<(), Error> {
+        let known = self.maybe(NOT_DELIVERED, [device.0], |_| Ok(()))?;
+        known.map_or(Ok(()), |()| self.device_touched(device))
+    }
+
+    /// A transfer ended and the machine has the whole config. Nothing happens if the device is gone. The event is the caller's to write.
+    pub fn config_served(&self, device: DeviceId, sha256: Sha256Digest) -> Result<(), Error> {
+        let params = params![device.0, self.now().as_micros(), sha256.to_string()];
+        if self.run(SERVED, params)? > 0 {
+            self.device_touched(device)?;
+        }
+        Ok(())
+    }
+
+    /// Names the device that is missing, where SQLite would only say that a foreign key failed.
+    pub(crate) fn must_exist(&self, device: DeviceId) -> Result<(), Error> {
+        let sql = "SELECT 1 FROM devices WHERE id = ?1";
+        self.maybe(sql, [device.0], |_| Ok(()))?
+            .ok_or(Error::NoSuchDevice(device))
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<StoredConfig> {
+    let mut cells = Cells::of(row);
+    Ok(StoredConfig {
+        device: DeviceId(cells.get()?),
+        mac: cells.parse()?,
+        role: cells.parse()?,
+        bytes: cells.get()?,
+        sha256: cells.parse()?,
+        generated_at: cells.at()?,
+        revision: cells.get()?,
+    })
+}

@@ -1,0 +1,405 @@
+//! Devices as persons see and change them. How machines make themselves known is in `sight`.
+
+use std::net::Ipv4Addr;
+
+use model::{
+    Actor, Approval, ApprovalStatus, BootOrder, Device, DeviceId, EphemeralVolume, Hostname,
+    Inventory, LocalBoot, MacAddr, Role,
+};
+use rusqlite::{Row, named_params, params};
+
+use crate::row::{Cells, count, micros, text};
+use crate::{Error, Reader, Writer};
+
+/// Which devices a list shows, in order of their numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceFilter {
+    /// Only those with this status.
+    pub status: Option<ApprovalStatus>,
+    /// Only those that have this text somewhere in their MAC (in any spelling), name, address, serial, vendor, model or notes.
+    /// Letters match in either case.
+    pub search: Option<String>,
+    /// Leaves out so many at the beginning.
+    pub skip: u64,
+    /// Shows so many at most.
+    pub limit: Option<u64>,
+}
+
+/// A device to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDevice {
+    /// The address it boots with.
+    pub mac: MacAddr,
+    /// Its name as a node.
+    pub hostname: Option<Hostname>,
+    /// Its address as a node.
+    pub ip_address: Option<Ipv4Addr>,
+    /// Its role as a node.
+    pub role: Option<Role>,
+    /// Free text.
+    pub notes: String,
+    /// Device path of the disk to install on.
+    pub install_disk: Option<String>,
+    /// Size and place of Talos's EPHEMERAL volume.
+    pub ephemeral: EphemeralVolume,
+    /// What the machine said of itself.
+    pub inventory: Inventory,
+    /// Whether the machine itself was heard of; one added by hand was not.
+    pub seen: bool,
+}
+
+/// The columns of a device in the order in which `read` takes them.
+macro_rules! columns {
+    () => {
+        "id, mac, hostname, ip_address, role, status, decided_by, decided_at, boot_order, notes, install_disk, \
+         ephemeral_min_size, ephemeral_max_size, ephemeral_disk_selector, local_boot, loader, arch, firmware, uuid, serial, vendor, model, \
+         first_seen_at, last_seen_at, last_config_download_at, config_released_at, wipe_asked_at, created_at, updated_at"
+    };
+}
+
+const BY_ID: &str = concat!("SELECT ", columns!(), " FROM devices WHERE id = ?1");
+const BY_MAC: &str = concat!("SELECT ", columns!(), " FROM devices WHERE mac = ?1");
+const APPROVED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM devices WHERE status = 'approved' ORDER BY id"
+);
+
+/// ?1 status, ?2 pattern for texts, ?3 pattern for the MAC with colons, ?4 pattern for the MAC without any.
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM devices
+      WHERE (?1 IS NULL OR status = ?1)
+        AND (?2 IS NULL
+             OR mac LIKE ?3 OR replace(mac, ':', '') LIKE ?4
+             OR hostname LIKE ?2 ESCAPE '\\' OR ip_address LIKE ?2 ESCAPE '\\' OR serial LIKE ?2 ESCAPE '\\'
+             OR vendor LIKE ?2 ESCAPE '\\' OR model LIKE ?2 ESCAPE '\\' OR notes LIKE ?2 ESCAPE '\\')
+      ORDER BY id LIMIT ?5 OFFSET ?6"
+);
+
+/// A person's hand in a row stays known even where the row is taken back to what it was. A row without a released config starts
+/// the count of its transfers anew: that is what a new order does.
+const PUT: &str = "
+    INSERT INTO devices (
+        id, mac, hostname, ip_address, role, status, decided_by, decided_at, boot_order, notes, install_disk,
+        ephemeral_min_size, ephemeral_max_size, ephemeral_disk_selector, local_boot, loader, arch, firmware, uuid, serial, vendor, model,
+        first_seen_at, last_seen_at, last_config_download_at, config_released_at, wipe_asked_at, created_at, updated_at, kept)
+    VALUES (
+        :id, :mac, :hostname, :ip_address, :role, :status, :decided_by, :decided_at, :boot_order, :notes, :install_disk,
+        :min_size, :max_size, :disk_selector, :local_boot, :loader, :arch, :firmware, :uuid, :serial, :vendor, :model,
+        :first_seen, :last_seen, :last_config_download, :config_released, :wipe_asked, :now, :now, :kept)
+    ON CONFLICT (id) DO UPDATE SET
+        mac = excluded.mac, hostname = excluded.hostname, ip_address = excluded.ip_address, role = excluded.role,
+        status = excluded.status, decided_by = excluded.decided_by, decided_at = excluded.decided_at,
+        boot_order = excluded.boot_order, notes = excluded.notes, install_disk = excluded.install_disk,
+        ephemeral_min_size = excluded.ephemeral_min_size, ephemeral_max_size = excluded.ephemeral_max_size,
+        ephemeral_disk_selector = excluded.ephemeral_disk_selector,
+        local_boot = excluded.local_boot, loader = excluded.loader, arch = excluded.arch, firmware = excluded.firmware,
+        uuid = excluded.uuid, serial = excluded.serial, vendor = excluded.vendor, model = excluded.model,
+        first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at,
+        last_config_download_at = excluded.last_config_download_at, config_released_at = excluded.config_released_at,
+        wipe_asked_at = excluded.wipe_asked_at, updated_at = excluded.updated_at, kept = max(kept, excluded.kept),
+        config_transfers = iif(excluded.config_released_at IS NULL, 0, config_transfers),
+        config_delivered = iif(excluded.config_released_at IS NULL, 0, config_delivered)
+    RETURNING id";
+
+impl Reader<'_> {
+    /// The device, if it is there.
+    pub fn device(&self, id: DeviceId) -> Result<Option<Device>, Error> {
+        self.maybe(BY_ID, [id.0], read)
+    }
+
+    /// The device that boots with this address, if it is known.
+    pub fn device_by_mac(&self, mac: MacAddr) -> Result<Option<Device>, Error> {
+        self.maybe(BY_MAC, [mac.to_string()], read)
+    }
+
+    /// A list of devices, ordered by number.
+    pub fn devices(&self, filter: &DeviceFilter) -> Result<Vec<Device>, Error> {
+        let needle = filter.search.as_deref().map(str::trim);
+        let needle = needle.filter(|needle| !needle.is_empty());
+        let (colons, bare) = needle.map_or((None, None), mac_patterns);
+        let params = params![
+            filter.status.map(ApprovalStatus::as_str),
+            needle.map(text_pattern),
+            colons,
+            bare,
+            filter.limit.map_or(-1, count),
+            count(filter.skip),
+        ];
+        self.all(LIST, params, read)
+    }
+
+    /// How many devices there are, in all or of one status.
+    pub fn count_devices(&self, status: Option<ApprovalStatus>) -> Result<u64, Error> {
+        let one = |row: &Row<'_>| Cells::of(row).count();
+        match status {
+            None => self.one("SELECT count(*) FROM devices", [], one),
+            Some(status) => self.one(
+                "SELECT count(*) FROM devices WHERE status = ?1",
+                [status.as_str()],
+                one,
+            ),
+        }
+    }
+
+    /// Every approved device, ordered by number.
+    pub fn approved(&self) -> Result<Vec<Device>, Error> {
+        self.all(APPROVED, [], read)
+    }
+
+    /// Who has this name.
+    pub fn device_with_hostname(&self, hostname: &Hostname) -> Result<Option<DeviceId>, Error> {
+        let sql = "SELECT id FROM devices WHERE hostname = ?1";
+        self.maybe(sql, [hostname.as_str()], |row| row.get(0).map(DeviceId))
+    }
+
+    /// Who has this address.
+    pub fn device_with_address(&self, address: Ipv4Addr) -> Result<Option<DeviceId>, Error> {
+        let sql = "SELECT id FROM devices WHERE ip_address = ?1";
+        self.maybe(sql, [address.to_string()], |row| row.get(0).map(DeviceId))
+    }
+}
+
+impl Writer<'_> {
+    /// Makes a pending device with order `install`. [`Error::Taken`] if its MAC, name or address belongs to another. The event is
+    /// the caller's to write.
+    pub fn insert_device(&self, new: NewDevice) -> Result<Device, Error> {
+        let seen = new.seen.then_some(self.now());
+        let mut device = Device {
+            id: DeviceId(0),
+            mac: new.mac,
+            hostname: new.hostname,
+            ip_address: new.ip_address,
+            role: new.role,
+            approval: Approval::Pending,
+            order: BootOrder::Install,
+            notes: new.notes,
+            install_disk: new.install_disk,
+            ephemeral: new.ephemeral,
+            local_boot: LocalBoot::Auto,
+            loader: None,
+            inventory: new.inventory,
+            first_seen: seen,
+            last_seen: seen,
+            last_config_download: None,
+            config_released_at: None,
+            wipe_asked_at: None,
+            created_at: self.now(),
+            updated_at: self.now(),
+        };
+        device.id = self.put_device(None, &device, !new.seen || bears_a_hand(&device))?;
+        Ok(device)
+    }
+
+    /// Writes every field of the device but its number and the moment it was made; sets `updated_at`. [`Error::Taken`] if its MAC,
+    /// name or address belongs to another. The event is the caller's to write.
+    pub fn update_device(&self, device: &Device) -> Result<(), Error> {
+        let before = self
+            .device(device.id)?
+            .ok_or(Error::NoSuchDevice(device.id))?;
+        let by_person = matches!(self.actor(), Actor::Person(_));
+        let id = Some(device.id);
+        self.put_device(id, device, by_person || bears_a_hand(device))?;
+        if before.mac != device.mac {
+            // The MAC is part of the config's name, so the config counts as changed.
+            self.run(
+                "UPDATE device_configs SET revision = ?2 WHERE device_id = ?1",
+                params![device.id.0, self.next_revision()?],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the device with its config and its boots; says whether it was there. Its events stay. Their last one is the
+    /// caller's to write.
+    pub fn delete_device(&self, id: DeviceId) -> Result<bool, Error> {
+        if self.run("DELETE FROM devices WHERE id = ?1", [id.0])? == 0 {
+            return Ok(false);
+        }
+        self.device_touched(id)?;
+        Ok(true)
+    }
+
+    /// Writes a row, a new one if `id` is `None`; returns its number.
+    fn put_device(
+        &self,
+        id: Option<DeviceId>,
+        device: &Device,
+        kept: bool,
+    ) -> Result<DeviceId, Error> {
+        let (decided_by, decided_at) = match &device.approval {
+            Approval::Pending => (None, None),
+            Approval::Approved { by, at } | Approval::Rejected { by, at } => {
+                (Some(by.to_string()), Some(at.as_micros()))
+            }
+        };
+        let mut statement = self.conn.prepare_cached(PUT)?;
+        let put = statement.query_row(
+            named_params! {
+                ":id": id.map(|id| id.0),
+                ":mac": device.mac.to_string(),
+                ":hostname": text(device.hostname.as_ref()),
+                ":ip_address": text(device.ip_address.as_ref()),
+                ":role": device.role.map(Role::as_str),
+                ":status": device.approval.status().as_str(),
+                ":decided_by": decided_by,
+                ":decided_at": decided_at,
+                ":boot_order": device.order.as_str(),
+                ":notes": device.notes,
+                ":install_disk": device.install_disk,
+                ":min_size": device.ephemeral.min_size,
+                ":max_size": device.ephemeral.max_size,
+                ":disk_selector": device.ephemeral.disk_selector,
+                ":local_boot": device.local_boot.as_str(),
+                ":loader": device.loader,
+                ":arch": text(device.inventory.arch.as_ref()),
+                ":firmware": text(device.inventory.firmware.as_ref()),
+                ":uuid": text(device.inventory.uuid.as_ref()),
+                ":serial": device.inventory.serial,
+                ":vendor": device.inventory.vendor,
+                ":model": device.inventory.model,
+                ":first_seen": micros(device.first_seen),
+                ":last_seen": micros(device.last_seen),
+                ":last_config_download": micros(device.last_config_download),
+                ":config_released": micros(device.config_released_at),
+                ":wipe_asked": micros(device.wipe_asked_at),
+                ":now": self.now().as_micros(),
+                ":kept": kept,
+            },
+            |row| row.get(0).map(DeviceId),
+        );
+        let id = put.map_err(|err| taken(err, device))?;
+        self.device_touched(id)?;
+        Ok(id)
+    }
+
+    /// Notes that a device's row or config changed.
+    pub(crate) fn device_touched(&self, id: DeviceId) -> Result<(), Error> {
+        self.next_revision()?;
+        self.touch(|change| change.device(id));
+        Ok(())
+    }
+}
+
+/// Whether something in the row can only have come from a person.
+fn bears_a_hand(device: &Device) -> bool {
+    device.hostname.is_some()
+        || device.ip_address.is_some()
+        || device.role.is_some()
+        || device.install_disk.is_some()
+        || device.ephemeral != EphemeralVolume::default()
+        || device.local_boot != LocalBoot::Auto
+        || device.loader.is_some()
+        || !device.notes.is_empty()
+}
+
+/// Says which unique value of `device` belongs to another.
+fn taken(err: rusqlite::Error, device: &Device) -> Error {
+    let rule = Error::rule(&err).unwrap_or_default();
+    let unique = rule.strip_prefix("UNIQUE constraint failed: devices.");
+    let (field, value) = match unique {
+        Some("mac") => ("mac_address", Some(device.mac.to_string())),
+        Some("hostname") => ("hostname", text(device.hostname.as_ref())),
+        Some("ip_address") => ("ip_address", text(device.ip_address.as_ref())),
+        _ => return err.into(),
+    };
+    Error::Taken {
+        field,
+        value: value.unwrap_or_default(),
+    }
+}
+
+/// A pattern that finds `needle` anywhere, with the signs escaped that LIKE gives a meaning.
+fn text_pattern(needle: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in needle.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Patterns for a MAC, or a part of one, in one of its spellings: for the form with colons, or for the bare form.
+fn mac_patterns(needle: &str) -> (Option<String>, Option<String>) {
+    let hex = |group: &str| group.bytes().all(|b| b.is_ascii_hexdigit());
+    let spelled = |separator: char, size: usize| {
+        let groups: Vec<&str> = needle.split(separator).collect();
+        let inner = groups.len().saturating_sub(1);
+        groups.iter().enumerate().all(|(index, group)| {
+            // The ends of a part may be cut; `10.5` is a part of an address rather than of a MAC in groups of four.
+            let cut = index == inner || (index == 0 && size == 2);
+            hex(group) && (group.len() == size || (cut && group.len() < size))
+        })
+    };
+    if hex(needle) {
+        (None, Some(format!("%{needle}%")))
+    } else if spelled('-', 2) || spelled(':', 2) {
+        (Some(format!("%{}%", needle.replace('-', ":"))), None)
+    } else if spelled('.', 4) {
+        (None, Some(format!("%{}%", needle.replace('.', ""))))
+    } else {
+        (None, None)
+    }
+}
+
+/// Reads a row of `columns`.
+fn read(row: &Row<'_>) -> rusqlite::Result<Device> {
+    let mut cells = Cells::of(row);
+    Ok(Device {
+        id: DeviceId(cells.get()?),
+        mac: cells.parse()?,
+        hostname: cells.parse_or_null()?,
+        ip_address: cells.parse_or_null()?,
+        role: cells.parse_or_null()?,
+        approval: approval(&mut cells)?,
+        order: cells.parse()?,
+        notes: cells.get()?,
+        install_disk: cells.get()?,
+        ephemeral: EphemeralVolume {
+            min_size: cells.get()?,
+            max_size: cells.get()?,
+            disk_selector: cells.get()?,
+        },
+        local_boot: cells.parse()?,
+        loader: cells.get()?,
+        inventory: Inventory {
+            arch: cells.parse_or_null()?,
+            firmware: cells.parse_or_null()?,
+            uuid: cells.parse_or_null()?,
+            serial: cells.get()?,
+            vendor: cells.get()?,
+            model: cells.get()?,
+        },
+        first_seen: cells.at_or_null()?,
+        last_seen: cells.at_or_null()?,
+        last_config_download: cells.at_or_null()?,
+        config_released_at: cells.at_or_null()?,
+        wipe_asked_at: cells.at_or_null()?,
+        created_at: cells.at()?,
+        updated_at: cells.at()?,
+    })
+}
+
+/// Reads `status, decided_by, decided_at`.
+fn approval(cells: &mut Cells<'_, '_>) -> rusqlite::Result<Approval> {
+    match cells.parse()? {
+        ApprovalStatus::Pending => {
+            cells.get::<Option<String>>()?;
+            cells.at_or_null()?;
+            Ok(Approval::Pending)
+        }
+        ApprovalStatus::Approved => Ok(Approval::Approved {
+            by: cells.parse()?,
+            at: cells.at()?,
+        }),
+        ApprovalStatus::Rejected => Ok(Approval::Rejected {
+            by: cells.parse()?,
+            at: cells.at()?,
+        }),
+    }
+}

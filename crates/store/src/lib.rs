@@ -1,0 +1,60 @@
+//! What ktizo knows, in one SQLite file. No other crate knows SQL.
+//!
+//! # The data
+//!
+//! `devices` are the machines, one row per boot MAC. Everything that belongs to one of them goes with it: its config
+//! (`device_configs`, the very bytes that are served) and its attempts (`boots`, each with its `boot_stages`). `events` only name
+//! their device, so they outlive it; they are appended in the transaction of the change they tell of. `network_settings` is one
+//! row, absent while all is at its default. `base_configs` holds one text per role, `assets` one row per imported file.
+//! `revisions` counts the changes to all of these but boots and events.
+//!
+//! Times are microseconds since 1970 in UTC, in columns named `*_at`. Names, addresses and words are kept in the one text form
+//! that the model prints, and parsed again when they are read; what does not parse is reported as damage. What must be unique or
+//! belong together is a constraint of the schema (`schema.sql`), not a habit of the code.
+//!
+//! # The threads
+//!
+//! One thread writes. It takes what has queued up, boot lane first, as one transaction with a savepoint for each change, and
+//! answers each caller only after the commit is on the disk (write-ahead log, `synchronous = FULL`). A change whose closure
+//! returns an error or panics is undone alone; a commit that fails is an error for all changes in it, and the thread goes on. Two
+//! threads read for machines and two for persons, each on a connection of its own, so neither a change nor a long list stands
+//! between a machine and its answer.
+//!
+//! # What strangers can do
+//!
+//! Anyone on the network can make up addresses. So the number of devices that no person had a hand in is capped ([`Options`]), and
+//! so are the events of machines, the boots of a device, the stages of a boot and the length of every text a machine sends.
+
+// The doors.
+mod change;
+mod error;
+mod reader;
+mod store;
+mod writer;
+
+// One file each for what is kept.
+mod asset;
+mod base;
+mod boot;
+mod config;
+mod device;
+mod event;
+mod settings;
+mod sight;
+
+// Below them.
+mod commit;
+mod connection;
+mod queue;
+mod row;
+mod schema;
+
+pub use base::Base;
+pub use change::Change;
+pub use config::StoredConfig;
+pub use device::{DeviceFilter, NewDevice};
+pub use error::Error;
+pub use event::EventFilter;
+pub use reader::Reader;
+pub use store::{Lane, Options, Store};
+pub use writer::Writer;

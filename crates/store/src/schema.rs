@@ -1,0 +1,202 @@
+//! The format of the database: its migrations, forward only, and the number that says which were done.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::Error;
+
+/// Marks the file as ktizo's (`file` and `sqlite3 .dbinfo` show it): `ktiz` in ASCII.
+const APPLICATION_ID: i64 = 0x6b74_697a;
+
+/// Every migration in order; the first brings an empty file to format 1.
+const MIGRATIONS: &[Migration] = &[Migration {
+    name: "0001_first",
+    sql: include_str!("../migrations/0001_first.sql"),
+}];
+
+/// One step to a newer format, done whole or not at all.
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// Refuses a database that another program made, before anything in it is changed.
+pub(crate) fn recognise(conn: &Connection, path: &Path) -> Result<(), Error> {
+    let is_ours = pragma(conn, "application_id")? == APPLICATION_ID;
+    if is_ours || (tables(conn)? == 0 && format(conn)? == 0) {
+        return Ok(());
+    }
+    Err(Error::NotADatabase {
+        path: path.to_owned(),
+        why: "it is a SQLite database of another program".to_owned(),
+    })
+}
+
+/// Brings the database to the newest format. Refuses a newer one.
+pub(crate) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), Error> {
+    up(conn, path, MIGRATIONS)
+}
+
+/// Does those of `migrations` that were not done yet.
+fn up(conn: &mut Connection, path: &Path, migrations: &[Migration]) -> Result<(), Error> {
+    let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+    let found = format(conn)?;
+    if found > known {
+        return Err(Error::NewerFormat {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    if found == known {
+        return Ok(());
+    }
+    // A migration may have to build a table anew, which foreign keys would take for a deletion. The switch has no effect
+    // inside of a transaction; each migration is checked before its commit instead.
+    conn.pragma_update(None, "foreign_keys", false)?;
+    let done = (1..)
+        .zip(migrations)
+        .try_for_each(|(number, migration)| step(conn, number, migration));
+    conn.pragma_update(None, "foreign_keys", true)?;
+    done
+}
+
+/// Does one migration, unless another process has done it in the meantime.
+fn step(conn: &mut Connection, number: i64, migration: &Migration) -> Result<(), Error> {
+    let failed = |why: String| Error::Migration {
+        name: migration.name,
+        why,
+    };
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if format(&transaction)? >= number {
+        return Ok(());
+    }
+    transaction
+        .execute_batch(migration.sql)
+        .map_err(|err| failed(err.to_string()))?;
+    let orphans: i64 = transaction.query_row(
+        "SELECT count(*) FROM pragma_foreign_key_check()",
+        [],
+        |row| row.get(0),
+    )?;
+    if orphans > 0 {
+        return Err(failed(format!("{orphans} rows would belong to nothing")));
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", number)?;
+    transaction
+        .commit()
+        .map_err(|err| failed(err.to_string()))?;
+    tracing::info!(migration = migration.name, "database migrated");
+    Ok(())
+}
+
+/// How many migrations were done.
+fn format(conn: &Connection) -> Result<i64, Error> {
+    pragma(conn, "user_version")
+}
+
+fn pragma(conn: &Connection, name: &str) -> Result<i64, Error> {
+    Ok(conn.pragma_query_value(None, name, |row| row.get(0))?)
+}
+
+fn tables(conn: &Connection) -> Result<i64, Error> {
+    Ok(conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn up_to(conn: &mut Connection, migrations: &[Migration]) -> Result<(), Error> {
+        up(conn, Path::new("x.db"), migrations)
+    }
+
+    const TABLES: Migration = Migration {
+        name: "0001_tables",
+        sql: "CREATE TABLE parents (id INTEGER PRIMARY KEY) STRICT;
+              CREATE TABLE children (parent INTEGER NOT NULL REFERENCES parents (id) ON DELETE CASCADE) STRICT;
+              INSERT INTO parents VALUES (1); INSERT INTO children VALUES (1);",
+    };
+
+    fn open() -> Connection {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.pragma_update(None, "foreign_keys", true).unwrap();
+        conn
+    }
+
+    /// `schema.sql` is what a reader looks at; `UPDATE_EXPECT=1` writes it anew.
+    #[test]
+    fn the_migrated_schema_is_schema_sql() {
+        let mut conn = open();
+        migrate(&mut conn, Path::new("x.db")).unwrap();
+        let mut statement = conn
+            .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*' ORDER BY tbl_name, type DESC, name")
+            .unwrap();
+        let schema: Vec<String> = statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let got = format!(
+            "-- The database as all migrations leave it; a test keeps this file equal to that.\n\n{};\n",
+            schema.join(";\n\n")
+        );
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.sql");
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::write(&path, &got).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            got == expected,
+            "schema.sql differs from the migrations: run this test with UPDATE_EXPECT=1 and read what changed\n{got}"
+        );
+    }
+
+    #[test]
+    fn names_of_migrations_count_up() {
+        for (number, migration) in (1..).zip(MIGRATIONS) {
+            assert!(migration.name.starts_with(&format!("{number:04}_")));
+        }
+    }
+
+    #[test]
+    fn a_table_can_be_built_anew_without_losing_what_refers_to_it() {
+        let rebuild = Migration {
+            name: "0002_rebuild",
+            sql: "CREATE TABLE new (id INTEGER PRIMARY KEY, name TEXT) STRICT;
+                  INSERT INTO new (id) SELECT id FROM parents; DROP TABLE parents; ALTER TABLE new RENAME TO parents;",
+        };
+        let mut conn = open();
+        up_to(&mut conn, &[TABLES]).unwrap();
+        up_to(&mut conn, &[TABLES, rebuild]).unwrap();
+        let children: i64 = conn
+            .query_row("SELECT count(*) FROM children", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!((children, format(&conn).unwrap()), (1, 2));
+        assert_eq!(pragma(&conn, "foreign_keys").unwrap(), 1);
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_database_as_it_was() {
+        for (sql, why) in [
+            (
+                "CREATE TABLE more (id INTEGER); SELECT nonsense;",
+                "nonsense",
+            ),
+            ("DELETE FROM parents;", "1 rows would belong to nothing"),
+        ] {
+            let bad = Migration {
+                name: "0002_bad",
+                sql,
+            };
+            let mut conn = open();
+            up_to(&mut conn, &[TABLES]).unwrap();
+            let err = up_to(&mut conn, &[TABLES, bad]).unwrap_err().to_string();
+            assert!(err.contains("0002_bad") && err.contains(why), "{err}");
+            assert_eq!((tables(&conn).unwrap(), format(&conn).unwrap()), (2, 1));
+            assert_eq!(pragma(&conn, "foreign_keys").unwrap(), 1);
+        }
+    }
+}

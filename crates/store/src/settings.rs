@@ -1,0 +1,70 @@
+//! The network settings: one row, or none as long as nobody changed a default.
+
+use model::{NetworkSettings, Payload};
+use rusqlite::{Row, params};
+use serde::Serialize;
+
+use crate::row::{Cells, text};
+use crate::{Error, Reader, Writer};
+
+const READ: &str = "
+    SELECT strict_boot_mode, hold_limit_seconds, menu_seconds, node_subnet, gateway, nameservers, server_address,
+           talos_version, payload, extra_kernel_args
+    FROM network_settings";
+
+const SAVE: &str = "
+    INSERT OR REPLACE INTO network_settings (
+        id, strict_boot_mode, hold_limit_seconds, menu_seconds, node_subnet, gateway, nameservers, server_address,
+        talos_version, payload, extra_kernel_args)
+    VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+impl Reader<'_> {
+    /// The settings in force.
+    pub fn settings(&self) -> Result<NetworkSettings, Error> {
+        Ok(self.maybe(READ, [], read)?.unwrap_or_default())
+    }
+}
+
+impl Writer<'_> {
+    /// Puts other settings in force. Whether they agree with each other is for the caller to check; so is the event.
+    pub fn save_settings(&self, settings: &NetworkSettings) -> Result<(), Error> {
+        self.run(
+            SAVE,
+            params![
+                settings.strict_boot_mode,
+                settings.hold_limit_seconds,
+                settings.menu_seconds,
+                text(settings.node_subnet.as_ref()),
+                text(settings.gateway.as_ref()),
+                json(&settings.nameservers)?,
+                text(settings.server_address.as_ref()),
+                text(settings.talos_version.as_ref()),
+                Payload::as_str(settings.payload),
+                json(&settings.extra_kernel_args)?,
+            ],
+        )?;
+        self.next_revision()?;
+        self.touch(|change| change.settings = true);
+        Ok(())
+    }
+}
+
+fn json(list: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(list).map_err(|err| Error::Refused(err.to_string()))
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<NetworkSettings> {
+    let mut cells = Cells::of(row);
+    Ok(NetworkSettings {
+        strict_boot_mode: cells.get()?,
+        hold_limit_seconds: cells.get()?,
+        menu_seconds: cells.get()?,
+        node_subnet: cells.parse_or_null()?,
+        gateway: cells.parse_or_null()?,
+        nameservers: cells.json()?,
+        server_address: cells.parse_or_null()?,
+        talos_version: cells.parse_or_null()?,
+        payload: cells.parse()?,
+        extra_kernel_args: cells.json()?,
+    })
+}

@@ -1,0 +1,130 @@
+//! How machines make themselves known, and how strangers are kept from filling the disk.
+
+use std::time::Duration;
+
+use model::{
+    Actor, Device, DeviceId, EphemeralVolume, EventKind, Inventory, MacAddr, SeenBy, Timestamp,
+};
+use rusqlite::params;
+
+use crate::row::{Cells, count, micros, text};
+use crate::{Error, NewDevice, Writer};
+
+/// A device seen again within this time is not written again.
+const FRESH: Duration = Duration::from_secs(1);
+/// The part of the cap that is cleared beyond what is needed, so that a flood of new addresses writes an event for many of them
+/// rather than for each.
+const SLACK: u64 = 16;
+
+const SEEN_AGAIN: &str = "
+    UPDATE devices
+    SET first_seen_at = ?2, last_seen_at = ?3, arch = ?4, firmware = ?5, uuid = ?6, serial = ?7, vendor = ?8, model = ?9
+    WHERE id = ?1";
+
+/// Those nobody ever had a hand in, the longest unseen first.
+const FORGET: &str = "
+    DELETE FROM devices WHERE id IN (
+        SELECT id FROM devices WHERE status = 'pending' AND kept = 0 ORDER BY last_seen_at, id LIMIT ?1)
+    RETURNING id";
+
+impl Writer<'_> {
+    /// Takes note of a machine: one device per MAC, whatever the race. Returns it as it is afterwards, and whether it is new; a new
+    /// one has its event, and makes room for itself if there are too many that nobody decided about. `last_seen` is written at most
+    /// once a second.
+    pub fn sight(
+        &self,
+        mac: MacAddr,
+        inventory: &Inventory,
+        by: SeenBy,
+    ) -> Result<(Device, bool), Error> {
+        let inventory = clean(inventory);
+        if let Some(device) = self.device_by_mac(mac)? {
+            return Ok((self.seen_again(device, &inventory)?, false));
+        }
+        self.forget_unseen(self.options.undecided_devices.saturating_sub(1))?;
+        let device = self.insert_device(NewDevice {
+            mac,
+            hostname: None,
+            ip_address: None,
+            role: None,
+            notes: String::new(),
+            install_disk: None,
+            ephemeral: EphemeralVolume::default(),
+            inventory,
+            seen: true,
+        })?;
+        self.event(Some(&device), EventKind::DeviceSeen { by })?;
+        Ok((device, true))
+    }
+
+    fn seen_again(&self, mut device: Device, inventory: &Inventory) -> Result<Device, Error> {
+        let now = self.now();
+        let learned = device.inventory.learn(inventory);
+        // A clock that was set back must not keep a device unseen until it has caught up.
+        let fresh = |last: Timestamp| now >= last && now.since(last) < FRESH;
+        if !learned && device.first_seen.is_some() && device.last_seen.is_some_and(fresh) {
+            return Ok(device);
+        }
+        device.first_seen = device.first_seen.or(Some(now));
+        device.last_seen = Some(now);
+        let known = &device.inventory;
+        self.run(
+            SEEN_AGAIN,
+            params![
+                device.id.0,
+                micros(device.first_seen),
+                micros(device.last_seen),
+                text(known.arch.as_ref()),
+                text(known.firmware.as_ref()),
+                text(known.uuid.as_ref()),
+                known.serial,
+                known.vendor,
+                known.model,
+            ],
+        )?;
+        if learned {
+            self.device_touched(device.id)?;
+        }
+        Ok(device)
+    }
+
+    /// Keeps the number of devices that nobody had a hand in at or below `cap`: the longest unseen go first, a sixteenth of `cap`
+    /// more than needed at once, with what was recorded of them, and one event counts them. Never one that was added by hand,
+    /// changed by a person or decided about. Returns how many went.
+    pub fn forget_unseen(&self, cap: u64) -> Result<u64, Error> {
+        let undecided: u64 = self.one(
+            "SELECT count(*) FROM devices WHERE status = 'pending' AND kept = 0",
+            [],
+            |row| Cells::of(row).count(),
+        )?;
+        if undecided <= cap {
+            return Ok(0);
+        }
+        let surplus = count(undecided - cap + cap / SLACK);
+        let gone = self.all(FORGET, [surplus], |row| row.get(0).map(DeviceId))?;
+        for device in &gone {
+            // What a stranger did is worth a count, not a row for ever.
+            self.run(
+                "DELETE FROM events WHERE device_id = ?1 AND actor NOT GLOB 'person:*'",
+                [device.0],
+            )?;
+            self.device_touched(*device)?;
+        }
+        let forgotten = gone.len() as u64;
+        let what = EventKind::DevicesForgotten { count: forgotten };
+        tracing::warn!(forgotten, cap, "{what}");
+        self.event_by(&Actor::System, None, &what)?;
+        Ok(forgotten)
+    }
+}
+
+/// Keeps of each text what can be shown anywhere, whatever the caller let through.
+fn clean(inventory: &Inventory) -> Inventory {
+    let clean = |text: &Option<String>| text.as_deref().and_then(Inventory::clean);
+    Inventory {
+        serial: clean(&inventory.serial),
+        vendor: clean(&inventory.vendor),
+        model: clean(&inventory.model),
+        ..inventory.clone()
+    }
+}

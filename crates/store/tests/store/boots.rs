@@ -1,0 +1,261 @@
+//! Boot timelines: records become stages, stages become boots, and both are bounded.
+
+use std::net::IpAddr;
+
+use model::{BootStage, DeviceId, StageOutcome, StageRecord, Timestamp};
+use store::{Change, Error};
+
+use crate::{House, new};
+
+const fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(seconds * 1_000_000)
+}
+
+fn record(stage: BootStage, seconds: i64, outcome: StageOutcome, detail: &str) -> StageRecord {
+    StageRecord {
+        stage,
+        at: at(seconds),
+        duration_us: None,
+        bytes: None,
+        retries: None,
+        peer: None,
+        outcome,
+        detail: detail.to_owned(),
+    }
+}
+
+fn done(stage: BootStage, seconds: i64) -> StageRecord {
+    record(stage, seconds, StageOutcome::Done, "")
+}
+
+async fn device(house: &House) -> DeviceId {
+    house.write(|w| w.insert_device(new(1))).await.id
+}
+
+async fn tell(house: &House, id: DeviceId, records: Vec<StageRecord>) {
+    for record in records {
+        house.write(move |w| w.record_stage(id, &record)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_boot_is_told_stage_by_stage() {
+    use BootStage::*;
+    let house = House::new();
+    let id = device(&house).await;
+    let mut changes = house.store.subscribe();
+    let peer: IpAddr = "10.0.0.9".parse().unwrap();
+    let loader = StageRecord {
+        duration_us: Some(1_500_000),
+        bytes: Some(1 << 40),
+        retries: Some(3),
+        peer: Some(peer),
+        ..record(Loader, 103, StageOutcome::Failed, "undionly.kpxe")
+    };
+    let stages = vec![
+        done(Discover, 100),
+        loader,
+        done(Ipxe, 105),
+        done(Script, 106),
+        done(Hold, 107),
+    ];
+    tell(&house, id, stages.clone()).await;
+    assert_eq!(
+        changes.recv().await.unwrap(),
+        Change {
+            boots: vec![id],
+            ..Change::default()
+        }
+    );
+    let boots = house.read(move |r| r.boots(id, 10)).await;
+    assert_eq!(boots.len(), 1);
+    assert_eq!(boots[0].stages, stages);
+    assert_eq!((boots[0].began_at, boots[0].last_at), (at(100), at(107)));
+    assert_eq!((boots[0].furthest, boots[0].left_at), (Hold, None));
+
+    // Power is cut, and it begins from nothing.
+    tell(&house, id, vec![done(Discover, 130)]).await;
+    let last = house.read(move |r| r.last_boot(id)).await.unwrap();
+    assert_eq!(
+        (last.began_at, last.furthest, last.stages.len()),
+        (at(130), Discover, 0)
+    );
+    let boots = house.read(move |r| r.boots(id, 10)).await;
+    assert_eq!(
+        boots.iter().map(|b| b.stages.len()).collect::<Vec<_>>(),
+        [1, 5]
+    );
+    assert_eq!(house.read(move |r| r.boots(id, 1)).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_running_stage_is_completed_in_place() {
+    use BootStage::{Hold, Initramfs, Kernel};
+    use StageOutcome::{Done, Failed, Running};
+    let house = House::new();
+    let id = device(&house).await;
+    tell(
+        &house,
+        id,
+        vec![
+            record(Kernel, 100, Running, "vmlinuz-amd64"),
+            record(Initramfs, 101, Running, "initramfs-amd64.xz"),
+            StageRecord {
+                duration_us: Some(2_000_000),
+                bytes: Some(20),
+                ..record(Kernel, 100, Done, "vmlinuz-amd64")
+            },
+            // Another try after the first was done is another stage.
+            StageRecord {
+                retries: Some(1),
+                ..record(Kernel, 104, Failed, "vmlinuz-amd64")
+            },
+            // A machine that asks again and again holds once.
+            record(Hold, 110, Running, "waits"),
+            record(Hold, 135, Running, "waits"),
+            StageRecord {
+                duration_us: Some(5_000_000),
+                ..record(Hold, 160, Done, "waits")
+            },
+        ],
+    )
+    .await;
+    let boot = house.read(move |r| r.boots(id, 1)).await.remove(0);
+    assert_eq!(
+        boot.stages,
+        [
+            StageRecord {
+                duration_us: Some(2_000_000),
+                bytes: Some(20),
+                ..record(Kernel, 100, Done, "vmlinuz-amd64")
+            },
+            record(Initramfs, 101, Running, "initramfs-amd64.xz"),
+            StageRecord {
+                retries: Some(1),
+                ..record(Kernel, 104, Failed, "vmlinuz-amd64")
+            },
+            StageRecord {
+                duration_us: Some(55_000_000),
+                ..record(Hold, 110, Done, "waits")
+            },
+        ]
+    );
+    assert_eq!(boot.last_at, at(165));
+}
+
+#[tokio::test]
+async fn what_ends_late_goes_to_the_boot_it_began_in() {
+    use BootStage::{Discover, Kernel, Script};
+    let house = House::new();
+    let id = device(&house).await;
+    let running = record(Kernel, 110, StageOutcome::Running, "vmlinuz-amd64");
+    tell(
+        &house,
+        id,
+        vec![done(Discover, 100), running, done(Discover, 130)],
+    )
+    .await;
+    let failed = StageRecord {
+        duration_us: Some(30_000_000),
+        ..record(Kernel, 110, StageOutcome::Failed, "vmlinuz-amd64")
+    };
+    tell(
+        &house,
+        id,
+        vec![failed.clone(), done(Script, 131), done(Script, 50)],
+    )
+    .await;
+    let boots = house.read(move |r| r.boots(id, 9)).await;
+    assert_eq!(boots.len(), 2);
+    assert_eq!(
+        boots[1].stages,
+        [done(Discover, 100), failed, done(Script, 50)]
+    );
+    assert_eq!(boots[0].stages, [done(Discover, 130), done(Script, 131)]);
+}
+
+#[tokio::test]
+async fn a_machine_sent_away_is_leaving_until_it_asks_for_a_script_again() {
+    use BootStage::*;
+    let house = House::new();
+    let id = device(&house).await;
+    for (stage, seconds, left, boots) in [
+        (Discover, 100, None, 1),
+        (Script, 101, None, 1),
+        (Leave, 102, Some(102), 1),
+        // The firmware's other network entries.
+        (Discover, 110, Some(102), 1),
+        (Discover, 112, Some(102), 1),
+        (ProxyRequest, 113, Some(102), 1),
+        (Ipxe, 120, Some(102), 1),
+        (Script, 121, None, 1),
+        (Leave, 122, Some(122), 1),
+        (Discover, 183, None, 2),
+    ] {
+        tell(&house, id, vec![done(stage, seconds)]).await;
+        let last = house.read(move |r| r.last_boot(id)).await.unwrap();
+        assert_eq!(last.left_at, left.map(at), "{stage} at {seconds}");
+        assert_eq!(
+            house.read(move |r| r.boots(id, 99)).await.len(),
+            boots,
+            "{stage} at {seconds}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn timelines_are_bounded() {
+    let house = House::new();
+    let id = device(&house).await;
+    house
+        .write(move |w| {
+            for n in 0..300 {
+                w.record_stage(
+                    id,
+                    &record(BootStage::Script, 100, StageOutcome::Done, &n.to_string()),
+                )?;
+            }
+            Ok(())
+        })
+        .await;
+    let boot = house.read(move |r| r.boots(id, 9)).await.remove(0);
+    assert_eq!(boot.stages.len(), 200);
+    assert_eq!(
+        (
+            boot.stages[0].detail.as_str(),
+            boot.stages[1].detail.as_str()
+        ),
+        ("0", "101")
+    );
+    assert_eq!(boot.stages[199].detail, "299");
+
+    house
+        .write(move |w| {
+            for n in 1..=30 {
+                w.record_stage(id, &done(BootStage::Discover, n * 10_000))?;
+            }
+            w.record_stage(
+                id,
+                &record(
+                    BootStage::Discover,
+                    300_001,
+                    StageOutcome::Done,
+                    &"\u{7}x".repeat(999),
+                ),
+            )
+        })
+        .await;
+    let boots = house.read(move |r| r.boots(id, 99)).await;
+    assert_eq!(boots.len(), 20);
+    assert_eq!(boots[19].began_at, at(110_000));
+    assert_eq!(boots[0].stages[1].detail, "x".repeat(256));
+}
+
+#[tokio::test]
+async fn a_boot_needs_its_device() {
+    let house = House::new();
+    let refused = house
+        .try_write(|w| w.record_stage(DeviceId(5), &done(BootStage::Discover, 1)))
+        .await;
+    assert!(matches!(refused, Err(Error::NoSuchDevice(DeviceId(5)))));
+}
