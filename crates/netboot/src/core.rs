@@ -1,0 +1,9 @@
+//! What an answer is: functions and state machines without sockets, clocks or randomness of their own.
+pub mod answer;
+pub mod chain;
+pub mod classify;
+pub mod dampen;
+pub mod http;
+pub mod path;
+mod recent;
+pub mod tftp;

@@ -1,0 +1,11 @@
+//! The sockets at the rim. They ask the director what a machine is to get, and decide nothing themselves.
+
+pub mod dhcp;
+pub mod http;
+pub mod interface;
+pub mod neighbour;
+pub mod port;
+pub mod route;
+mod shared;
+pub mod tftp;
+pub mod udp;

@@ -1,0 +1,196 @@
+//! One request under way: asked of the director, answered, sent, told.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use model::{BootStage, StageOutcome, Timestamp};
+use tokio::time::{Instant, timeout_at};
+use tracing::{debug, warn};
+
+use super::counters::DhcpCounters;
+use super::server::DhcpPorts;
+use crate::core::answer::{CLIENT_PORT, FirmwareProfile, Reply, ServerIdentity, answer, describe};
+use crate::core::chain::ChainWatch;
+use crate::core::classify::{AnswerKind, BootQuery, Door};
+use crate::director::{BootClient, Director, Observation, Platform, Program};
+use crate::net::shared::SharedPort;
+use crate::net::udp::{Arrival, Departure, UdpPort};
+
+/// What all requests under way share.
+pub(super) struct Airport {
+    pub(super) dhcp: DhcpSocket,
+    pub(super) proxy: UdpPort,
+    pub(super) ports: DhcpPorts,
+    pub(super) http_port: u16,
+    pub(super) profiles: BTreeMap<Platform, FirmwareProfile>,
+    pub(super) deadline: Duration,
+    pub(super) chains: Mutex<ChainWatch>,
+    pub(super) counters: Arc<DhcpCounters>,
+    /// When the server began; times of day may jump, this does not.
+    pub(super) began: Instant,
+}
+
+/// Port 67, alone or beside another server.
+#[derive(Debug)]
+pub(super) enum DhcpSocket {
+    Own(UdpPort),
+    Shared(SharedPort),
+}
+
+impl DhcpSocket {
+    pub(super) async fn recv(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
+        match self {
+            Self::Own(port) => port.recv(buffer).await,
+            Self::Shared(port) => port.recv(buffer).await,
+        }
+    }
+
+    async fn send(&self, bytes: &[u8], to: SocketAddrV4, departure: Departure) -> io::Result<()> {
+        match self {
+            Self::Own(port) => port.send(bytes, to, departure).await,
+            Self::Shared(port) => port.send(bytes, to, departure).await,
+        }
+    }
+}
+
+impl Airport {
+    /// The time that the limits count by.
+    pub(super) fn at(&self, now: Instant) -> Timestamp {
+        let micros = now.saturating_duration_since(self.began).as_micros();
+        Timestamp::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+    }
+
+    /// Answers one request within the deadline, or not at all: a later answer would only confuse firmware that has gone on.
+    pub(super) async fn fly(
+        self: Arc<Self>,
+        director: Arc<dyn Director>,
+        query: BootQuery,
+        received: Instant,
+    ) {
+        let ask = query.ask();
+        let due = received + self.deadline;
+        let Ok(offer) = timeout_at(due, director.offer(&ask)).await else {
+            self.counters.count_late();
+            warn!(mac = %query.mac, "no decision for {} within {:?}, so it is not answered", query.mac, self.deadline);
+            let detail = format!("no decision within {} ms", self.deadline.as_millis());
+            director.observe(observation(&query, received, StageOutcome::Failed, detail));
+            return;
+        };
+        let server = ServerIdentity {
+            address: query.ingress.local,
+            http_port: self.http_port,
+        };
+        let platform = match query.client {
+            BootClient::Pxe(platform)
+            | BootClient::Http(platform)
+            | BootClient::Ipxe { platform, .. } => platform,
+        };
+        let profile = self.profiles.get(&platform).copied().unwrap_or_default();
+        let Some(reply) = answer(&query, &offer, &server, profile) else {
+            self.counters.count_nothing();
+            let detail = match &offer.program {
+                Program::Nothing(_) => describe(query.client, &offer.program),
+                _ => "nothing offered: it cannot load what it was to get".to_owned(),
+            };
+            debug!(mac = %query.mac, "{}: {detail}", query.mac);
+            director.observe(observation(&query, received, StageOutcome::Refused, detail));
+            return;
+        };
+        let sent = timeout_at(due, self.send(&reply))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let seen = match sent {
+            Ok(()) => {
+                self.counters.count_answered(query.client, query.answer);
+                let detail = self.with_chain(&query, &offer.program, received, reply.detail);
+                debug!(mac = %query.mac, peer = %reply.destination, "{}: {detail}", query.mac);
+                observation(&query, received, StageOutcome::Done, detail)
+            }
+            Err(err) => {
+                self.counters.count_unsent();
+                warn!(mac = %query.mac, peer = %reply.destination, %err, "the answer to {} was not sent: {err}", query.mac);
+                let detail = format!("the answer was not sent: {err}");
+                observation(&query, received, StageOutcome::Failed, detail)
+            }
+        };
+        director.observe(seen);
+    }
+
+    async fn send(&self, reply: &Reply) -> io::Result<()> {
+        let departure = Departure {
+            source: Some(reply.source),
+            ifindex: reply.ifindex,
+        };
+        if reply.source_port == Door::Proxy.port() {
+            return self
+                .proxy
+                .send(&reply.bytes, reply.destination, departure)
+                .await;
+        }
+        let port = match reply.destination.port() {
+            CLIENT_PORT => self.ports.client,
+            _ => self.ports.dhcp,
+        };
+        let destination = SocketAddrV4::new(*reply.destination.ip(), port);
+        self.dhcp.send(&reply.bytes, destination, departure).await
+    }
+
+    /// Adds to `detail` that a machine loads the same loader over and over.
+    fn with_chain(
+        &self,
+        query: &BootQuery,
+        program: &Program,
+        received: Instant,
+        detail: String,
+    ) -> String {
+        let mut chains = self.chains.lock().unwrap_or_else(PoisonError::into_inner);
+        match program {
+            // Firmware that asks at 4011 as well is on its way to the loader of its offer.
+            Program::Loader(name) if query.answer == AnswerKind::Offer => {
+                match chains.sent(query.mac, name, self.at(received)) {
+                    Some(count) => format!(
+                        "{detail}, {count} times within a minute: it seems to load it over and over"
+                    ),
+                    None => detail,
+                }
+            }
+            Program::Script => {
+                chains.passed(query.mac);
+                detail
+            }
+            _ => detail,
+        }
+    }
+}
+
+fn observation(
+    query: &BootQuery,
+    received: Instant,
+    outcome: StageOutcome,
+    detail: String,
+) -> Observation {
+    let stage = match (query.answer, query.client) {
+        (AnswerKind::Ack, _) => BootStage::ProxyRequest,
+        (AnswerKind::Offer, BootClient::Ipxe { .. }) => BootStage::Ipxe,
+        (AnswerKind::Offer, _) => BootStage::Discover,
+    };
+    let packet = &query.request.packet;
+    let source = *query.ingress.source.ip();
+    let peer = match (packet.ciaddr, packet.giaddr) {
+        (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED) => source,
+        (own, _) => own,
+    };
+    Observation {
+        mac: Some(query.mac),
+        peer: IpAddr::V4(peer),
+        stage,
+        duration: Some(received.elapsed()),
+        bytes: None,
+        retries: None,
+        outcome,
+        detail,
+    }
+}
