@@ -1,0 +1,131 @@
+//! Kernel, initramfs and the kernel command line of Talos.
+
+use std::fmt;
+
+use model::{Arch, AssetKind, AssetName, NetworkSettings, Payload, TalosVersion};
+use tera::Context;
+
+use super::Place;
+
+/// What a script needs to start Talos.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TalosBoot {
+    version: TalosVersion,
+    arch: Arch,
+    kernel_url: String,
+    initramfs_url: String,
+    args: String,
+}
+
+impl TalosBoot {
+    /// Talos of one version on one machine; with its config's URL on the command line if it `has_config`, else in maintenance mode.
+    pub fn new(
+        place: &Place,
+        version: &TalosVersion,
+        arch: Arch,
+        settings: &NetworkSettings,
+        has_config: bool,
+    ) -> Self {
+        let root = match settings.payload {
+            Payload::Http => place.base_url(),
+            Payload::Tftp => place.tftp_url(),
+        };
+        let url = |kind| format!("{root}/talos/{version}/{}", AssetName { arch, kind });
+        let mut args = kernel_args(version, arch);
+        args.extend(settings.extra_kernel_args.iter().cloned());
+        if has_config {
+            args.push(format!("talos.config={}", place.config_url()));
+        }
+        Self {
+            version: version.clone(),
+            arch,
+            kernel_url: url(AssetKind::Kernel),
+            initramfs_url: url(AssetKind::Initramfs),
+            args: args.join(" "),
+        }
+    }
+
+    pub(super) fn insert(&self, context: &mut Context) {
+        context.insert("version", &self.version);
+        context.insert("arch", &self.arch);
+        context.insert("kernel_url", &self.kernel_url);
+        context.insert("initramfs_url", &self.initramfs_url);
+        context.insert("kernel_args", &self.args);
+    }
+}
+
+impl fmt::Display for TalosBoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Talos {} ({})", self.version, self.arch)
+    }
+}
+
+/// The arguments Talos's own imager writes for metal (`pkg/imager/imager.go`, `pkg/machinery/kernel/kernel.go`). Talos refuses to
+/// boot without `slab_nomerge`, `pti=on` and `talos.platform`.
+pub fn kernel_args(version: &TalosVersion, arch: Arch) -> Vec<String> {
+    let contract = version.contract();
+    let mut args = vec!["talos.platform=metal"];
+    args.extend(match arch {
+        Arch::Amd64 if contract < (1, 8) => &["console=ttyS0", "console=tty0"][..],
+        Arch::Amd64 => &["console=tty0"],
+        Arch::Arm64 => &["console=ttyAMA0", "console=tty0"],
+    });
+    if contract < (1, 14) {
+        args.push("init_on_alloc=1");
+    }
+    args.extend(["slab_nomerge=", "pti=on", "consoleblank=0"]);
+    if contract < (1, 14) {
+        args.push("nvme_core.io_timeout=4294967295");
+    }
+    args.push("printk.devkmsg=on");
+    if contract < (1, 11) {
+        args.extend(["ima_template=ima-ng", "ima_appraise=fix", "ima_hash=sha512"]);
+    }
+    for (since, arg) in [
+        ((1, 10), "selinux=1"),
+        ((1, 12), "module.sig_enforce=1"),
+        ((1, 13), "proc_mem.force_override=never"),
+    ] {
+        if contract >= since {
+            args.push(arg);
+        }
+    }
+    args.into_iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_what_each_release_boots_with() {
+        for (version, expected) in [
+            (
+                "v1.8.4",
+                "talos.platform=metal console=tty0 init_on_alloc=1 slab_nomerge= pti=on consoleblank=0 \
+                 nvme_core.io_timeout=4294967295 printk.devkmsg=on ima_template=ima-ng ima_appraise=fix ima_hash=sha512",
+            ),
+            (
+                "v1.10.0",
+                "talos.platform=metal console=tty0 init_on_alloc=1 slab_nomerge= pti=on consoleblank=0 \
+                 nvme_core.io_timeout=4294967295 printk.devkmsg=on ima_template=ima-ng ima_appraise=fix ima_hash=sha512 selinux=1",
+            ),
+            (
+                "v1.13.9",
+                "talos.platform=metal console=tty0 init_on_alloc=1 slab_nomerge= pti=on consoleblank=0 \
+                 nvme_core.io_timeout=4294967295 printk.devkmsg=on selinux=1 module.sig_enforce=1 proc_mem.force_override=never",
+            ),
+            (
+                "v1.14.0-rc.1",
+                "talos.platform=metal console=tty0 slab_nomerge= pti=on consoleblank=0 printk.devkmsg=on selinux=1 \
+                 module.sig_enforce=1 proc_mem.force_override=never",
+            ),
+        ] {
+            assert_eq!(
+                kernel_args(&version.parse().unwrap(), Arch::Amd64).join(" "),
+                expected,
+                "{version}"
+            );
+        }
+    }
+}

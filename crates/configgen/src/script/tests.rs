@@ -1,0 +1,217 @@
+//! Each script as a machine gets it, and what may never be in one.
+
+use proptest::prelude::*;
+
+use super::*;
+use model::{Arch, NetworkSettings, Payload};
+
+fn place() -> Place {
+    Place {
+        server: Ipv4Addr::new(10, 0, 0, 2),
+        http_port: 80,
+        mac: "52:54:00:00:00:01".parse().unwrap(),
+    }
+}
+
+fn talos(settings: &NetworkSettings, has_config: bool) -> TalosBoot {
+    TalosBoot::new(
+        &place(),
+        &"v1.13.9".parse().unwrap(),
+        Arch::Amd64,
+        settings,
+        has_config,
+    )
+}
+
+const MODERN: DiskWays = DiskWays {
+    sanboot_bios: true,
+    sanboot_uefi: true,
+};
+
+fn scripts() -> Scripts {
+    Scripts::new(&[]).unwrap()
+}
+
+/// What iPXE would run: each line that is neither blank nor a comment.
+fn commands(script: &str) -> Vec<&str> {
+    assert!(script.starts_with("#!ipxe\n"), "{script}");
+    script
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect()
+}
+
+#[test]
+fn the_first_script_says_what_the_machine_is() {
+    let script = scripts().identify(&place()).unwrap();
+    insta::assert_snapshot!(commands(&script).join("\n"), @r#"
+    :ask
+    chain --replace --autofree http://10.0.0.2/boot/52-54-00-00-00-01?facts=1&uuid=${uuid}&serial=${serial:uristring}&manufacturer=${manufacturer:uristring}&product=${product:uristring}&buildarch=${buildarch}&platform=${platform}&version=${version:uristring} ||
+    echo ktizo at 10.0.0.2 did not answer, asking again in 3 seconds
+    sleep 3
+    goto ask
+    "#);
+}
+
+#[test]
+fn a_held_machine_asks_again_without_nesting() {
+    let lines = [
+        "Unknown MAC Address".to_owned(),
+        "52:54:00:00:00:01".to_owned(),
+    ];
+    let script = scripts()
+        .hold(&place(), &lines, 1_700_000_000_000_000)
+        .unwrap();
+    insta::assert_snapshot!(commands(&script).join("\n"));
+}
+
+#[test]
+fn a_rejected_machine_goes_to_its_disk() {
+    let lines = ["This machine was rejected.".to_owned()];
+    let script = scripts().leave(&place(), MODERN, &lines).unwrap();
+    insta::assert_snapshot!(commands(&script).join("\n"));
+    let old = DiskWays {
+        sanboot_uefi: false,
+        ..MODERN
+    };
+    assert!(
+        !scripts()
+            .leave(&place(), old, &lines)
+            .unwrap()
+            .contains("--drive 0 ")
+    );
+}
+
+#[test]
+fn an_approved_machine_installs_after_its_menu() {
+    let menu = Menu {
+        title: "node-01".into(),
+        timeout: Duration::from_secs(3),
+    };
+    let talos = talos(&NetworkSettings::default(), true);
+    let script = scripts()
+        .install(
+            &place(),
+            MODERN,
+            Some(&menu),
+            &["Approved as worker node-01".into()],
+            &talos,
+        )
+        .unwrap();
+    insta::assert_snapshot!(commands(&script).join("\n"));
+}
+
+#[test]
+fn a_released_machine_sees_no_menu() {
+    let talos = talos(
+        &NetworkSettings {
+            payload: Payload::Tftp,
+            ..NetworkSettings::default()
+        },
+        true,
+    );
+    let script = scripts()
+        .install(&place(), MODERN, None, &[], &talos)
+        .unwrap();
+    assert!(!script.contains("choose"), "{script}");
+    assert!(script.contains("kernel tftp://10.0.0.2/talos/v1.13.9/vmlinuz-amd64 initrd=initramfs.xz talos.platform=metal"), "{script}");
+}
+
+#[test]
+fn the_cautious_menu_ends_at_the_disk() {
+    let menu = Menu {
+        title: "node-01".into(),
+        timeout: Duration::from_secs(60),
+    };
+    let talos = talos(&NetworkSettings::default(), true);
+    let script = scripts()
+        .choose(
+            &place(),
+            MODERN,
+            &menu,
+            &["Its config was served.".into()],
+            Ok(&talos),
+        )
+        .unwrap();
+    insta::assert_snapshot!(commands(&script).join("\n"));
+    let without = scripts()
+        .choose(&place(), MODERN, &menu, &[], Err("no kernel was imported"))
+        .unwrap();
+    assert!(
+        without.contains(":install\necho no kernel was imported\n"),
+        "{without}"
+    );
+}
+
+#[test]
+fn an_open_boot_tries_the_disk_before_talos_without_a_config() {
+    let menu = Menu {
+        title: "not approved".into(),
+        timeout: Duration::from_secs(10),
+    };
+    let talos = talos(&NetworkSettings::default(), false);
+    let script = scripts()
+        .open(
+            &place(),
+            MODERN,
+            &menu,
+            &["Strict boot mode is off.".into()],
+            Ok(&talos),
+        )
+        .unwrap();
+    assert!(!script.contains("talos.config"), "{script}");
+    insta::assert_snapshot!(commands(&script).join("\n"));
+}
+
+#[test]
+fn the_table_matches_and_chains() {
+    let node = TableNode {
+        mac: place().mac,
+        role: Role::Worker,
+        ip: Ipv4Addr::new(10, 0, 0, 5),
+    };
+    let script = scripts().table("http://10.0.0.2", &[node]).unwrap();
+    insta::assert_snapshot!(commands(&script).join("\n"));
+}
+
+#[test]
+fn ipxe_starts_early_through_autoexec() {
+    let script = scripts().autoexec("http://10.0.0.2:8080").unwrap();
+    insta::assert_snapshot!(commands(&script).join("\n"));
+}
+
+#[test]
+fn an_own_template_takes_the_place_of_the_built_in_one() {
+    let own = [("leave.ipxe".to_owned(), "#!ipxe\nexit 1\n".to_owned())];
+    let scripts = Scripts::new(&own).unwrap();
+    assert_eq!(
+        scripts.leave(&place(), MODERN, &[]).unwrap(),
+        "#!ipxe\nexit 1\n"
+    );
+    assert_eq!(scripts.overridden(), ["leave.ipxe"]);
+}
+
+#[test]
+fn an_own_template_that_cannot_work_is_refused_by_name() {
+    for (name, text, expected) in [
+        ("leaf.ipxe", "", "leaf.ipxe replaces nothing"),
+        ("leave.ipxe", "#!ipxe\n{% if x %}", "leave.ipxe"),
+    ] {
+        let err = Scripts::new(&[(name.to_owned(), text.to_owned())]).unwrap_err();
+        assert!(err.to_string().contains(expected), "{err}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_becomes_a_command(text in any::<String>()) {
+        let plain = scripts().leave(&place(), MODERN, &["x".into()]).unwrap();
+        let script = scripts().leave(&place(), MODERN, std::slice::from_ref(&text)).unwrap();
+        let verbs = |script: &str| -> Vec<String> {
+            commands(script).iter().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect()
+        };
+        prop_assert_eq!(verbs(&script), verbs(&plain));
+        let line = script.lines().find(|line| line.starts_with("echo ") ).unwrap_or_default();
+        prop_assert!(!line.contains("||") && !line.contains("&&") && !line.contains('$') && !line.contains(';'), "{}", line);
+    }
+}

@@ -1,0 +1,429 @@
+//! The document tree: nodes with their style, tag and place in the source.
+
+use std::fmt;
+
+use super::path::{Path, Step};
+use super::resolve::{self, Resolved};
+
+/// One value of a document, with its tag and where it was read.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it holds.
+    pub value: Value,
+    /// Explicit tag as it is printed (`!!binary`, `!thing`), if the source had one.
+    pub tag: Option<String>,
+    /// Where it was read; [`Position::NONE`] for values made here.
+    pub at: Position,
+}
+
+/// What a node holds.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Text with a style; what it means is [`Node::resolved`].
+    Scalar(Scalar),
+    /// Ordered items.
+    Sequence(Vec<Node>),
+    /// Ordered entries with scalar keys.
+    Mapping(Mapping),
+}
+
+/// The text of a scalar and how it was written.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Scalar {
+    /// The content, escapes undone; for plain scalars this is the spelling itself.
+    pub text: String,
+    /// How it is written.
+    pub style: Style,
+}
+
+/// How a scalar is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Bare; the only style whose text may mean something else than a string.
+    Plain,
+    /// `'text'`
+    Single,
+    /// `"text"`
+    Double,
+    /// `|` block
+    Literal,
+    /// `>` block
+    Folded,
+}
+
+/// Line and column in the source, both from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Position {
+    /// Line from 1; 0 for values that were not read.
+    pub line: usize,
+    /// Column from 1, in characters; 0 for values that were not read.
+    pub column: usize,
+}
+
+impl Position {
+    /// The place of a value that was made, not read.
+    pub const NONE: Self = Self { line: 0, column: 0 };
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
+/// An ordered mapping with unique scalar keys.
+#[derive(Clone, Debug, Default)]
+pub struct Mapping {
+    entries: Vec<Entry>,
+}
+
+/// One key and its value.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key as written.
+    pub key: Scalar,
+    /// Where the key was read.
+    pub at: Position,
+    /// The value.
+    pub value: Node,
+}
+
+/// Shows no text, for it may be a secret.
+impl fmt::Debug for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({} bytes)", self.style, self.text.len())
+    }
+}
+
+impl Scalar {
+    /// A string, quoted when Go's YAML or YAML 1.1 would read the bare text as anything else.
+    pub fn string(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let style = resolve::string_style(&text);
+        Self { text, style }
+    }
+
+    fn plain(text: String) -> Self {
+        Self {
+            text,
+            style: Style::Plain,
+        }
+    }
+}
+
+impl Node {
+    fn made(value: Value) -> Self {
+        Self {
+            value,
+            tag: None,
+            at: Position::NONE,
+        }
+    }
+
+    /// A string value, quoted when needed; multi-line text becomes a literal block.
+    pub fn str(text: impl Into<String>) -> Self {
+        Self::made(Value::Scalar(Scalar::string(text)))
+    }
+
+    /// An integer value.
+    pub fn int(number: impl Into<i128>) -> Self {
+        Self::made(Value::Scalar(Scalar::plain(number.into().to_string())))
+    }
+
+    /// A boolean value.
+    pub fn bool(truth: bool) -> Self {
+        Self::made(Value::Scalar(Scalar::plain(truth.to_string())))
+    }
+
+    /// The null value.
+    pub fn null() -> Self {
+        Self::made(Value::Scalar(Scalar::plain("null".to_owned())))
+    }
+
+    /// A sequence.
+    pub fn seq(items: impl IntoIterator<Item = Self>) -> Self {
+        Self::made(Value::Sequence(items.into_iter().collect()))
+    }
+
+    /// A mapping; a key that comes twice keeps the last value.
+    pub fn map<K: Into<String>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
+        let mut mapping = Mapping::default();
+        for (key, value) in entries {
+            mapping.set(key, value);
+        }
+        Self::made(Value::Mapping(mapping))
+    }
+
+    /// The scalar, if it is one.
+    pub fn scalar(&self) -> Option<&Scalar> {
+        match &self.value {
+            Value::Scalar(scalar) => Some(scalar),
+            Value::Sequence(_) | Value::Mapping(_) => None,
+        }
+    }
+
+    /// The items, if it is a sequence.
+    pub fn items(&self) -> Option<&[Self]> {
+        match &self.value {
+            Value::Sequence(items) => Some(items),
+            Value::Scalar(_) | Value::Mapping(_) => None,
+        }
+    }
+
+    /// The items to change, if it is a sequence.
+    pub fn items_mut(&mut self) -> Option<&mut Vec<Self>> {
+        match &mut self.value {
+            Value::Sequence(items) => Some(items),
+            Value::Scalar(_) | Value::Mapping(_) => None,
+        }
+    }
+
+    /// The mapping, if it is one.
+    pub fn mapping(&self) -> Option<&Mapping> {
+        match &self.value {
+            Value::Mapping(mapping) => Some(mapping),
+            Value::Scalar(_) | Value::Sequence(_) => None,
+        }
+    }
+
+    /// The mapping to change, if it is one.
+    pub fn mapping_mut(&mut self) -> Option<&mut Mapping> {
+        match &mut self.value {
+            Value::Mapping(mapping) => Some(mapping),
+            Value::Scalar(_) | Value::Sequence(_) => None,
+        }
+    }
+
+    /// What Go's YAML takes a scalar for; `None` for collections.
+    pub fn resolved(&self) -> Option<Resolved> {
+        let scalar = self.scalar()?;
+        Some(match (self.tag.as_deref(), scalar.style) {
+            (None, Style::Plain) => resolve::go(&scalar.text),
+            (Some("!!int"), _) => Resolved::Int,
+            (Some("!!float"), _) => Resolved::Float,
+            (Some("!!null"), _) => Resolved::Null,
+            (Some("!!bool"), _) => {
+                Resolved::Bool(matches!(scalar.text.as_str(), "true" | "True" | "TRUE"))
+            }
+            (Some("!!timestamp"), _) => Resolved::Timestamp,
+            _ => Resolved::Str,
+        })
+    }
+
+    /// Whether it is null: written so, or left empty.
+    pub fn is_null(&self) -> bool {
+        self.resolved() == Some(Resolved::Null)
+    }
+
+    /// What a Go string field would receive: the raw spelling of any scalar but null.
+    pub fn as_str(&self) -> Option<&str> {
+        if self.is_null() {
+            None
+        } else {
+            self.scalar().map(|scalar| scalar.text.as_str())
+        }
+    }
+
+    /// What a Go boolean field would receive: true and false, and the plain YAML 1.1 words.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.resolved()? {
+            Resolved::Bool(truth) => Some(truth),
+            Resolved::Str => {
+                let scalar = self.scalar()?;
+                if scalar.style == Style::Plain {
+                    resolve::old_bool(&scalar.text)
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// The value below a chain of keys.
+    pub fn get(&self, keys: &[&str]) -> Option<&Self> {
+        keys.iter()
+            .try_fold(self, |node, key| node.mapping()?.get(key))
+    }
+
+    /// The value below a chain of keys, to change.
+    pub fn get_mut(&mut self, keys: &[&str]) -> Option<&mut Self> {
+        keys.iter()
+            .try_fold(self, |node, key| node.mapping_mut()?.get_mut(key))
+    }
+
+    /// The text below a chain of keys, if it is a scalar and not null.
+    pub fn text(&self, keys: &[&str]) -> Option<&str> {
+        self.get(keys)?.as_str()
+    }
+
+    /// The value at a path.
+    pub fn lookup(&self, path: &Path) -> Option<&Self> {
+        path.steps().iter().try_fold(self, |node, step| match step {
+            Step::Key(key) => node.mapping()?.get(key),
+            Step::Index(index) => node.items()?.get(*index),
+        })
+    }
+
+    /// The number of nodes in this tree, itself included.
+    pub fn size(&self) -> usize {
+        1 + match &self.value {
+            Value::Scalar(_) => 0,
+            Value::Sequence(items) => items.iter().map(Self::size).sum(),
+            Value::Mapping(mapping) => mapping.iter().map(|entry| 1 + entry.value.size()).sum(),
+        }
+    }
+}
+
+/// Same values in the same order: tags, texts and kinds are compared, styles only where they change the meaning.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        if self.tag != other.tag {
+            return false;
+        }
+        match (&self.value, &other.value) {
+            (Value::Scalar(one), Value::Scalar(two)) => {
+                one.text == two.text && self.resolved() == other.resolved()
+            }
+            (Value::Sequence(one), Value::Sequence(two)) => one == two,
+            (Value::Mapping(one), Value::Mapping(two)) => one == two,
+            _ => false,
+        }
+    }
+}
+
+impl PartialEq for Mapping {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self
+                .iter()
+                .zip(other.iter())
+                .all(|(one, two)| one.key.text == two.key.text && one.value == two.value)
+    }
+}
+
+impl Mapping {
+    /// The entries in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Entry> {
+        self.entries.iter()
+    }
+
+    /// The entries in order, to change; keys must stay unique.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, Entry> {
+        self.entries.iter_mut()
+    }
+
+    /// How many entries.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entry of a key.
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key.text == key)
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// The value of a key, to change.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.entries
+            .iter_mut()
+            .find(|entry| entry.key.text == key)
+            .map(|entry| &mut entry.value)
+    }
+
+    /// Whether the key is there.
+    pub fn contains(&self, key: &str) -> bool {
+        self.entry(key).is_some()
+    }
+
+    /// Sets a key: in its place if it is there, else at the end.
+    pub fn set(&mut self, key: impl Into<String>, value: Node) {
+        self.set_in_order(key, value, &[]);
+    }
+
+    /// Sets a key: in its place if it is there, else before the first key that comes later in `order`.
+    pub fn set_in_order(&mut self, key: impl Into<String>, value: Node, order: &[&str]) {
+        let key = key.into();
+        if let Some(old) = self.get_mut(&key) {
+            *old = value;
+            return;
+        }
+        let place = self.place(&key, order);
+        self.entries.insert(
+            place,
+            Entry {
+                key: Scalar::string(key),
+                at: Position::NONE,
+                value,
+            },
+        );
+    }
+
+    /// The mapping below a key, made (in order) if it is absent or null; `None` if something else is there.
+    pub fn mapping_at(&mut self, key: &str, order: &[&str]) -> Option<&mut Self> {
+        if self.get(key).is_none_or(Node::is_null) {
+            self.set_in_order(key, Node::map::<String>([]), order);
+        }
+        self.get_mut(key)?.mapping_mut()
+    }
+
+    /// The sequence below a key, made (in order) if it is absent or null; `None` if something else is there.
+    pub fn sequence_at(&mut self, key: &str, order: &[&str]) -> Option<&mut Vec<Node>> {
+        if self.get(key).is_none_or(Node::is_null) {
+            self.set_in_order(key, Node::seq([]), order);
+        }
+        self.get_mut(key)?.items_mut()
+    }
+
+    /// Adds an entry as it is; false, and nothing done, if the key is there.
+    pub fn push(&mut self, entry: Entry) -> bool {
+        let new = !self.contains(&entry.key.text);
+        if new {
+            self.entries.push(entry);
+        }
+        new
+    }
+
+    /// Takes a key out.
+    pub fn remove(&mut self, key: &str) -> Option<Node> {
+        let place = self
+            .entries
+            .iter()
+            .position(|entry| entry.key.text == key)?;
+        Some(self.entries.remove(place).value)
+    }
+
+    /// Built by the parser, which has checked that the keys are unique.
+    pub(super) fn from_entries(entries: Vec<Entry>) -> Self {
+        Self { entries }
+    }
+
+    fn place(&self, key: &str, order: &[&str]) -> usize {
+        let Some(rank) = order.iter().position(|name| *name == key) else {
+            return self.entries.len();
+        };
+        let later = &order[rank + 1..];
+        self.entries
+            .iter()
+            .position(|entry| later.contains(&entry.key.text.as_str()))
+            .unwrap_or(self.entries.len())
+    }
+}
+
+impl<'a> IntoIterator for &'a Mapping {
+    type Item = &'a Entry;
+    type IntoIter = std::slice::Iter<'a, Entry>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
