@@ -1,0 +1,123 @@
+//! Taking uploads into use.
+
+use std::collections::HashSet;
+
+use model::{Actor, Asset, AssetName, EventKind, Sha256Digest};
+use store::{Lane, Store};
+
+use super::{AssetFolder, drop_unused, list};
+use crate::Error;
+use crate::types::{AssetCommit, AssetImport, AssetImported};
+
+/// Takes uploads into use, all or none. An upload that is in use already is left as it is.
+pub(crate) async fn import(
+    store: &Store,
+    folder: &AssetFolder,
+    actor: Actor,
+    commit: AssetCommit,
+) -> Result<AssetImported, Error> {
+    check(&commit)?;
+    let _moving = folder.moving.lock().await;
+    let mut sizes = Vec::new();
+    for (index, asset) in commit.assets.iter().enumerate() {
+        sizes.push(size_of(folder, index, asset.sha256).await?);
+    }
+    let before: Vec<Sha256Digest> = list(store).await?.iter().map(|old| old.sha256).collect();
+    bring_in(folder, &commit.assets).await?;
+    // Whatever comes of it, what is not referred to afterwards goes: replaced files, or these if they could not be recorded.
+    let mut touched = before;
+    touched.extend(commit.assets.iter().map(|asset| asset.sha256));
+    let recorded = store
+        .write(Lane::Admin, actor, move |writer| {
+            let mut done = AssetImported {
+                assets: Vec::new(),
+                new: 0,
+            };
+            for (asset, size) in commit.assets.into_iter().zip(sizes) {
+                let asset = Asset {
+                    version: asset.version,
+                    arch: asset.arch,
+                    kind: asset.kind,
+                    size,
+                    sha256: asset.sha256,
+                    imported_at: writer.now(),
+                };
+                if writer.insert_asset(&asset)? {
+                    let (version, name) = (asset.version.clone(), asset.name());
+                    writer.event(None, EventKind::asset_imported(version, name, asset.sha256))?;
+                    done.new += 1;
+                }
+                let now = writer.asset(Some(&asset.version), asset.name())?;
+                done.assets.extend(now);
+            }
+            Ok::<_, Error>(done)
+        })
+        .await;
+    drop_unused(store, folder, &touched).await?;
+    recorded
+}
+
+/// Checks what can be said without looking at a file.
+fn check(commit: &AssetCommit) -> Result<(), Error> {
+    if commit.assets.is_empty() {
+        return Err(Error::invalid("assets", "is empty"));
+    }
+    let mut named = HashSet::new();
+    for (index, asset) in commit.assets.iter().enumerate() {
+        let name = AssetName {
+            arch: asset.arch,
+            kind: asset.kind,
+        };
+        if let Some(expected) = asset.expected_sha256.filter(|it| *it != asset.sha256) {
+            let why = format!(
+                "{name} of Talos {} has the SHA-256 {}, and its publisher names {expected}: it is another file, or was damaged on its way",
+                asset.version, asset.sha256
+            );
+            let field = format!("assets[{index}].expected_sha256");
+            return Err(Error::refused("checksum_mismatch", Some(field), why, None));
+        }
+        if !named.insert((asset.version.clone(), name)) {
+            let why = format!("{name} of Talos {} is named twice", asset.version);
+            return Err(Error::invalid(format!("assets[{index}]"), why));
+        }
+    }
+    Ok(())
+}
+
+/// The length of a file that was uploaded, or is in use.
+async fn size_of(folder: &AssetFolder, index: usize, sha256: Sha256Digest) -> Result<u64, Error> {
+    for path in [folder.file(sha256), folder.upload(sha256)] {
+        match tokio::fs::metadata(&path).await {
+            Ok(metadata) => return Ok(metadata.len()),
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => {}
+            Err(err) => return Err(Error::file(path.display().to_string())(err)),
+        }
+    }
+    Err(Error::refused(
+        "not_uploaded",
+        Some(format!("assets[{index}].sha256")),
+        format!("there is no upload {sha256}"),
+        Some("send the file to POST /api/v1/assets/uploads first"),
+    ))
+}
+
+/// Moves uploads into the folder, durably: a row must never refer to a file that a power cut can take.
+async fn bring_in(folder: &AssetFolder, assets: &[AssetImport]) -> Result<(), Error> {
+    for asset in assets {
+        let (from, to) = (folder.upload(asset.sha256), folder.file(asset.sha256));
+        let there = tokio::fs::try_exists(&to)
+            .await
+            .map_err(Error::file(to.display().to_string()))?;
+        let moved = if there {
+            super::remove_if_there(&from).await?;
+            Ok(())
+        } else {
+            tokio::fs::rename(&from, &to).await
+        };
+        moved.map_err(Error::file(to.display().to_string()))?;
+    }
+    let synced = async { tokio::fs::File::open(&folder.path).await?.sync_all().await };
+    synced
+        .await
+        .map_err(Error::file(folder.path.display().to_string()))
+}

@@ -1,0 +1,86 @@
+//! Reading requests: JSON bodies and queries, and the field that is wrong where one is.
+
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::Error;
+
+/// The most bytes of a JSON body.
+pub(crate) const MAX_JSON: usize = 8 << 20;
+
+/// A JSON body. An absent one counts as `{}`.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let bytes =
+            Bytes::from_request(request, state)
+                .await
+                .map_err(|rejection| match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge {
+                        limit: MAX_JSON as u64,
+                    },
+                    _ => Error::Malformed(rejection.body_text()),
+                })?;
+        let bytes: &[u8] = if bytes.trim_ascii().is_empty() {
+            b"{}"
+        } else {
+            &bytes
+        };
+        let value: Value =
+            serde_json::from_slice(bytes).map_err(|err| Error::Malformed(err.to_string()))?;
+        if !value.is_object() {
+            return Err(Error::Malformed("the body is not a JSON object".to_owned()));
+        }
+        read_value(value).map(Self)
+    }
+}
+
+/// Reads a JSON value; the refusal names the field.
+pub(crate) fn read_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
+    serde_path_to_error::deserialize(value).map_err(|err| {
+        let field = err.path().to_string();
+        let why = err.into_inner().to_string();
+        // A field that is missing or unknown is named by the message alone.
+        let named = why
+            .strip_prefix("missing field `")
+            .or_else(|| why.strip_prefix("unknown field `"))
+            .and_then(|rest| rest.split_once('`'))
+            .map(|(name, _)| name.to_owned());
+        let field = match (field.as_str(), named) {
+            (".", named) => named,
+            (_, Some(named)) if !field.ends_with(&named) => Some(format!("{field}.{named}")),
+            _ => Some(field),
+        };
+        Error::refused("invalid", field, why, None)
+    })
+}
+
+/// What follows the `?`.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        Query::<T>::from_request_parts(parts, state)
+            .await
+            .map(|Query(query)| Self(query))
+            .map_err(|rejection| {
+                let why = std::error::Error::source(&rejection)
+                    .map_or_else(|| rejection.body_text(), ToString::to_string);
+                let named = why
+                    .split_once("unknown field `")
+                    .and_then(|(_, rest)| rest.split_once('`'))
+                    .map(|(name, _)| name.to_owned())
+                    .or_else(|| why.split_once(": ").map(|(name, _)| name.to_owned()));
+                Error::refused("invalid", named, why, None)
+            })
+    }
+}

@@ -1,0 +1,206 @@
+//! One method for each thing the API does.
+
+use bytes::Bytes;
+use futures_util::Stream;
+use model::{ApprovalStatus, AssetName, BootOrder, EventId, TalosVersion};
+use reqwest::Method;
+use serde::Serialize;
+
+use super::{Client, ClientError};
+use crate::DeviceRef;
+use crate::types::{
+    ApproveDevice, Asset, AssetCommit, AssetImported, BaseImport, BaseImported, Boot, Device,
+    DevicePatch, Event, GiveOrder, NetworkAnswer, NetworkPatch, NewDevice, Regenerated, Status,
+    Suggestions, Upload,
+};
+
+/// Which devices a list shows.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DeviceQuery {
+    /// Only those with this status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<ApprovalStatus>,
+    /// Only those that have this text somewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
+    /// Leaves out so many at the beginning.
+    pub skip: u64,
+    /// Shows so many at most; all without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+}
+
+/// Which events a list shows, newest first.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct EventQuery {
+    /// Only those before this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<EventId>,
+    /// Only those after this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<EventId>,
+    /// Only those of this device, by number or MAC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Only those of this kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Shows so many at most; 100 without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+}
+
+/// No query.
+const ALL: [(&str, &str); 0] = [];
+
+impl Client {
+    /// The devices of a list.
+    pub async fn devices(&self, query: &DeviceQuery) -> Result<Vec<Device>, ClientError> {
+        self.get("/devices", query).await
+    }
+
+    /// One device.
+    pub async fn device(&self, who: DeviceRef) -> Result<Device, ClientError> {
+        self.get(&format!("/devices/{who}"), &ALL).await
+    }
+
+    /// Adds a device by hand.
+    pub async fn add_device(&self, new: &NewDevice) -> Result<Device, ClientError> {
+        self.post("/devices", new).await
+    }
+
+    /// Registers a device, or leaves it as it is if it is known.
+    pub async fn register_device(&self, new: &NewDevice) -> Result<Device, ClientError> {
+        self.post("/devices/register", new).await
+    }
+
+    /// Changes fields of a device.
+    pub async fn update_device(
+        &self,
+        who: DeviceRef,
+        patch: &DevicePatch,
+    ) -> Result<Device, ClientError> {
+        self.put(&format!("/devices/{who}"), patch).await
+    }
+
+    /// Lets a device in.
+    pub async fn approve_device(
+        &self,
+        who: DeviceRef,
+        with: &ApproveDevice,
+    ) -> Result<Device, ClientError> {
+        self.post(&format!("/devices/{who}/approve"), with).await
+    }
+
+    /// Turns a device away.
+    pub async fn reject_device(&self, who: DeviceRef) -> Result<Device, ClientError> {
+        let path = format!("/devices/{who}/reject");
+        self.fetch(self.request(Method::POST, &path)).await
+    }
+
+    /// Deletes a device.
+    pub async fn delete_device(&self, who: DeviceRef) -> Result<(), ClientError> {
+        let path = format!("/devices/{who}");
+        self.send(self.request(Method::DELETE, &path)).await?;
+        Ok(())
+    }
+
+    /// Gives a boot order, also the one the device has.
+    pub async fn give_order(
+        &self,
+        who: DeviceRef,
+        order: BootOrder,
+    ) -> Result<Device, ClientError> {
+        self.post(&format!("/devices/{who}/order"), &GiveOrder { order })
+            .await
+    }
+
+    /// What a device could be approved with.
+    pub async fn suggestions(&self, who: DeviceRef) -> Result<Suggestions, ClientError> {
+        self.get(&format!("/devices/{who}/approval-suggestions"), &ALL)
+            .await
+    }
+
+    /// The last boots of a device, newest first.
+    pub async fn boots(&self, who: DeviceRef, limit: u64) -> Result<Vec<Boot>, ClientError> {
+        self.get(&format!("/devices/{who}/boots"), &[("limit", limit)])
+            .await
+    }
+
+    /// The config that is served to a device. It holds secrets.
+    pub async fn config(&self, who: DeviceRef) -> Result<Bytes, ClientError> {
+        let path = format!("/devices/{who}/config");
+        let response = self.send(self.request(Method::GET, &path)).await?;
+        self.read(response).await
+    }
+
+    /// Makes all device configs anew.
+    pub async fn regenerate(&self) -> Result<Regenerated, ClientError> {
+        self.fetch(self.request(Method::POST, "/devices/regenerate"))
+            .await
+    }
+
+    /// The network settings.
+    pub async fn network(&self) -> Result<NetworkAnswer, ClientError> {
+        self.get("/network/settings", &ALL).await
+    }
+
+    /// Changes network settings.
+    pub async fn set_network(&self, patch: &NetworkPatch) -> Result<NetworkAnswer, ClientError> {
+        self.put("/network/settings", patch).await
+    }
+
+    /// Takes base configs into use.
+    pub async fn import_base(&self, base: &BaseImport) -> Result<BaseImported, ClientError> {
+        self.post("/cluster/base", base).await
+    }
+
+    /// Every asset, the newest version first.
+    pub async fn assets(&self) -> Result<Vec<Asset>, ClientError> {
+        self.get("/assets", &ALL).await
+    }
+
+    /// Sends a file of `len` bytes, which is not in use before [`Self::import_assets`] names it.
+    pub async fn upload(
+        &self,
+        content: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+        len: u64,
+    ) -> Result<Upload, ClientError> {
+        let request = self
+            .request(Method::POST, "/assets/uploads")
+            .header(reqwest::header::CONTENT_LENGTH, len)
+            .body(reqwest::Body::wrap_stream(content));
+        self.fetch(request).await
+    }
+
+    /// Takes uploads into use, all or none.
+    pub async fn import_assets(&self, commit: &AssetCommit) -> Result<AssetImported, ClientError> {
+        self.post("/assets", commit).await
+    }
+
+    /// Takes an asset out of use.
+    pub async fn remove_asset(
+        &self,
+        version: &TalosVersion,
+        name: AssetName,
+    ) -> Result<(), ClientError> {
+        let path = format!("/assets/{version}/{name}");
+        self.send(self.request(Method::DELETE, &path)).await?;
+        Ok(())
+    }
+
+    /// What happened.
+    pub async fn events(&self, query: &EventQuery) -> Result<Vec<Event>, ClientError> {
+        self.get("/events", query).await
+    }
+
+    /// What persons did.
+    pub async fn audit(&self, query: &EventQuery) -> Result<Vec<Event>, ClientError> {
+        self.get("/audit/logs", query).await
+    }
+
+    /// How the daemon does.
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.get("/status", &ALL).await
+    }
+}

@@ -1,0 +1,106 @@
+//! Operations on devices.
+
+mod add;
+mod approve;
+mod delete;
+mod fields;
+mod order;
+mod reject;
+mod show;
+mod suggest;
+mod update;
+
+use std::fmt;
+use std::str::FromStr;
+
+use model::{Device, DeviceId, MacAddr};
+use store::Reader;
+
+use crate::Error;
+
+pub(crate) use add::{add, register};
+pub(crate) use approve::approve;
+pub(crate) use delete::delete;
+pub(crate) use order::give_order;
+pub(crate) use reject::reject;
+pub(crate) use show::{ListQuery, boots, config, list, show};
+pub(crate) use suggest::suggest;
+pub(crate) use update::update;
+
+/// How a request names a device: by number, or by its MAC in any spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceRef {
+    /// By number.
+    Id(DeviceId),
+    /// By boot MAC.
+    Mac(MacAddr),
+}
+
+impl FromStr for DeviceRef {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        // Twelve digits are a MAC before they are a number: so many devices there never are.
+        if let Ok(mac) = text.parse() {
+            return Ok(Self::Mac(mac));
+        }
+        let number = text.parse().ok().filter(|number| *number > 0);
+        number
+            .map(|number| Self::Id(DeviceId(number)))
+            .ok_or_else(|| {
+                let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
+                Error::invalid(
+                    "id",
+                    format!("`{shown}` is neither the number of a device nor a MAC address"),
+                )
+            })
+    }
+}
+
+impl fmt::Display for DeviceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Mac(mac) => f.write_str(&mac.hyphenated()),
+        }
+    }
+}
+
+/// The device that is meant.
+fn find(reader: &Reader<'_>, who: DeviceRef) -> Result<Device, Error> {
+    let found = match who {
+        DeviceRef::Id(id) => reader.device(id)?,
+        DeviceRef::Mac(mac) => reader.device_by_mac(mac)?,
+    };
+    found.ok_or_else(|| Error::NotFound {
+        what: "device",
+        name: who.to_string(),
+    })
+}
+
+/// How messages call a device.
+pub(crate) fn called(device: &Device) -> String {
+    match &device.hostname {
+        Some(hostname) => format!("{hostname} ({})", device.mac),
+        None => device.mac.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_named_by_number_or_mac() {
+        for (text, read) in [
+            ("7", "7"),
+            ("52:54:00:aa:bb:01", "52-54-00-aa-bb-01"),
+            ("525400123456", "52-54-00-12-34-56"),
+        ] {
+            assert_eq!(text.parse::<DeviceRef>().unwrap().to_string(), read);
+        }
+        for text in ["", "0", "-1", "node-1", "../x", "ff:ff:ff:ff:ff:ff"] {
+            assert!(text.parse::<DeviceRef>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Devices that persons make known before they have been seen.
+
+use model::{Actor, Device, EventKind, Inventory};
+use store::{Lane, Store, Writer};
+
+use super::fields::{check_unique, check_values, filled};
+use crate::{Error, types};
+
+/// Adds a device by hand. It waits for approval like any other.
+pub(crate) async fn add(
+    store: &Store,
+    actor: Actor,
+    new: types::NewDevice,
+) -> Result<types::Device, Error> {
+    store
+        .write(Lane::Admin, actor, move |writer| {
+            insert(writer, new).map(types::Device::from)
+        })
+        .await
+}
+
+/// Registers a device by its MAC: adds it, or leaves it as it is if it is known. Says whether it is new.
+pub(crate) async fn register(
+    store: &Store,
+    actor: Actor,
+    new: types::NewDevice,
+) -> Result<(types::Device, bool), Error> {
+    store
+        .write(Lane::Admin, actor, move |writer| {
+            match writer.device_by_mac(new.mac_address)? {
+                Some(known) => Ok((known.into(), false)),
+                None => insert(writer, new).map(|device| (device.into(), true)),
+            }
+        })
+        .await
+}
+
+fn insert(writer: &Writer<'_>, new: types::NewDevice) -> Result<Device, Error> {
+    check_unique(
+        writer,
+        None,
+        new.mac_address,
+        new.hostname.as_ref(),
+        new.ip_address,
+    )?;
+    let mut ephemeral = new.ephemeral();
+    for text in [
+        &mut ephemeral.min_size,
+        &mut ephemeral.max_size,
+        &mut ephemeral.disk_selector,
+    ] {
+        *text = filled(text.take());
+    }
+    let device = writer.insert_device(store::NewDevice {
+        mac: new.mac_address,
+        hostname: new.hostname,
+        ip_address: new.ip_address,
+        role: new.role,
+        notes: new.notes,
+        install_disk: filled(new.install_disk),
+        ephemeral,
+        inventory: Inventory::default(),
+        seen: false,
+    })?;
+    // What is refused now takes the row with it.
+    check_values(&device, &writer.settings()?)?;
+    writer.event(Some(&device), EventKind::DeviceAdded)?;
+    Ok(device)
+}

@@ -1,0 +1,205 @@
+//! Changing a device.
+
+use model::{Actor, Device, EventKind, Role};
+use serde_json::{Map, Value};
+use store::{Lane, Store, Writer};
+
+use super::approve::has_control_plane;
+use super::fields::{check_unique, check_values, filled};
+use super::order::{record_order, set_order};
+use super::{DeviceRef, called, find};
+use crate::types::DevicePatch;
+use crate::{Error, body, generate, types};
+
+/// Fields of a device that only record what happened. They may be sent back, as a client does that reads a device, changes it and
+/// writes it whole, and are not looked at.
+const RECORDED: [&str; 14] = [
+    "first_seen",
+    "last_seen",
+    "approved_at",
+    "last_config_download",
+    "created_at",
+    "updated_at",
+    "config_released_at",
+    "wipe_asked_at",
+    "arch",
+    "firmware",
+    "uuid",
+    "serial",
+    "vendor",
+    "model",
+];
+
+/// Changes the fields that the body has. If the device is approved, its config follows in the same transaction.
+pub(crate) async fn update(
+    store: &Store,
+    actor: Actor,
+    who: DeviceRef,
+    fields: Map<String, Value>,
+) -> Result<types::Device, Error> {
+    store
+        .write(Lane::Admin, actor, move |writer| {
+            let before = find(writer, who)?;
+            let patch = read_patch(&before, fields)?;
+            update_in(writer, &before, &patch)
+        })
+        .await
+}
+
+/// Reads a body against the device it is for: what cannot be changed this way may only say what is so already.
+fn read_patch(before: &Device, mut fields: Map<String, Value>) -> Result<DevicePatch, Error> {
+    for field in RECORDED {
+        fields.remove(field);
+    }
+    let fixed = |field: &str, why: &str, hint: Option<&str>| {
+        Err(Error::refused("fixed", Some(field.to_owned()), why, hint))
+    };
+    if let Some(id) = fields.remove("id")
+        && id != before.id.0
+    {
+        return fixed("id", "the number of a device never changes", None);
+    }
+    if let Some(status) = fields.remove("status")
+        && status != before.approval.status().as_str()
+    {
+        let hint = "POST .../approve or .../reject";
+        return fixed("status", "is not changed by PUT", Some(hint));
+    }
+    if let Some(wipe) = fields.remove("wipe_on_next_boot")
+        && wipe != false
+    {
+        let why = "wipes cannot be ordered in this version of ktizo: it cannot prove yet that a wipe runs once and never again";
+        return fixed("wipe_on_next_boot", why, None);
+    }
+    body::read_value(fields.into())
+}
+
+fn update_in(
+    writer: &Writer<'_>,
+    before: &Device,
+    patch: &DevicePatch,
+) -> Result<types::Device, Error> {
+    let (mut device, changed) = patched(before, patch.clone());
+    let order = patch.boot_order.filter(|order| *order != before.order);
+    if changed.is_empty() && order.is_none() {
+        return Ok(before.clone().into());
+    }
+    check_unique(
+        writer,
+        Some(device.id),
+        device.mac,
+        device.hostname.as_ref(),
+        device.ip_address,
+    )?;
+    check_values(&device, &writer.settings()?)?;
+    if device.approval.is_approved() {
+        check_approved(writer, before, &device)?;
+    }
+    if let Some(order) = order {
+        set_order(&mut device, order);
+    }
+    writer.update_device(&device)?;
+    if device.approval.is_approved() {
+        generate::for_one(writer, &device)?;
+    }
+    if !changed.is_empty() {
+        let fields = changed.into_iter().map(str::to_owned).collect();
+        writer.event(Some(&device), EventKind::DeviceUpdated { fields })?;
+    }
+    if order.is_some() {
+        record_order(writer, &device)?;
+    }
+    Ok(find(writer, DeviceRef::Id(device.id))?.into())
+}
+
+/// What an approved device must stay.
+fn check_approved(writer: &Writer<'_>, before: &Device, device: &Device) -> Result<(), Error> {
+    for (field, there) in [
+        ("hostname", device.hostname.is_some()),
+        ("ip_address", device.ip_address.is_some()),
+        ("role", device.role.is_some()),
+    ] {
+        if !there {
+            let why = "an approved device must have one";
+            return Err(Error::invalid(field, why));
+        }
+    }
+    let gives_up = before.role == Some(Role::Controlplane) && device.role == Some(Role::Worker);
+    if gives_up && !has_control_plane(writer, device)? {
+        let why = format!(
+            "{} is the last control plane; a cluster must have one",
+            called(before)
+        );
+        return Err(Error::invalid("role", why));
+    }
+    Ok(())
+}
+
+/// The device with the patch on it, and the names of the fields that changed by it. The order is the caller's.
+fn patched(before: &Device, patch: DevicePatch) -> (Device, Vec<&'static str>) {
+    let mut device = before.clone();
+    let mut changed = Vec::new();
+    put(
+        &mut changed,
+        "mac_address",
+        &mut device.mac,
+        patch.mac_address,
+    );
+    put(
+        &mut changed,
+        "hostname",
+        &mut device.hostname,
+        patch.hostname,
+    );
+    put(
+        &mut changed,
+        "ip_address",
+        &mut device.ip_address,
+        patch.ip_address,
+    );
+    put(&mut changed, "role", &mut device.role, patch.role);
+    let notes = patch.notes.map(Option::unwrap_or_default);
+    put(&mut changed, "notes", &mut device.notes, notes);
+    put(
+        &mut changed,
+        "local_boot",
+        &mut device.local_boot,
+        patch.local_boot,
+    );
+    let ephemeral = &mut device.ephemeral;
+    for (field, own, new) in [
+        ("install_disk", &mut device.install_disk, patch.install_disk),
+        (
+            "ephemeral_min_size",
+            &mut ephemeral.min_size,
+            patch.ephemeral_min_size,
+        ),
+        (
+            "ephemeral_max_size",
+            &mut ephemeral.max_size,
+            patch.ephemeral_max_size,
+        ),
+        (
+            "ephemeral_disk_selector",
+            &mut ephemeral.disk_selector,
+            patch.ephemeral_disk_selector,
+        ),
+        ("loader", &mut device.loader, patch.loader),
+    ] {
+        put(&mut changed, field, own, new.map(filled));
+    }
+    (device, changed)
+}
+
+/// Takes over a value, and the name of its field if it is another one.
+fn put<T: PartialEq>(
+    changed: &mut Vec<&'static str>,
+    field: &'static str,
+    own: &mut T,
+    new: Option<T>,
+) {
+    if let Some(new) = new.filter(|new| new != own) {
+        *own = new;
+        changed.push(field);
+    }
+}

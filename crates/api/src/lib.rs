@@ -1,0 +1,41 @@
+//! The admin plane: what persons and their scripts see of ktizo and may change.
+//!
+//! A request comes in by a Unix socket, whose callers the kernel names, or by TCP with a token. [`router`] is the whole surface on
+//! one page; a handler reads the request, calls one operation, and writes its answer. An operation is a function of the store and
+//! its input: all of a change is one transaction with its event and the device configs that follow from it, or nothing. [`Client`]
+//! is the other end, for the command line.
+
+// The words of the wire.
+pub mod types;
+
+// Operations.
+mod asset;
+mod base;
+mod device;
+mod event;
+mod generate;
+mod remake;
+mod settings;
+mod status;
+
+// The surface.
+mod body;
+mod error;
+mod router;
+mod routes;
+
+// The doors.
+mod auth;
+mod server;
+
+// The other end.
+mod client;
+
+pub use asset::AssetFolder;
+pub use auth::{Access, Token, TokenError};
+pub use client::{Client, ClientError, DeviceQuery, EventQuery};
+pub use device::DeviceRef;
+pub use error::Error;
+pub use router::{Api, router};
+pub use server::{BindError, TcpServer, UnixServer};
+pub use status::Service;

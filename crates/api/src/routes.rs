@@ -1,0 +1,7 @@
+//! Handlers: read the request, call one operation, write its answer. One file per noun.
+
+pub(crate) mod assets;
+pub(crate) mod devices;
+pub(crate) mod events;
+pub(crate) mod network;
+pub(crate) mod state;

@@ -1,0 +1,77 @@
+//! Network settings.
+
+use model::{Actor, EventKind, NetworkSettings};
+use serde_json::{Map, Value};
+use store::{Lane, Store};
+
+use crate::remake::{Ground, Plan, remake};
+use crate::types::{NetworkAnswer, NetworkPatch};
+use crate::{Error, body};
+
+/// The settings in force.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of `Reader<'_>` is not general enough in its lifetime for `Store::read`"
+)]
+pub(crate) async fn show(store: &Store) -> Result<NetworkAnswer, Error> {
+    let settings = store.read(Lane::Admin, |reader| reader.settings()).await?;
+    Ok(NetworkAnswer {
+        settings,
+        meaning: None,
+    })
+}
+
+/// Changes the settings that the body has; the configs of all approved devices follow, or nothing is changed.
+pub(crate) async fn change(
+    store: &Store,
+    actor: Actor,
+    patch: NetworkPatch,
+) -> Result<NetworkAnswer, Error> {
+    let done = remake(store, actor, move |ground| plan(ground, &patch)).await?;
+    let Some((settings, fields)) = done.plan.settings else {
+        return show(store).await;
+    };
+    let switched = fields.iter().any(|field| field == "strict_boot_mode");
+    let on = settings.strict_boot_mode;
+    Ok(NetworkAnswer {
+        settings,
+        meaning: switched.then(|| EventKind::StrictModeSwitched { on }.to_string()),
+    })
+}
+
+fn plan(ground: &Ground, patch: &NetworkPatch) -> Result<Plan, Error> {
+    let before = fields_of(&ground.settings)?;
+    let mut fields = before.clone();
+    for (field, value) in patch {
+        // What a change means is told in its answer, which may come back with the rest of it.
+        if field != "meaning" {
+            fields.insert(field.clone(), value.clone());
+        }
+    }
+    let settings: NetworkSettings = body::read_value(fields.into())?;
+    settings
+        .check()
+        .map_err(|refusal| Error::invalid(refusal.field, refusal.why))?;
+    let after = fields_of(&settings)?;
+    let changed: Vec<String> = after
+        .iter()
+        .filter(|(field, value)| before.get(*field) != Some(*value))
+        .map(|(field, _)| field.clone())
+        .collect();
+    let configs = ["node_subnet", "gateway", "nameservers", "server_address"]
+        .iter()
+        .any(|of_configs| changed.iter().any(|field| field == of_configs));
+    Ok(Plan {
+        settings: (!changed.is_empty()).then_some((settings, changed)),
+        configs,
+        ..Plan::default()
+    })
+}
+
+fn fields_of(settings: &NetworkSettings) -> Result<Map<String, Value>, Error> {
+    match serde_json::to_value(settings) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(Error::Internal("settings are no object".to_owned())),
+        Err(err) => Err(Error::Internal(err.to_string())),
+    }
+}

@@ -1,0 +1,86 @@
+//! How the daemon does, and what is still to do.
+
+use std::sync::Arc;
+
+use model::{ApprovalStatus, AssetKind, AssetName, Role};
+use store::{Lane, Reader, Store};
+
+use crate::Error;
+use crate::types::{DeviceCounts, ServiceStatus, Status};
+
+/// Tells how the daemon does, apart from the store.
+pub trait Service: Send + Sync + 'static {
+    /// How it does at this moment. May look at files; it is called where blocking is allowed.
+    fn status(&self) -> ServiceStatus;
+}
+
+/// The whole picture.
+pub(crate) async fn status(store: &Store, service: &Arc<dyn Service>) -> Result<Status, Error> {
+    let service = Arc::clone(service);
+    let service = tokio::task::spawn_blocking(move || service.status())
+        .await
+        .map_err(|err| Error::Internal(err.to_string()))?;
+    let picture = store
+        .read(Lane::Admin, move |reader| look(reader, service))
+        .await?;
+    Ok(picture)
+}
+
+fn look(reader: &Reader<'_>, service: ServiceStatus) -> Result<Status, store::Error> {
+    let settings = reader.settings()?;
+    let mut base_configs = Vec::new();
+    for role in Role::ALL {
+        if reader.base(*role)?.is_some() {
+            base_configs.push(*role);
+        }
+    }
+    let assets = reader.assets()?;
+    let version = settings
+        .talos_version
+        .clone()
+        .or_else(|| assets.first().map(|asset| asset.version.clone()));
+    let mut missing = Vec::new();
+    for kind in AssetKind::ALL {
+        // Which processors there are is known once machines were seen; one architecture is enough to begin with.
+        let there = assets
+            .iter()
+            .any(|asset| asset.kind == *kind && Some(&asset.version) == version.as_ref());
+        if !there {
+            let name = AssetName {
+                arch: model::Arch::Amd64,
+                kind: *kind,
+            };
+            let of = version
+                .as_ref()
+                .map(|version| format!(" of Talos {version}"));
+            missing.push(format!(
+                "no {kind}{} (such as {name}) was imported: `ktizo assets import DIR`",
+                of.unwrap_or_default()
+            ));
+        }
+    }
+    if !base_configs.contains(&Role::Controlplane) {
+        missing.push(
+            "no base config for the role controlplane was imported: `ktizo cluster import DIR`"
+                .to_owned(),
+        );
+    }
+    if settings.node_subnet.is_none() {
+        missing.push(
+            "the node subnet is not set: `ktizo network set --node-subnet 192.168.1.0/24`"
+                .to_owned(),
+        );
+    }
+    Ok(Status {
+        service,
+        devices: DeviceCounts {
+            pending: reader.count_devices(Some(ApprovalStatus::Pending))?,
+            approved: reader.count_devices(Some(ApprovalStatus::Approved))?,
+            rejected: reader.count_devices(Some(ApprovalStatus::Rejected))?,
+        },
+        strict_boot_mode: settings.strict_boot_mode,
+        talos_version: version,
+        base_configs,
+        missing,
+    })
+}

@@ -1,0 +1,24 @@
+//! What goes over the wire, in both directions: JSON bodies, one file per noun.
+
+mod asset;
+mod base;
+mod device;
+mod error;
+mod event;
+mod network;
+mod status;
+
+pub use asset::{AssetCommit, AssetImport, AssetImported, Upload};
+pub use base::{BaseImport, BaseImported, Regenerated};
+pub use device::{
+    ApproveDevice, Device, DevicePatch, GiveOrder, NewDevice, Suggestions, clearable,
+};
+pub use error::ErrorBody;
+pub use event::Event;
+pub use network::{NetworkAnswer, NetworkPatch};
+pub use status::{DeviceCounts, LoaderStatus, Served, ServiceStatus, Status};
+
+/// A kernel or initramfs that was imported.
+pub use model::Asset;
+/// One attempt of one device.
+pub use model::Boot;

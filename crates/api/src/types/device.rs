@@ -1,0 +1,291 @@
+//! Devices.
+
+use std::net::Ipv4Addr;
+
+use model::{
+    Approval, ApprovalStatus, Arch, BootOrder, DeviceId, EphemeralVolume, Firmware, Hostname,
+    LocalBoot, MacAddr, Role, SmbiosUuid, Timestamp,
+};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A device as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its number.
+    pub id: DeviceId,
+    /// The address it boots with.
+    pub mac_address: MacAddr,
+    /// Its name as a node.
+    pub hostname: Option<Hostname>,
+    /// Its address as a node.
+    pub ip_address: Option<Ipv4Addr>,
+    /// Its role as a node.
+    pub role: Option<Role>,
+    /// Whether it was let in.
+    pub status: ApprovalStatus,
+    /// Free text.
+    pub notes: String,
+    /// Whether a wipe is ordered.
+    pub wipe_on_next_boot: bool,
+    /// Device path of the disk to install on; `null` leaves the choice to the base config.
+    pub install_disk: Option<String>,
+    /// Least size of the EPHEMERAL volume.
+    pub ephemeral_min_size: Option<String>,
+    /// Most size of the EPHEMERAL volume.
+    pub ephemeral_max_size: Option<String>,
+    /// Which disk the EPHEMERAL volume is on, as a CEL expression.
+    pub ephemeral_disk_selector: Option<String>,
+    /// When it was first heard of; `null` while it was only added by hand.
+    pub first_seen: Option<Timestamp>,
+    /// When it was let in.
+    pub approved_at: Option<Timestamp>,
+    /// When its config was last served whole.
+    pub last_config_download: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed; being seen is no change.
+    pub updated_at: Timestamp,
+    /// Its processor.
+    pub arch: Option<Arch>,
+    /// Its firmware.
+    pub firmware: Option<Firmware>,
+    /// Its mainboard's number.
+    pub uuid: Option<SmbiosUuid>,
+    /// Its serial number.
+    pub serial: Option<String>,
+    /// Its manufacturer.
+    pub vendor: Option<String>,
+    /// Its product name.
+    pub model: Option<String>,
+    /// What its next network boot does once it is approved.
+    pub boot_order: BootOrder,
+    /// How it is sent to its disk.
+    pub local_boot: LocalBoot,
+    /// The boot loader it gets instead of the usual one.
+    pub loader: Option<String>,
+    /// When it was last heard of.
+    pub last_seen: Option<Timestamp>,
+    /// When its config was first served whole since the present order was given.
+    pub config_released_at: Option<Timestamp>,
+    /// When somebody at its console asked for a wipe that nobody has answered yet.
+    pub wipe_asked_at: Option<Timestamp>,
+}
+
+impl From<model::Device> for Device {
+    fn from(device: model::Device) -> Self {
+        let approved_at = match device.approval {
+            Approval::Approved { at, .. } => Some(at),
+            Approval::Pending | Approval::Rejected { .. } => None,
+        };
+        Self {
+            id: device.id,
+            mac_address: device.mac,
+            hostname: device.hostname,
+            ip_address: device.ip_address,
+            role: device.role,
+            status: device.approval.status(),
+            notes: device.notes,
+            wipe_on_next_boot: false,
+            install_disk: device.install_disk,
+            ephemeral_min_size: device.ephemeral.min_size,
+            ephemeral_max_size: device.ephemeral.max_size,
+            ephemeral_disk_selector: device.ephemeral.disk_selector,
+            first_seen: device.first_seen,
+            approved_at,
+            last_config_download: device.last_config_download,
+            created_at: device.created_at,
+            updated_at: device.updated_at,
+            arch: device.inventory.arch,
+            firmware: device.inventory.firmware,
+            uuid: device.inventory.uuid,
+            serial: device.inventory.serial,
+            vendor: device.inventory.vendor,
+            model: device.inventory.model,
+            boot_order: device.order,
+            local_boot: device.local_boot,
+            loader: device.loader,
+            last_seen: device.last_seen,
+            config_released_at: device.config_released_at,
+            wipe_asked_at: device.wipe_asked_at,
+        }
+    }
+}
+
+/// A device to be added by hand, or to be registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewDevice {
+    /// The address it boots with.
+    pub mac_address: MacAddr,
+    /// Its name as a node.
+    #[serde(default)]
+    pub hostname: Option<Hostname>,
+    /// Its address as a node.
+    #[serde(default)]
+    pub ip_address: Option<Ipv4Addr>,
+    /// Its role as a node.
+    #[serde(default)]
+    pub role: Option<Role>,
+    /// Free text.
+    #[serde(default)]
+    pub notes: String,
+    /// Device path of the disk to install on.
+    #[serde(default)]
+    pub install_disk: Option<String>,
+    /// Least size of the EPHEMERAL volume.
+    #[serde(default)]
+    pub ephemeral_min_size: Option<String>,
+    /// Most size of the EPHEMERAL volume.
+    #[serde(default)]
+    pub ephemeral_max_size: Option<String>,
+    /// Which disk the EPHEMERAL volume is on.
+    #[serde(default)]
+    pub ephemeral_disk_selector: Option<String>,
+}
+
+impl NewDevice {
+    /// A device of which nothing but the address is known.
+    pub fn new(mac_address: MacAddr) -> Self {
+        Self {
+            mac_address,
+            hostname: None,
+            ip_address: None,
+            role: None,
+            notes: String::new(),
+            install_disk: None,
+            ephemeral_min_size: None,
+            ephemeral_max_size: None,
+            ephemeral_disk_selector: None,
+        }
+    }
+
+    /// The three settings of the EPHEMERAL volume together.
+    pub fn ephemeral(&self) -> EphemeralVolume {
+        EphemeralVolume {
+            min_size: self.ephemeral_min_size.clone(),
+            max_size: self.ephemeral_max_size.clone(),
+            disk_selector: self.ephemeral_disk_selector.clone(),
+        }
+    }
+}
+
+/// What is changed of a device: an absent field stays, `null` clears.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DevicePatch {
+    /// The address it boots with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac_address: Option<MacAddr>,
+    /// Its name as a node.
+    #[serde(
+        deserialize_with = "clearable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub hostname: Option<Option<Hostname>>,
+    /// Its address as a node.
+    #[serde(
+        deserialize_with = "clearable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub ip_address: Option<Option<Ipv4Addr>>,
+    /// Its role as a node.
+    #[serde(
+        deserialize_with = "clearable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub role: Option<Option<Role>>,
+    /// Free text.
+    #[serde(
+        deserialize_with = "clearable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub notes: Option<Option<String>>,
+    /// Device path of the disk to install on.
+    #[serde(
+        deserialize_with = "clearable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub install_disk: Option<Option<String>>,
+    /// Least size of the EPHEMERAL volume.
+    #[serde(
+        deserialize_with = "clearable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub ephemeral_min_size: Option<Option<String>>,
+    /// Most size of the EPHEMERAL volume.
+    #[serde(
+        deserialize_with = "clearable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub ephemeral_max_size: Option<Option<String>>,
+    /// Which disk the EPHEMERAL volume is on.
+    #[serde(
+        deserialize_with = "clearable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub ephemeral_disk_selector: Option<Option<String>>,
+    /// What its next network boot does. To give the same order again, use [`GiveOrder`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot_order: Option<BootOrder>,
+    /// How it is sent to its disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_boot: Option<LocalBoot>,
+    /// The boot loader it gets instead of the usual one.
+    #[serde(
+        deserialize_with = "clearable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub loader: Option<Option<String>>,
+}
+
+/// Tells `null`, which clears a field, from a field that is absent.
+pub fn clearable<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// What a device is approved with; what is absent is taken from the device as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApproveDevice {
+    /// Its name as a node.
+    pub hostname: Option<Hostname>,
+    /// Its address as a node.
+    pub ip_address: Option<Ipv4Addr>,
+    /// Its role as a node.
+    pub role: Option<Role>,
+    /// Free text.
+    pub notes: Option<String>,
+    /// Device path of the disk to install on.
+    pub install_disk: Option<String>,
+    /// Least size of the EPHEMERAL volume.
+    pub ephemeral_min_size: Option<String>,
+    /// Most size of the EPHEMERAL volume.
+    pub ephemeral_max_size: Option<String>,
+    /// Which disk the EPHEMERAL volume is on.
+    pub ephemeral_disk_selector: Option<String>,
+}
+
+/// A boot order that is given, also if the device has the same already: an `install` is then done once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GiveOrder {
+    /// The order.
+    pub order: BootOrder,
+}
+
+/// What a device could be approved with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suggestions {
+    /// A free name.
+    pub hostname: Option<Hostname>,
+    /// A free address; `null` without a node subnet, or if it is full.
+    pub ip_address: Option<Ipv4Addr>,
+    /// The role that the cluster needs next.
+    pub role: Role,
+    /// The disk it was given before, if any.
+    pub install_disk: Option<String>,
+}

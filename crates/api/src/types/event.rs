@@ -1,0 +1,22 @@
+//! Events.
+
+use serde::{Deserialize, Serialize};
+
+/// An event with its sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// What happened, for programs.
+    #[serde(flatten)]
+    pub event: model::Event,
+    /// What happened, in a sentence.
+    pub message: String,
+}
+
+impl From<model::Event> for Event {
+    fn from(event: model::Event) -> Self {
+        Self {
+            message: event.what.to_string(),
+            event,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Network settings.
+
+use model::NetworkSettings;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde_json::{Map, Value};
+
+/// The settings in force, and what a change of them means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkAnswer {
+    /// The settings.
+    pub settings: NetworkSettings,
+    /// What the change of strict boot mode means for machines that nobody approved, where it was changed.
+    pub meaning: Option<String>,
+}
+
+/// What is changed of the settings, by the names of [`NetworkSettings`]: an absent field stays, `null` clears.
+pub type NetworkPatch = Map<String, Value>;
+
+/// The one field beside the settings.
+const MEANING: &str = "meaning";
+
+impl Serialize for NetworkAnswer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut value = serde_json::to_value(&self.settings).map_err(ser::Error::custom)?;
+        if let Some(meaning) = &self.meaning {
+            value[MEANING] = Value::from(meaning.clone());
+        }
+        value.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for NetworkAnswer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Map::deserialize(deserializer)?;
+        let meaning = match fields.remove(MEANING) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(meaning)) => Some(meaning),
+            Some(_) => return Err(de::Error::custom("`meaning` is a sentence")),
+        };
+        let settings = serde_json::from_value(fields.into()).map_err(de::Error::custom)?;
+        Ok(Self { settings, meaning })
+    }
+}

@@ -1,0 +1,243 @@
+//! Assets: uploaded, taken into use together or not at all, replaced, removed.
+
+use api::types::{AssetCommit, AssetImport, Upload};
+use api::{AssetFolder, ClientError};
+use bytes::Bytes;
+use futures_util::stream;
+use model::{Arch, AssetKind, AssetName, Sha256Digest};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+
+use crate::world::{World, files, until};
+
+fn digest(content: &[u8]) -> Sha256Digest {
+    Sha256Digest(Sha256::digest(content).into())
+}
+
+async fn upload(world: &World, content: &'static [u8]) -> Upload {
+    let pieces = stream::iter(
+        content
+            .chunks(1000)
+            .map(|piece| Ok(Bytes::from_static(piece))),
+    );
+    let upload = world
+        .client
+        .upload(pieces, content.len() as u64)
+        .await
+        .unwrap();
+    assert_eq!(
+        (upload.sha256, upload.size),
+        (digest(content), content.len() as u64)
+    );
+    upload
+}
+
+fn as_asset(upload: Upload, version: &str, kind: AssetKind) -> AssetImport {
+    AssetImport {
+        version: version.parse().unwrap(),
+        arch: Arch::Amd64,
+        kind,
+        sha256: upload.sha256,
+        expected_sha256: None,
+    }
+}
+
+const KERNEL: &[u8] = &[b'k'; 5000];
+const INITRAMFS: &[u8] = &[b'i'; 9000];
+
+#[tokio::test]
+async fn a_release_comes_into_use_at_once_and_goes_again() {
+    let world = World::new().await;
+    let assets = vec![
+        as_asset(upload(&world, KERNEL).await, "v1.13.9", AssetKind::Kernel),
+        as_asset(
+            upload(&world, INITRAMFS).await,
+            "v1.13.9",
+            AssetKind::Initramfs,
+        ),
+    ];
+    assert_eq!(world.client.assets().await.unwrap(), []);
+    let commit = AssetCommit { assets };
+    let done = world.client.import_assets(&commit).await.unwrap();
+    assert_eq!((done.new, done.assets.len()), (2, 2));
+    let mut names = [digest(KERNEL).to_string(), digest(INITRAMFS).to_string()];
+    names.sort();
+    assert_eq!(files(&world.path("assets")), names);
+    assert_eq!(files(&world.path("assets/uploads")), [""; 0]);
+    assert_eq!(
+        std::fs::read(world.path("assets").join(digest(KERNEL).to_string())).unwrap(),
+        KERNEL
+    );
+    assert_eq!(world.kinds().await, ["asset_imported", "asset_imported"]);
+
+    let again = world.client.import_assets(&commit).await.unwrap();
+    assert_eq!((again.new, again.assets), (0, done.assets));
+    assert_eq!(world.kinds().await.len(), 2);
+
+    let version = "v1.13.9".parse().unwrap();
+    let kernel = AssetName {
+        arch: Arch::Amd64,
+        kind: AssetKind::Kernel,
+    };
+    world.client.remove_asset(&version, kernel).await.unwrap();
+    assert_eq!(
+        files(&world.path("assets")),
+        [digest(INITRAMFS).to_string()]
+    );
+    let gone = world
+        .client
+        .remove_asset(&version, kernel)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(gone, ClientError::Refused { status: 404, .. }),
+        "{gone}"
+    );
+    assert_eq!(world.kinds().await.last().unwrap(), "asset_removed");
+}
+
+#[tokio::test]
+async fn an_import_is_whole_or_nothing() {
+    let world = World::new().await;
+    let kernel = as_asset(upload(&world, KERNEL).await, "v1.13.9", AssetKind::Kernel);
+    let mut missing = kernel.clone();
+    missing.kind = AssetKind::Initramfs;
+    missing.sha256 = digest(b"never sent");
+    let mut wrong = kernel.clone();
+    wrong.expected_sha256 = Some(digest(b"another file"));
+    for (assets, code, field) in [
+        (json!([kernel, missing]), "not_uploaded", "assets[1].sha256"),
+        (
+            json!([wrong]),
+            "checksum_mismatch",
+            "assets[0].expected_sha256",
+        ),
+        (json!([kernel, kernel]), "invalid", "assets[1]"),
+        (json!([]), "invalid", "assets"),
+        (
+            json!([{"version": "latest"}]),
+            "invalid",
+            "assets[0].version",
+        ),
+    ] {
+        let body = json!({"assets": assets});
+        let (got_code, named, why) = world.refused("POST", "/assets", body).await;
+        assert_eq!((got_code.as_str(), named.as_str()), (code, field), "{why}");
+        assert_eq!(files(&world.path("assets")), [""; 0]);
+    }
+    let mut right = kernel;
+    right.expected_sha256 = Some(right.sha256);
+    let commit = AssetCommit {
+        assets: vec![right],
+    };
+    assert_eq!(world.client.import_assets(&commit).await.unwrap().new, 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_replaced_goes_and_one_that_is_shared_stays() {
+    let world = World::new().await;
+    let old = upload(&world, KERNEL).await;
+    let assets = vec![
+        as_asset(old, "v1.13.8", AssetKind::Kernel),
+        as_asset(old, "v1.13.9", AssetKind::Kernel),
+    ];
+    world
+        .client
+        .import_assets(&AssetCommit { assets })
+        .await
+        .unwrap();
+    let new = upload(&world, INITRAMFS).await;
+    let one = |version| AssetCommit {
+        assets: vec![as_asset(new, version, AssetKind::Kernel)],
+    };
+    world.client.import_assets(&one("v1.13.8")).await.unwrap();
+    assert_eq!(files(&world.path("assets")).len(), 2);
+    world.client.import_assets(&one("v1.13.9")).await.unwrap();
+    assert_eq!(
+        files(&world.path("assets")),
+        [digest(INITRAMFS).to_string()]
+    );
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_leaves_nothing() {
+    let world = World::new().await;
+    let mut stream = UnixStream::connect(world.socket()).await.unwrap();
+    let head = "POST /api/v1/assets/uploads HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&[0; 10_000]).await.unwrap();
+    let uploads = world.path("assets/uploads");
+    until("the upload begins", || files(&uploads).len() == 1).await;
+    drop(stream);
+    until("half an upload is removed", || files(&uploads).is_empty()).await;
+    let (status, empty) = world.ask("POST", "/assets/uploads", Value::Null).await;
+    assert_eq!(status, 400, "{empty}");
+    assert_eq!(files(&uploads), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_upload_may_be_larger_than_any_json_body() {
+    let world = World::new().await;
+    let mut stream = UnixStream::connect(world.socket()).await.unwrap();
+    let len = 20 << 20;
+    let head = format!(
+        "POST /api/v1/assets/uploads HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![7; len]).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(
+        answer.contains(&digest(&vec![7; len]).to_string()),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_start_removes_what_a_crash_left_behind_and_nothing_else() {
+    let world = World::new().await;
+    let kernel = as_asset(upload(&world, KERNEL).await, "v1.13.9", AssetKind::Kernel);
+    let commit = AssetCommit {
+        assets: vec![kernel],
+    };
+    let in_use = world.client.import_assets(&commit).await.unwrap().assets;
+    let folder = world.path("assets");
+    std::fs::write(folder.join(digest(b"unrecorded").to_string()), "x").unwrap();
+    std::fs::write(folder.join("README"), "an operator's note").unwrap();
+    std::fs::write(folder.join("uploads/part-1"), "x").unwrap();
+    AssetFolder::open(folder.clone(), &in_use).unwrap();
+    assert_eq!(
+        files(&folder),
+        [digest(KERNEL).to_string(), "README".to_owned()]
+    );
+    assert_eq!(files(&folder.join("uploads")), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_asset_is_refused() {
+    let world = World::new().await;
+    for (path, field) in [
+        ("/assets/latest/vmlinuz-amd64", "version"),
+        ("/assets/v1.13.9/passwd", "name"),
+    ] {
+        let (_, named, _) = world.refused("DELETE", path, Value::Null).await;
+        assert_eq!(named, field);
+    }
+    assert_eq!(
+        world
+            .ask("DELETE", "/assets/..%2f..%2fktizo.db/x", Value::Null)
+            .await
+            .0,
+        422
+    );
+    assert_eq!(
+        files(world.dir.path())
+            .iter()
+            .filter(|name| *name == "ktizo.db")
+            .count(),
+        1
+    );
+}

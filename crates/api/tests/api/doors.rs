@@ -1,0 +1,354 @@
+//! Who gets in, how refusals look, and how the servers start and end.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+use std::time::Duration;
+
+use api::{Access, BindError, Client, ClientError, EventQuery, TcpServer, Token, UnixServer};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::world::{MAC_1, World, access};
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+/// The same API by TCP.
+async fn by_tcp(world: &World) -> (SocketAddr, CancellationToken, JoinSet<()>) {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = TcpServer::bind(any, Token::new(TOKEN)).await.unwrap();
+    let (address, stop, mut serving) = (
+        server.local_addr(),
+        CancellationToken::new(),
+        JoinSet::new(),
+    );
+    serving.spawn(server.serve(world.app.clone(), stop.clone()));
+    (address, stop, serving)
+}
+
+#[tokio::test]
+async fn by_tcp_only_the_token_opens() {
+    let world = World::new().await;
+    let (address, _stop, _serving) = by_tcp(&world).await;
+    let url = format!("http://{address}");
+    let http = reqwest::Client::new();
+    for header in [
+        None,
+        Some("Bearer wrong"),
+        Some("Bearer "),
+        Some("Basic dG9rZW46"),
+        Some(TOKEN),
+    ] {
+        for path in [
+            "/api/v1/devices",
+            "/api/v1/nothing",
+            "/api/v1/assets/uploads",
+        ] {
+            let mut request = http.get(format!("{url}{path}"));
+            if let Some(header) = header {
+                request = request.header("authorization", header);
+            }
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 401, "{header:?} {path}");
+            assert_eq!(
+                response.headers()["www-authenticate"],
+                "Bearer realm=\"ktizo\""
+            );
+            let body: Value = response.json().await.unwrap();
+            assert_eq!(body["code"], "unauthorized");
+            let hint = body["hint"].as_str().unwrap();
+            assert!(
+                hint.contains("--unix-socket") && hint.contains("Bearer"),
+                "{hint}"
+            );
+        }
+    }
+    let bearer = format!("bearer {TOKEN}");
+    let response = http
+        .get(format!("{url}/api/v1/devices"))
+        .header("authorization", bearer);
+    assert_eq!(response.send().await.unwrap().status(), 200);
+    let client = Client::tcp(&format!("{url}/"), Some(TOKEN.into())).unwrap();
+    client
+        .register_device(&api::types::NewDevice::new(MAC_1.parse().unwrap()))
+        .await
+        .unwrap();
+    let audit = client.audit(&EventQuery::default()).await.unwrap();
+    assert_eq!(audit[0].event.actor.to_string(), "person:token");
+    for path in ["/healthz", "/readyz"] {
+        let status = http
+            .get(format!("{url}{path}"))
+            .send()
+            .await
+            .unwrap()
+            .status();
+        assert!(status == 200 || status == 503, "{path} needs no token");
+    }
+}
+
+#[tokio::test]
+async fn root_is_known_at_the_socket_by_name() {
+    let world = World::new().await;
+    world.add(MAC_1).await;
+    let audit = world.ok("GET", "/audit/logs", Value::Null).await;
+    let own = nix::unistd::User::from_uid(nix::unistd::Uid::effective())
+        .unwrap()
+        .unwrap();
+    assert_eq!(audit[0]["actor"], format!("person:{}", own.name));
+}
+
+/// What the other process of the next test does: the copy of this program, as another user.
+#[tokio::test]
+#[ignore = "is run by the test below, as another user"]
+async fn asks_as_another_user() {
+    let socket = std::env::var("KTIZO_TEST_SOCKET").unwrap();
+    let client = Client::unix(socket.as_ref()).unwrap();
+    match client.status().await {
+        Ok(_) => println!("admitted"),
+        Err(ClientError::Refused { status, body }) => println!("{status} {}", body.message),
+        Err(other) => println!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_at_the_socket_is_told_who_may() {
+    if !nix::unistd::Uid::effective().is_root() {
+        assert!(std::env::var("CI").is_err(), "needs root");
+        println!("skipped: only root can ask as another user");
+        return;
+    }
+    let world = World::new().await;
+    std::fs::set_permissions(world.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = world.path("ask");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    let group = nix::unistd::Group::from_gid(nobody.gid).unwrap().unwrap();
+    let mut serving = JoinSet::new();
+    for (group, told) in [
+        (
+            "ktizo-test-group-of-nobody",
+            "403 nobody is neither root nor a member of group ktizo-test-group-of-nobody",
+        ),
+        (
+            "daemon",
+            "403 nobody is neither root nor a member of group daemon",
+        ),
+        (group.name.as_str(), "admitted"),
+    ] {
+        let socket = world.path(&format!("{group}.sock"));
+        let group = group.to_owned();
+        let server = UnixServer::bind(&socket, Access { group }).await.unwrap();
+        serving.spawn(server.serve(world.app.clone(), CancellationToken::new()));
+        let mut asking = Command::new(&program);
+        asking
+            .args([
+                "--exact",
+                "doors::asks_as_another_user",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env("KTIZO_TEST_SOCKET", &socket)
+            .current_dir("/")
+            .uid(nobody.uid.as_raw())
+            .gid(nobody.gid.as_raw());
+        let output = tokio::task::spawn_blocking(move || asking.output())
+            .await
+            .unwrap()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            printed.contains(told),
+            "{printed}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_has_the_same_shape() {
+    let world = World::new().await;
+    let deep = format!(
+        "{{\"mac_address\": {}1{}}}",
+        "[".repeat(2000),
+        "]".repeat(2000)
+    );
+    let large = format!("{{\"notes\": \"{}\"}}", "x".repeat(9 << 20));
+    for (method, path, body, status, code) in [
+        ("POST", "/api/v1/devices", "{".to_owned(), 400, "malformed"),
+        (
+            "POST",
+            "/api/v1/devices",
+            "[1]".to_owned(),
+            400,
+            "malformed",
+        ),
+        (
+            "POST",
+            "/api/v1/devices",
+            "\u{1}\u{2}".to_owned(),
+            400,
+            "malformed",
+        ),
+        ("POST", "/api/v1/devices", deep, 400, "malformed"),
+        ("POST", "/api/v1/devices", large, 413, "too_large"),
+        ("GET", "/api/v1/nothing", String::new(), 404, "not_found"),
+        ("GET", "/nothing", String::new(), 404, "not_found"),
+        (
+            "PATCH",
+            "/api/v1/devices",
+            String::new(),
+            405,
+            "method_not_allowed",
+        ),
+        ("POST", "/healthz", String::new(), 405, "method_not_allowed"),
+    ] {
+        let (got, answer) = world.ask_raw(method, path, body).await;
+        assert_eq!(got, status, "{method} {path}: {answer}");
+        assert_eq!(answer["code"], code, "{method} {path}: {answer}");
+        assert!(
+            answer["message"]
+                .as_str()
+                .is_some_and(|message| !message.is_empty())
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_status_says_what_is_still_to_do() {
+    let world = World::new().await;
+    assert_eq!(
+        world.ask_raw("GET", "/healthz", String::new()).await,
+        (200, json!("ok\n"))
+    );
+    let status = world.client.status().await.unwrap();
+    assert_eq!(status.service.serves[0].what, "ProxyDHCP");
+    assert_eq!(status.missing.len(), 4, "{:?}", status.missing);
+    assert!(status.strict_boot_mode && status.talos_version.is_none());
+    let (code, reasons) = world.ask_raw("GET", "/readyz", String::new()).await;
+    assert_eq!(code, 503);
+    assert!(
+        reasons
+            .as_str()
+            .unwrap()
+            .contains("ktizo cluster import DIR"),
+        "{reasons}"
+    );
+    let world = World::with_control_plane().await;
+    let status = world.client.status().await.unwrap();
+    assert_eq!((status.devices.approved, status.devices.pending), (1, 0));
+    assert_eq!(status.base_configs, model::Role::ALL);
+    assert!(
+        status
+            .missing
+            .iter()
+            .all(|missing| missing.contains("assets import")),
+        "{:?}",
+        status.missing
+    );
+}
+
+#[tokio::test]
+async fn events_are_filtered_and_paged() {
+    let world = World::with_control_plane().await;
+    let all = world.client.events(&EventQuery::default()).await.unwrap();
+    assert!(
+        all.windows(2)
+            .all(|pair| pair[0].event.id > pair[1].event.id),
+        "newest first"
+    );
+    let query = EventQuery {
+        before: Some(all[1].event.id),
+        limit: Some(2),
+        ..EventQuery::default()
+    };
+    assert_eq!(world.client.events(&query).await.unwrap(), all[2..4]);
+    let query = EventQuery {
+        after: Some(all[2].event.id),
+        ..EventQuery::default()
+    };
+    assert_eq!(world.client.events(&query).await.unwrap(), all[..2]);
+    let query = EventQuery {
+        kind: Some("device_approved".into()),
+        device: Some(MAC_1.into()),
+        ..EventQuery::default()
+    };
+    let approved = world.client.events(&query).await.unwrap();
+    assert_eq!(approved.len(), 1);
+    assert_eq!(
+        approved[0].message,
+        "approved as controlplane cp-1 with address 10.0.0.11"
+    );
+    let secret = serde_json::to_string(&all).unwrap();
+    assert!(!secret.contains("verysecret"));
+    let (_, field, _) = world.refused("GET", "/events?device=x", Value::Null).await;
+    assert_eq!(field, "device");
+}
+
+#[tokio::test]
+async fn a_socket_is_replaced_only_if_nobody_answers_at_it() {
+    let mut world = World::new().await;
+    let socket = world.socket();
+    assert_eq!(
+        std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777,
+        0o666
+    );
+    let err = UnixServer::bind(&socket, access()).await.unwrap_err();
+    assert!(matches!(err, BindError::SocketInUse { .. }), "{err}");
+    world.stop.cancel();
+    assert!(
+        tokio::time::timeout(Duration::from_secs(2), world.serving.join_next())
+            .await
+            .is_ok()
+    );
+    assert!(!socket.exists(), "the socket goes with its server");
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    assert!(socket.exists());
+    drop(UnixServer::bind(&socket, access()).await.unwrap());
+    std::fs::write(&socket, "a file").unwrap();
+    let err = UnixServer::bind(&socket, access()).await.unwrap_err();
+    assert!(matches!(err, BindError::NotASocket { .. }), "{err}");
+    assert_eq!(std::fs::read(&socket).unwrap(), b"a file");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_one_sentence() {
+    let world = World::new().await;
+    let (address, ..) = by_tcp(&world).await;
+    let held = std::net::TcpListener::bind((address.ip(), 0)).unwrap();
+    let taken = held.local_addr().unwrap();
+    let err = TcpServer::bind(taken, Token::new(TOKEN)).await.unwrap_err();
+    assert!(
+        err.to_string().starts_with(&format!(
+            "TCP port {} of the admin API is in use",
+            taken.port()
+        )),
+        "{err}"
+    );
+}
+
+#[tokio::test]
+async fn draining_ends_a_request_that_is_under_way_and_no_other() {
+    let mut world = World::new().await;
+    let mut fresh = UnixStream::connect(world.socket()).await.unwrap();
+    let mut busy = UnixStream::connect(world.socket()).await.unwrap();
+    let head = "POST /api/v1/assets/uploads HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc";
+    busy.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.stop.cancel();
+    assert_eq!(fresh.read(&mut [0; 10]).await.unwrap_or(0), 0);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(UnixStream::connect(world.socket()).await.is_err());
+    busy.write_all(b"def").await.unwrap();
+    let mut answer = String::new();
+    busy.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(
+        tokio::time::timeout(Duration::from_secs(2), world.serving.join_next())
+            .await
+            .is_ok()
+    );
+}

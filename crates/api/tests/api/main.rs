@@ -1,0 +1,14 @@
+//! The admin API on real sockets and a real store.
+
+#![allow(clippy::unwrap_used, reason = "this is all tests")]
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of `Reader<'_>` is not general enough in its lifetime for `Store::read`"
+)]
+
+mod approval;
+mod assets;
+mod devices;
+mod doors;
+mod network;
+mod world;

@@ -1,0 +1,270 @@
+//! Network settings, base configs, and the device configs that follow them.
+
+use std::fs::FileTimes;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::world::{MAC_1, MAC_2, World, base};
+
+#[tokio::test]
+async fn settings_are_changed_field_by_field() {
+    let world = World::new().await;
+    let defaults = world.ok("GET", "/network/settings", Value::Null).await;
+    assert_eq!(defaults["strict_boot_mode"], true);
+    assert_eq!(defaults["hold_limit_seconds"], 300);
+    let changed = world
+        .ok(
+            "PUT",
+            "/network/settings",
+            json!({"menu_seconds": 0, "nameservers": ["10.0.0.53"], "payload": "tftp"}),
+        )
+        .await;
+    assert_eq!(changed["menu_seconds"], 0);
+    assert_eq!(changed["hold_limit_seconds"], 300);
+    assert_eq!(changed.get("meaning"), None);
+    let events = world.ok("GET", "/events", Value::Null).await;
+    assert_eq!(
+        events[0]["message"],
+        "network settings changed: menu_seconds, nameservers, payload"
+    );
+    let back = world.ok("PUT", "/network/settings", changed.clone()).await;
+    assert_eq!(back, changed);
+    assert_eq!(world.kinds().await.len(), 1, "no change is no event");
+}
+
+#[tokio::test]
+async fn to_switch_strict_mode_says_what_it_means() {
+    let world = World::new().await;
+    let off = world
+        .ok(
+            "PUT",
+            "/network/settings",
+            json!({"strict_boot_mode": false}),
+        )
+        .await;
+    let meaning = off["meaning"].as_str().unwrap();
+    assert!(
+        meaning.contains("strict boot mode off") && meaning.contains("Talos"),
+        "{meaning}"
+    );
+    assert_eq!(
+        world.kinds().await,
+        ["settings_changed", "strict_mode_switched"]
+    );
+    let again = world
+        .client
+        .set_network(off.as_object().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(again.meaning, None);
+    let on = world
+        .client
+        .set_network(json!({"strict_boot_mode": true}).as_object().unwrap())
+        .await
+        .unwrap();
+    assert!(on.settings.strict_boot_mode && on.meaning.unwrap().contains("left alone"));
+}
+
+#[tokio::test]
+async fn impossible_settings_are_refused_by_their_field() {
+    let world = World::with_control_plane().await;
+    for (body, field) in [
+        (json!({"hold_limit_seconds": 90_000}), "hold_limit_seconds"),
+        (json!({"hold_limit_seconds": "long"}), "hold_limit_seconds"),
+        (json!({"menu_seconds": -1}), "menu_seconds"),
+        (json!({"node_subnet": "10.0.0.5/24"}), "node_subnet"),
+        (json!({"gateway": "10.0.9.1"}), "gateway"),
+        (json!({"nameservers": ["10.0.0.53", "x"]}), "nameservers[1]"),
+        (json!({"talos_version": "latest"}), "talos_version"),
+        (json!({"payload": "ftp"}), "payload"),
+        (
+            json!({"extra_kernel_args": ["talos.config=http://x"]}),
+            "extra_kernel_args",
+        ),
+        (json!({"strict_boot_mode": null}), "strict_boot_mode"),
+        (json!({"colour": "red"}), "colour"),
+    ] {
+        let (_, named, why) = world
+            .refused("PUT", "/network/settings", body.clone())
+            .await;
+        assert_eq!(named, field, "{body}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn all_configs_follow_the_settings_or_nothing_is_changed() {
+    let world = World::with_control_plane().await;
+    world.add(MAC_2).await;
+    let worker = json!({"hostname": "w-1", "ip_address": "10.0.0.200", "role": "worker"});
+    world.ok("POST", "/devices/2/approve", worker).await;
+    world
+        .ok(
+            "PUT",
+            "/network/settings",
+            json!({"gateway": "10.0.0.254", "nameservers": ["10.0.0.53"]}),
+        )
+        .await;
+    for mac in [MAC_1, MAC_2] {
+        let config = world.config(mac).await;
+        assert!(
+            config.contains("10.0.0.254") && config.contains("10.0.0.53"),
+            "{config}"
+        );
+    }
+    let kinds = world.kinds().await;
+    assert_eq!(
+        kinds[kinds.len() - 2..],
+        ["settings_changed", "regenerated"]
+    );
+    let narrow = json!({"node_subnet": "10.0.0.0/25", "gateway": "10.0.0.1"});
+    let (code, _, why) = world.refused("PUT", "/network/settings", narrow).await;
+    assert_eq!(code, "devices_would_break");
+    assert!(why.starts_with("1 of 2 device configs"), "{why}");
+    assert!(
+        why.contains(&format!("w-1 ({MAC_2}): 10.0.0.200 is outside")),
+        "{why}"
+    );
+    let (_, _, why) = world
+        .refused(
+            "PUT",
+            "/network/settings",
+            json!({"node_subnet": null, "gateway": null}),
+        )
+        .await;
+    assert!(why.starts_with("2 of 2"), "{why}");
+    let (_, _, why) = world
+        .refused("PUT", "/network/settings", json!({"gateway": "10.0.0.11"}))
+        .await;
+    assert!(why.contains("cp-1"), "{why}");
+}
+
+#[tokio::test]
+async fn an_imported_base_config_is_in_every_device_config_of_its_role() {
+    let world = World::with_control_plane().await;
+    let other = base("controlplane").replace("clusterName: test", "clusterName: other");
+    let imported = world
+        .ok("POST", "/cluster/base", json!({"controlplane": other}))
+        .await;
+    assert_eq!(imported["roles"], json!(["controlplane"]));
+    assert_eq!(imported["device_configs_generated"], 1);
+    assert!(world.config(MAC_1).await.contains("clusterName: other"));
+    let kinds = world.kinds().await;
+    assert_eq!(kinds[kinds.len() - 2..], ["base_imported", "regenerated"]);
+    let again = world
+        .ok("POST", "/cluster/base", json!({"controlplane": other}))
+        .await;
+    assert_eq!(
+        (&again["roles"], &again["device_configs_generated"]),
+        (&json!([]), &json!(0))
+    );
+    assert_eq!(world.kinds().await, kinds);
+    for (body, field, word) in [
+        (json!({}), "controlplane", "neither"),
+        (
+            json!({"controlplane": base("worker")}),
+            "controlplane",
+            "worker",
+        ),
+        (
+            json!({"worker": "machine:\n  type: worker\n  x: [verysecret\n"}),
+            "worker",
+            "line",
+        ),
+        (json!({"worker": "just text"}), "worker", "worker.yaml"),
+        (json!({"boss": base("worker")}), "boss", "boss"),
+        (json!({"worker": 7}), "worker", "string"),
+    ] {
+        let (_, named, why) = world.refused("POST", "/cluster/base", body.clone()).await;
+        assert_eq!(named, field, "{why}");
+        assert!(why.contains(word) && !why.contains("verysecret"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn regenerate_answers_as_it_always_did_and_adopts_what_was_edited() {
+    let world = World::with_control_plane().await;
+    let plain = world.ok("POST", "/devices/regenerate", Value::Null).await;
+    assert_eq!(
+        plain,
+        json!({
+            "message": "1 device configs made anew", "device_configs_generated": 1,
+            "boot_script_generated": true, "approved_devices": 1,
+        })
+    );
+    let path = world.path("base/controlplane.yaml");
+    std::fs::create_dir(world.path("base")).unwrap();
+    // The clock of the test stands in 2026-11-23; files are stamped by the real one.
+    let imported_at: SystemTime = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_417_200);
+    let edit = |text: &str, at: SystemTime| {
+        std::fs::write(&path, text).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_times(FileTimes::new().set_modified(at)).unwrap();
+    };
+    let edited = base("controlplane").replace("clusterName: test", "clusterName: by-hand");
+    edit(&edited, imported_at - Duration::from_secs(60));
+    world.ok("POST", "/devices/regenerate", Value::Null).await;
+    assert!(
+        !world.config(MAC_1).await.contains("by-hand"),
+        "a file from before the import is no edit"
+    );
+    edit(&edited, imported_at + Duration::from_secs(60));
+    let adopted = world.ok("POST", "/devices/regenerate", Value::Null).await;
+    assert_eq!(
+        adopted["message"],
+        "1 device configs made anew, with 1 base configs that were edited"
+    );
+    assert!(world.config(MAC_1).await.contains("clusterName: by-hand"));
+    edit(
+        "machine:\n  type: [\n",
+        imported_at + Duration::from_secs(120),
+    );
+    let (_, field, why) = world
+        .refused("POST", "/devices/regenerate", Value::Null)
+        .await;
+    assert_eq!(field, "controlplane");
+    assert!(
+        why.contains("controlplane.yaml") && why.contains("line"),
+        "{why}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn changes_that_meet_are_all_made() {
+    let world = Arc::new(World::with_control_plane().await);
+    let mut at_work = JoinSet::new();
+    let fields = [
+        json!({"menu_seconds": 7}),
+        json!({"hold_limit_seconds": 77}),
+        json!({"gateway": "10.0.0.254"}),
+        json!({"nameservers": ["10.0.0.53"]}),
+        json!({"extra_kernel_args": ["console=ttyS0"]}),
+        json!({"talos_version": "v1.13.9"}),
+    ];
+    for change in fields.clone() {
+        let world = Arc::clone(&world);
+        at_work.spawn(async move {
+            world.ok("PUT", "/network/settings", change).await;
+        });
+    }
+    // A store that never rests: each of these makes what was prepared beforehand worthless.
+    for last in 10..60 {
+        let world = Arc::clone(&world);
+        at_work.spawn(async move {
+            world.add(&format!("52:54:00:00:01:{last}")).await;
+        });
+    }
+    at_work.join_all().await;
+    let after = world.ok("GET", "/network/settings", Value::Null).await;
+    for change in &fields {
+        let (field, value) = change.as_object().unwrap().iter().next().unwrap();
+        assert_eq!(&after[field], value, "{field}");
+    }
+    let config = world.config(MAC_1).await;
+    assert!(
+        config.contains("10.0.0.254") && config.contains("10.0.0.53"),
+        "{config}"
+    );
+}

@@ -1,0 +1,246 @@
+//! A daemon's admin plane in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::types::{LoaderStatus, Served, ServiceStatus};
+use api::{Access, Api, AssetFolder, Client, Service, UnixServer, router};
+use axum::Router;
+use model::{ManualClock, Timestamp};
+use reqwest::Method;
+use serde_json::{Value, json};
+use store::Store;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// What a person, or a test, does with the API.
+pub(crate) struct World {
+    pub(crate) dir: TempDir,
+    pub(crate) store: Store,
+    pub(crate) client: Client,
+    pub(crate) app: Router,
+    pub(crate) stop: CancellationToken,
+    pub(crate) serving: JoinSet<()>,
+    pub(crate) clock: Arc<ManualClock>,
+    http: reqwest::Client,
+}
+
+struct Well;
+
+impl Service for Well {
+    fn status(&self) -> ServiceStatus {
+        ServiceStatus {
+            version: "0.1.0".into(),
+            started_at: Timestamp::from_micros(0),
+            state_dir: "/state".into(),
+            serves: vec![Served {
+                what: "ProxyDHCP".into(),
+                address: "udp 0.0.0.0:67".into(),
+            }],
+            loaders: vec![LoaderStatus {
+                name: "snponly.efi".into(),
+                platform: Some("efi_x64".into()),
+                path: None,
+                complaint: None,
+            }],
+            problems: Vec::new(),
+        }
+    }
+}
+
+pub(crate) const MAC_1: &str = "52:54:00:00:00:01";
+pub(crate) const MAC_2: &str = "52:54:00:00:00:02";
+
+/// A base config with what a device config needs and one secret.
+pub(crate) fn base(role: &str) -> String {
+    format!(
+        "version: v1alpha1\nmachine:\n  type: {role}\n  token: abcdef.verysecret\n  install:\n    disk: /dev/sda\ncluster:\n  clusterName: test\n"
+    )
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let now = "2026-11-23T07:00:00Z".parse::<Timestamp>().unwrap();
+        let clock = Arc::new(ManualClock::new(now));
+        let store = Store::open(
+            &dir.path().join("ktizo.db"),
+            Arc::<ManualClock>::clone(&clock),
+        )
+        .unwrap();
+        let app = router(Api {
+            store: store.clone(),
+            assets: AssetFolder::open(dir.path().join("assets"), &[]).unwrap(),
+            base_folder: dir.path().join("base"),
+            service: Arc::new(Well),
+        });
+        let socket = dir.path().join("ktizo.sock");
+        let server = UnixServer::bind(&socket, access()).await.unwrap();
+        let stop = CancellationToken::new();
+        let mut serving = JoinSet::new();
+        serving.spawn(server.serve(app.clone(), stop.clone()));
+        let http = reqwest::Client::builder().unix_socket(socket.clone());
+        Self {
+            client: Client::unix(&socket).unwrap(),
+            http: http.build().unwrap(),
+            dir,
+            store,
+            app,
+            stop,
+            serving,
+            clock,
+        }
+    }
+
+    /// A world in which machines can be approved: subnet set, base configs imported.
+    pub(crate) async fn ready() -> Self {
+        let world = Self::new().await;
+        let subnet = json!({"node_subnet": "10.0.0.0/24", "gateway": "10.0.0.1"});
+        world.ok("PUT", "/network/settings", subnet).await;
+        let bases = json!({"controlplane": base("controlplane"), "worker": base("worker")});
+        world.ok("POST", "/cluster/base", bases).await;
+        world
+    }
+
+    /// The same with one approved control plane.
+    pub(crate) async fn with_control_plane() -> Self {
+        let world = Self::ready().await;
+        world.add(MAC_1).await;
+        let cp = json!({"hostname": "cp-1", "ip_address": "10.0.0.11", "role": "controlplane"});
+        let path = format!("/devices/{MAC_1}/approve");
+        world.ok("POST", &path, cp).await;
+        world
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.path().join("ktizo.sock")
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Adds a device.
+    pub(crate) async fn add(&self, mac: &str) -> Value {
+        self.ok("POST", "/devices", json!({"mac_address": mac}))
+            .await
+    }
+
+    /// One request; its status and its JSON body.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let text = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        self.ask_raw(method, &format!("/api/v1{path}"), text).await
+    }
+
+    pub(crate) async fn ask_raw(&self, method: &str, path: &str, body: String) -> (u16, Value) {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let request = self
+            .http
+            .request(method, format!("http://localhost{path}"))
+            .body(body);
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        (status, body)
+    }
+
+    /// A request that is granted.
+    pub(crate) async fn ok(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.ask(method, path, body).await;
+        assert!(
+            (200..300).contains(&status),
+            "{method} {path}: {status} {answer}"
+        );
+        answer
+    }
+
+    /// A request that is refused with 422: its word, field and sentence. Nothing may have changed.
+    pub(crate) async fn refused(
+        &self,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> (String, String, String) {
+        let before = self.everything().await;
+        let (status, answer) = self.ask(method, path, body.clone()).await;
+        assert_eq!(status, 422, "{method} {path} {body}: {answer}");
+        assert_eq!(self.everything().await, before, "{method} {path} {body}");
+        let text = |key: &str| answer[key].as_str().unwrap_or_default().to_owned();
+        (text("code"), text("field"), text("message"))
+    }
+
+    /// All that a change could touch.
+    async fn everything(&self) -> (Value, Value, Value, Value, i64) {
+        let revision = self
+            .store
+            .read(store::Lane::Admin, |reader| reader.revision());
+        (
+            self.ok("GET", "/devices", Value::Null).await,
+            self.ok("GET", "/network/settings", Value::Null).await,
+            self.ok("GET", "/events?limit=1000", Value::Null).await,
+            self.ok("GET", "/assets", Value::Null).await,
+            revision.await.unwrap(),
+        )
+    }
+
+    /// The config that is served to a device; empty if there is none.
+    pub(crate) async fn config(&self, mac: &str) -> String {
+        match self
+            .ask("GET", &format!("/devices/{mac}/config"), Value::Null)
+            .await
+        {
+            (200, Value::String(text)) => text,
+            (404, _) => String::new(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The kinds of the events since the world began, oldest first.
+    pub(crate) async fn kinds(&self) -> Vec<String> {
+        let events = self.ok("GET", "/events?limit=1000", Value::Null).await;
+        let mut kinds: Vec<String> = events
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["what"]["kind"].as_str().unwrap().to_owned())
+            .collect();
+        kinds.reverse();
+        kinds
+    }
+}
+
+pub(crate) fn access() -> Access {
+    Access {
+        group: "ktizo-test-group-of-nobody".into(),
+    }
+}
+
+/// Waits until `done`, for a moment.
+pub(crate) async fn until(what: &str, done: impl Fn() -> bool) {
+    for _ in 0..200 {
+        if done() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what}");
+}
+
+/// The names of the files in a folder.
+pub(crate) fn files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().unwrap().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
