@@ -1,0 +1,154 @@
+//! Which network cards to serve.
+
+use std::net::Ipv4Addr;
+
+use netboot::net::interface::{Interface, Interfaces, Served};
+use netboot::net::route::{DefaultRoute, default_route};
+
+/// The cards that are served, as they are at start.
+#[derive(Clone, Debug)]
+pub(crate) struct Cards {
+    /// What the boot servers are told.
+    pub served: Served,
+    /// The first of them; its subnet is the first suggestion for nodes.
+    pub first: Interface,
+    /// The gateway of the default route, if it leaves by the first card.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// Chooses the named cards; without a name, the one that has the default route. The error is a sentence with what there is.
+pub(crate) fn choose(
+    names: &[String],
+    interfaces: &Interfaces,
+    route: Option<&DefaultRoute>,
+) -> Result<Cards, String> {
+    let there = || {
+        let cards: Vec<String> = interfaces
+            .iter()
+            .filter(|card| !card.loopback)
+            .map(describe)
+            .collect();
+        if cards.is_empty() {
+            "there is none but the loopback".to_owned()
+        } else {
+            format!("there are: {}", cards.join(", "))
+        }
+    };
+    let names = match (names, route) {
+        ([], None) => {
+            return Err(format!(
+                "no network card has a default route; name one with --interface ({})",
+                there()
+            ));
+        }
+        ([], Some(route)) => vec![route.interface.clone()],
+        (names, _) => names.to_vec(),
+    };
+    let mut cards = Vec::new();
+    for name in &names {
+        let card = interfaces
+            .by_name(name)
+            .ok_or_else(|| format!("there is no network card `{name}` ({})", there()))?;
+        cards.push(card);
+    }
+    let with_address = cards.iter().find(|card| !card.addresses.is_empty());
+    let first = *with_address.ok_or_else(|| {
+        format!(
+            "{} has no IPv4 address, and machines need one to fetch from ({})",
+            names.join(", "),
+            there()
+        )
+    })?;
+    let gateway = route
+        .filter(|route| route.interface == first.name)
+        .and_then(|route| route.gateway);
+    let first = first.clone();
+    Ok(Cards {
+        served: Served::Named(names.into_iter().collect()),
+        first,
+        gateway,
+    })
+}
+
+/// Chooses among the cards of this host.
+pub(crate) fn choose_here(names: &[String]) -> anyhow::Result<Cards> {
+    let interfaces = Interfaces::read()?;
+    choose(names, &interfaces, default_route().as_ref()).map_err(anyhow::Error::msg)
+}
+
+fn describe(card: &Interface) -> String {
+    let addresses: Vec<String> = card
+        .addresses
+        .iter()
+        .map(|own| own.address.to_string())
+        .collect();
+    if addresses.is_empty() {
+        card.name.clone()
+    } else {
+        format!("{} {}", card.name, addresses.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netboot::net::interface::InterfaceAddress;
+
+    use super::*;
+
+    fn card(index: u32, name: &str, address: Option<&str>) -> Interface {
+        let own = |text: &str| InterfaceAddress {
+            address: text.parse().unwrap(),
+            netmask: Ipv4Addr::new(255, 255, 255, 0),
+        };
+        Interface {
+            index,
+            name: name.to_owned(),
+            loopback: name == "lo",
+            mac: None,
+            addresses: address.map(own).into_iter().collect(),
+        }
+    }
+
+    fn host() -> Interfaces {
+        Interfaces::from_list(vec![
+            card(1, "lo", Some("127.0.0.1")),
+            card(2, "eth0", Some("10.0.0.2")),
+            card(3, "eth1", None),
+        ])
+    }
+
+    #[test]
+    fn takes_the_card_of_the_default_route_or_the_named_one() {
+        let route = DefaultRoute {
+            interface: "eth0".to_owned(),
+            gateway: Some(Ipv4Addr::new(10, 0, 0, 1)),
+        };
+        let cards = choose(&[], &host(), Some(&route)).unwrap();
+        assert_eq!(
+            (cards.first.name.as_str(), cards.gateway),
+            ("eth0", route.gateway)
+        );
+        let cards = choose(&["eth0".to_owned(), "eth1".to_owned()], &host(), None).unwrap();
+        assert_eq!((cards.first.name.as_str(), cards.gateway), ("eth0", None));
+    }
+
+    #[test]
+    fn says_what_there_is_where_it_cannot_choose() {
+        for (names, expected) in [
+            (
+                vec![],
+                "no network card has a default route; name one with --interface (there are: eth0 10.0.0.2, eth1)",
+            ),
+            (
+                vec!["eth7".to_owned()],
+                "there is no network card `eth7` (there are: eth0 10.0.0.2, eth1)",
+            ),
+            (
+                vec!["eth1".to_owned()],
+                "eth1 has no IPv4 address, and machines need one to fetch from (there are: eth0 10.0.0.2, eth1)",
+            ),
+        ] {
+            assert_eq!(choose(&names, &host(), None).unwrap_err(), expected);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The command line: one file per noun.
+
+mod assets;
+mod check_config;
+mod cluster;
+mod device;
+mod events;
+mod network;
+mod output;
+mod remote;
+mod serve;
+mod status;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+pub use output::Output;
+pub use remote::{Failure, Remote};
+
+/// Turns bare machines into Talos Linux nodes over the network.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule (the message names the field), 4 not found, 5 the daemon cannot be
+/// reached or does not let you in.
+#[derive(Debug, Parser)]
+#[command(name = "ktizo", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon: ProxyDHCP, TFTP, boot HTTP and the admin API
+    Serve(serve::Serve),
+    /// Say whether a config file is right
+    CheckConfig {
+        /// The file; without one, /etc/ktizo/ktizo.yaml if it exists
+        file: Option<PathBuf>,
+    },
+    /// Show what is served where, and what is missing
+    Status(Remote),
+    /// Machines: list, show, add, set, approve, reject, delete, boots, config, regenerate
+    Device(device::DeviceArgs),
+    /// Network settings: strict boot mode, hold limit, menu, node subnet, gateway, Talos version
+    Network(network::NetworkArgs),
+    /// Kernels and initramfs files
+    Assets(assets::AssetsArgs),
+    /// The cluster that machines join
+    Cluster(cluster::ClusterArgs),
+    /// What happened, newest last
+    Events(events::EventsArgs),
+    /// Print the completion script for a shell
+    Completion {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Parses the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Serve(serve) => return serve.run(),
+        Command::CheckConfig { file } => return check_config::run(file.as_deref()),
+        Command::Completion { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "ktizo", &mut io::stdout());
+            return ExitCode::SUCCESS;
+        }
+        Command::Status(remote) => block_on(status::run(remote)),
+        Command::Device(args) => block_on(args.run()),
+        Command::Network(args) => block_on(args.run()),
+        Command::Assets(args) => block_on(args.run()),
+        Command::Cluster(args) => block_on(args.run()),
+        Command::Events(args) => block_on(args.run()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&failure.to_string());
+            failure.exit_code()
+        }
+    }
+}
+
+/// Runs a command of the client; it needs no more than one thread.
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|err| Failure::Local(format!("no event loop: {err}")))?
+        .block_on(command)
+}
+
+/// Says on the terminal what went wrong.
+fn complain(what: &str) {
+    // Where not even this can be written there is nobody to tell.
+    let _ = writeln!(io::stderr(), "ktizo: {what}");
+}
+
+/// Asks a question that `y` says yes to; without a terminal the answer is no.
+fn confirm(question: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    let mut err = io::stderr();
+    write!(err, "{question} [y/N] ").and_then(|()| err.flush())?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,256 @@
+//! `ktizo device`.
+
+mod set;
+mod show;
+
+use api::types::{ApproveDevice, Device, NewDevice};
+use api::{DeviceQuery, DeviceRef};
+use clap::Subcommand;
+use model::{ApprovalStatus, Hostname, Role};
+use std::net::Ipv4Addr;
+
+use super::output::{or_dash, say};
+use super::{Failure, Output, Remote, confirm};
+use set::{SetDevice, Volume};
+
+/// Machines.
+#[derive(Debug, clap::Args)]
+pub(super) struct DeviceArgs {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: DeviceCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DeviceCommand {
+    /// List machines
+    List(List),
+    /// Show one machine
+    Show(One),
+    /// Add a machine before it was ever seen
+    Add(Add),
+    /// Change a machine, or give it a boot order
+    Set(Box<SetDevice>),
+    /// Let a machine in; what is not given is suggested
+    Approve(Approve),
+    /// Turn a machine away
+    Reject(One),
+    /// Forget a machine, with its config
+    Delete(Delete),
+    /// Show the boots of a machine, stage by stage
+    Boots(Boots),
+    /// Print the config of an approved machine; it holds secrets
+    Config(One),
+    /// Make the configs of all approved machines anew
+    Regenerate,
+}
+
+/// One machine.
+#[derive(Debug, clap::Args)]
+struct One {
+    /// Its MAC address in any spelling, or its number
+    device: DeviceRef,
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    /// Only those with this status
+    #[arg(long, value_name = "pending|approved|rejected")]
+    status: Option<ApprovalStatus>,
+    /// Only those whose MAC, name, address, serial, vendor, model or notes have this text in them
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// Leave out the first ones
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    skip: u64,
+    /// List no more than this
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// Its MAC address in any spelling
+    mac: model::MacAddr,
+    /// Its name as a node
+    #[arg(long)]
+    hostname: Option<Hostname>,
+    /// Its address as a node
+    #[arg(long)]
+    address: Option<Ipv4Addr>,
+    /// controlplane or worker
+    #[arg(long)]
+    role: Option<Role>,
+    /// Free text
+    #[arg(long, default_value = "")]
+    notes: String,
+    #[command(flatten)]
+    volume: Volume,
+}
+
+#[derive(Debug, clap::Args)]
+struct Approve {
+    /// Its MAC address in any spelling, or its number
+    device: DeviceRef,
+    /// Its name as a node
+    #[arg(long)]
+    hostname: Option<Hostname>,
+    /// Its address as a node
+    #[arg(long)]
+    address: Option<Ipv4Addr>,
+    /// controlplane or worker
+    #[arg(long)]
+    role: Option<Role>,
+    /// Free text
+    #[arg(long)]
+    notes: Option<String>,
+    #[command(flatten)]
+    volume: Volume,
+    /// Take the suggestions for what is not given without asking
+    #[arg(long, short)]
+    yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Delete {
+    /// Its MAC address in any spelling, or its number
+    device: DeviceRef,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Boots {
+    /// Its MAC address in any spelling, or its number
+    device: DeviceRef,
+    /// Show no more than this
+    #[arg(long, value_name = "NUMBER", default_value_t = 3)]
+    limit: u64,
+}
+
+impl DeviceArgs {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let (client, output) = (self.remote.client()?, self.remote.output);
+        match self.command {
+            DeviceCommand::List(list) => {
+                let query = DeviceQuery {
+                    status: list.status,
+                    q: list.search,
+                    skip: list.skip,
+                    limit: list.limit,
+                };
+                let devices = client.devices(&query).await?;
+                output.print(&devices, |devices| show::table(devices))
+            }
+            DeviceCommand::Show(one) => {
+                let device = client.device(one.device).await?;
+                output.print(&device, show::details)
+            }
+            DeviceCommand::Add(add) => {
+                let device = client.add_device(&add.body()).await?;
+                output.print(&device, show::details)
+            }
+            DeviceCommand::Set(set) => set.run(&client, output).await,
+            DeviceCommand::Approve(approve) => approve.run(&client, output).await,
+            DeviceCommand::Reject(one) => {
+                let device = client.reject_device(one.device).await?;
+                output.print(&device, |device| {
+                    format!("{} is rejected: it gets no config, and its next network boot goes to its disk.", device.mac_address)
+                })
+            }
+            DeviceCommand::Delete(delete) => {
+                let device = client.device(delete.device).await?;
+                let name = or_dash(device.hostname.as_ref());
+                let question = format!(
+                    "Forget {} ({name}, {}) and its config?",
+                    device.mac_address, device.status
+                );
+                if !delete.yes && !confirm(&question)? {
+                    return Err(Failure::Local(
+                        "nothing was deleted; --yes does not ask".to_owned(),
+                    ));
+                }
+                client.delete_device(delete.device).await?;
+                output.print(&device, |device| {
+                    format!(
+                        "{} is forgotten; if it boots again it is new.",
+                        device.mac_address
+                    )
+                })
+            }
+            DeviceCommand::Boots(boots) => {
+                let found = client.boots(boots.device, boots.limit).await?;
+                output.print(&found, |found| show::boots(found))
+            }
+            DeviceCommand::Config(one) => {
+                say(String::from_utf8_lossy(&client.config(one.device).await?).trim_end())
+            }
+            DeviceCommand::Regenerate => {
+                let done = client.regenerate().await?;
+                output.print(&done, |done| done.message.clone())
+            }
+        }
+    }
+}
+
+impl Add {
+    fn body(self) -> NewDevice {
+        NewDevice {
+            hostname: self.hostname,
+            ip_address: self.address,
+            role: self.role,
+            notes: self.notes,
+            install_disk: self.volume.install_disk,
+            ephemeral_min_size: self.volume.ephemeral_min_size,
+            ephemeral_max_size: self.volume.ephemeral_max_size,
+            ephemeral_disk_selector: self.volume.ephemeral_disk_selector,
+            ..NewDevice::new(self.mac)
+        }
+    }
+}
+
+impl Approve {
+    async fn run(self, client: &api::Client, output: Output) -> Result<(), Failure> {
+        let mut body = ApproveDevice {
+            hostname: self.hostname,
+            ip_address: self.address,
+            role: self.role,
+            notes: self.notes,
+            install_disk: self.volume.install_disk,
+            ephemeral_min_size: self.volume.ephemeral_min_size,
+            ephemeral_max_size: self.volume.ephemeral_max_size,
+            ephemeral_disk_selector: self.volume.ephemeral_disk_selector,
+        };
+        if body.hostname.is_none() || body.ip_address.is_none() || body.role.is_none() {
+            let suggested = client.suggestions(self.device).await?;
+            body.hostname = body.hostname.or(suggested.hostname);
+            body.ip_address = body.ip_address.or(suggested.ip_address);
+            body.role = body.role.or(Some(suggested.role));
+            let question = format!(
+                "Approve {} as {} {} with address {}?",
+                self.device,
+                or_dash(body.role.as_ref()),
+                or_dash(body.hostname.as_ref()),
+                or_dash(body.ip_address.as_ref())
+            );
+            if !self.yes && !confirm(&question)? {
+                let hint = "nothing was approved; give --hostname, --address and --role, or --yes to take what is suggested";
+                return Err(Failure::Local(format!("{question} {hint}")));
+            }
+        }
+        let device = client.approve_device(self.device, &body).await?;
+        output.print(&device, approved)
+    }
+}
+
+fn approved(device: &Device) -> String {
+    format!(
+        "{} is approved as {} {} with address {}. If it waits, it goes on now; else at its next network boot.",
+        device.mac_address,
+        or_dash(device.role.as_ref()),
+        or_dash(device.hostname.as_ref()),
+        or_dash(device.ip_address.as_ref())
+    )
+}

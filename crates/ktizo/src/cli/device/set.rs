@@ -1,0 +1,117 @@
+//! `ktizo device set`, and the disk arguments that several commands share.
+
+use std::net::Ipv4Addr;
+
+use api::types::DevicePatch;
+use api::{Client, DeviceRef};
+use model::{BootOrder, Hostname, LocalBoot, MacAddr, Role};
+
+use super::show;
+use crate::cli::{Failure, Output};
+
+/// Disk and volume of a machine.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Volume {
+    /// The disk to install on, such as /dev/nvme0n1
+    #[arg(long, value_name = "PATH")]
+    pub(super) install_disk: Option<String>,
+    /// Least size of the EPHEMERAL volume, such as 10GiB
+    #[arg(long, value_name = "SIZE")]
+    pub(super) ephemeral_min_size: Option<String>,
+    /// Most size of the EPHEMERAL volume
+    #[arg(long, value_name = "SIZE")]
+    pub(super) ephemeral_max_size: Option<String>,
+    /// Which disk the EPHEMERAL volume is on, as a CEL expression such as 'disk.transport == "nvme"'
+    #[arg(long, value_name = "CEL")]
+    pub(super) ephemeral_disk_selector: Option<String>,
+}
+
+/// What `ktizo device set` changes. An empty text clears a field.
+#[derive(Debug, clap::Args)]
+pub(super) struct SetDevice {
+    /// Its MAC address in any spelling, or its number
+    device: DeviceRef,
+    /// What its next network boot does; the same order may be given again
+    #[arg(long, value_name = "install|local|menu")]
+    order: Option<BootOrder>,
+    /// Its boot MAC, after a card was changed
+    #[arg(long)]
+    mac: Option<MacAddr>,
+    /// Its name as a node
+    #[arg(long, value_parser = or_empty::<Hostname>)]
+    hostname: Option<OrEmpty<Hostname>>,
+    /// Its address as a node
+    #[arg(long, value_parser = or_empty::<Ipv4Addr>)]
+    address: Option<OrEmpty<Ipv4Addr>>,
+    /// controlplane or worker
+    #[arg(long, value_parser = or_empty::<Role>)]
+    role: Option<OrEmpty<Role>>,
+    /// Free text
+    #[arg(long)]
+    notes: Option<String>,
+    #[command(flatten)]
+    volume: Volume,
+    /// How it is sent to its disk
+    #[arg(long, value_name = "auto|sanboot|exit")]
+    local_boot: Option<LocalBoot>,
+    /// File name of the boot loader it gets instead of the usual one
+    #[arg(long, value_name = "FILE")]
+    loader: Option<String>,
+}
+
+/// A value, or the empty text that clears it.
+#[derive(Clone, Debug)]
+struct OrEmpty<T>(Option<T>);
+
+fn or_empty<T>(text: &str) -> Result<OrEmpty<T>, T::Err>
+where
+    T: std::str::FromStr,
+{
+    if text.is_empty() {
+        Ok(OrEmpty(None))
+    } else {
+        text.parse().map(|value| OrEmpty(Some(value)))
+    }
+}
+
+impl SetDevice {
+    pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
+        let text =
+            |text: Option<String>| text.map(|text| Some(text).filter(|text| !text.is_empty()));
+        let patch = DevicePatch {
+            mac_address: self.mac,
+            hostname: self.hostname.map(|OrEmpty(value)| value),
+            ip_address: self.address.map(|OrEmpty(value)| value),
+            role: self.role.map(|OrEmpty(value)| value),
+            notes: text(self.notes),
+            install_disk: text(self.volume.install_disk),
+            ephemeral_min_size: text(self.volume.ephemeral_min_size),
+            ephemeral_max_size: text(self.volume.ephemeral_max_size),
+            ephemeral_disk_selector: text(self.volume.ephemeral_disk_selector),
+            boot_order: None,
+            local_boot: self.local_boot,
+            loader: text(self.loader),
+        };
+        let changes = patch != DevicePatch::default();
+        if !changes && self.order.is_none() {
+            return Err(Failure::Local(
+                "nothing to change was given; see `ktizo device set --help`".to_owned(),
+            ));
+        }
+        let mut who = self.device;
+        let mut device = None;
+        if changes {
+            let changed = client.update_device(who, &patch).await?;
+            // Its MAC may be another now.
+            who = DeviceRef::Id(changed.id);
+            device = Some(changed);
+        }
+        if let Some(order) = self.order {
+            device = Some(client.give_order(who, order).await?);
+        }
+        match device {
+            Some(device) => output.print(&device, show::details),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Devices and their boots, for people.
+
+use std::time::Duration;
+
+use api::types::{Boot, Device};
+use model::{StageOutcome, StageRecord};
+
+use crate::cli::output::{bytes, columns, fields, or_dash, or_nothing};
+
+/// One line a device.
+pub(super) fn table(devices: &[Device]) -> String {
+    let row = |device: &Device| {
+        vec![
+            device.mac_address.to_string(),
+            device.status.to_string(),
+            or_dash(device.hostname.as_ref()),
+            or_dash(device.ip_address.as_ref()),
+            or_dash(device.role.as_ref()),
+            if device.status == model::ApprovalStatus::Approved {
+                device.boot_order.to_string()
+            } else {
+                "-".to_owned()
+            },
+            hardware(device),
+            or_dash(device.last_seen.as_ref()),
+        ]
+    };
+    columns(
+        &[
+            "mac",
+            "status",
+            "name",
+            "address",
+            "role",
+            "order",
+            "machine",
+            "last seen",
+        ],
+        devices.iter().map(row).collect(),
+        "No device matches. A machine that boots from the network appears here by itself.",
+    )
+}
+
+/// Everything known of one device.
+pub(super) fn details(device: &Device) -> String {
+    fields(&[
+        ("MAC", device.mac_address.to_string()),
+        ("number", device.id.to_string()),
+        ("status", device.status.to_string()),
+        ("approved", or_nothing(device.approved_at.as_ref())),
+        ("name", or_nothing(device.hostname.as_ref())),
+        ("address", or_nothing(device.ip_address.as_ref())),
+        ("role", or_nothing(device.role.as_ref())),
+        ("boot order", device.boot_order.to_string()),
+        ("install disk", or_nothing(device.install_disk.as_ref())),
+        (
+            "ephemeral least",
+            or_nothing(device.ephemeral_min_size.as_ref()),
+        ),
+        (
+            "ephemeral most",
+            or_nothing(device.ephemeral_max_size.as_ref()),
+        ),
+        (
+            "ephemeral disk",
+            or_nothing(device.ephemeral_disk_selector.as_ref()),
+        ),
+        ("local boot", device.local_boot.to_string()),
+        ("loader", or_nothing(device.loader.as_ref())),
+        ("machine", hardware(device)),
+        ("serial", or_nothing(device.serial.as_ref())),
+        ("UUID", or_nothing(device.uuid.as_ref())),
+        ("first seen", or_nothing(device.first_seen.as_ref())),
+        ("last seen", or_nothing(device.last_seen.as_ref())),
+        (
+            "config download",
+            or_nothing(device.last_config_download.as_ref()),
+        ),
+        ("wipe asked for", or_nothing(device.wipe_asked_at.as_ref())),
+        ("notes", device.notes.clone()),
+    ])
+}
+
+fn hardware(device: &Device) -> String {
+    let words = [
+        device.vendor.clone(),
+        device.model.clone(),
+        device.arch.map(|arch| arch.to_string()),
+        device.firmware.map(|firmware| firmware.to_string()),
+    ];
+    let known: Vec<String> = words.into_iter().flatten().collect();
+    if known.is_empty() {
+        "-".to_owned()
+    } else {
+        known.join(" ")
+    }
+}
+
+/// Each boot with its stages.
+pub(super) fn boots(boots: &[Boot]) -> String {
+    if boots.is_empty() {
+        return "This machine has not booted from the network yet.".to_owned();
+    }
+    let one = |boot: &Boot| {
+        let rows = boot
+            .stages
+            .iter()
+            .map(|stage| stage_row(boot, stage))
+            .collect();
+        let stages = columns(
+            &[
+                "after", "stage", "outcome", "took", "size", "resent", "detail",
+            ],
+            rows,
+            "no stages",
+        );
+        format!("boot {} began {}\n{stages}", boot.id, boot.began_at)
+    };
+    boots.iter().map(one).collect::<Vec<_>>().join("\n\n")
+}
+
+fn stage_row(boot: &Boot, stage: &StageRecord) -> Vec<String> {
+    let seconds = |span: Duration| format!("{:.3} s", span.as_secs_f64());
+    vec![
+        seconds(stage.at.since(boot.began_at)),
+        stage.stage.to_string(),
+        if stage.outcome == StageOutcome::Failed {
+            "FAILED".to_owned()
+        } else {
+            stage.outcome.to_string()
+        },
+        stage
+            .duration_us
+            .map_or_else(String::new, |us| seconds(Duration::from_micros(us))),
+        stage.bytes.map_or_else(String::new, bytes),
+        stage
+            .retries
+            .filter(|count| *count > 0)
+            .map_or_else(String::new, |count| count.to_string()),
+        stage.detail.clone(),
+    ]
+}

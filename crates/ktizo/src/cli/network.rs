@@ -1,0 +1,220 @@
+//! `ktizo network`.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use api::types::NetworkPatch;
+use clap::Subcommand;
+use ipnet::Ipv4Net;
+use model::{NetworkSettings, Payload, TalosVersion};
+use serde_json::Value;
+
+use super::output::{fields, or_dash, say};
+use super::{Failure, Output, Remote};
+
+/// Network settings.
+#[derive(Debug, clap::Args)]
+pub(super) struct NetworkArgs {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: NetworkCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum NetworkCommand {
+    /// Show the settings
+    Show,
+    /// Change settings; `none` clears one that may be empty
+    Set(Box<NetworkSet>),
+}
+
+/// What `ktizo network set` changes.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+struct NetworkSet {
+    /// Hold machines that nobody approved (on), or let them boot their disk or Talos without a config (off)
+    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
+    strict_boot_mode: Option<bool>,
+    /// Seconds that a machine is held for its approval; 0 lets it leave to its disk at once
+    #[arg(long, value_name = "SECONDS")]
+    hold_limit: Option<u32>,
+    /// Seconds that the menu before an install waits; 0 shows none
+    #[arg(long, value_name = "SECONDS")]
+    menu: Option<u32>,
+    /// The subnet of nodes, such as 192.168.1.0/24
+    #[arg(long, value_name = "SUBNET", value_parser = or_none::<Ipv4Net>)]
+    node_subnet: Option<OrNone>,
+    /// The default route of nodes
+    #[arg(long, value_name = "ADDRESS", value_parser = or_none::<Ipv4Addr>)]
+    gateway: Option<OrNone>,
+    /// Name servers of nodes, separated by commas
+    #[arg(long, value_name = "ADDRESS,...", value_parser = list::<IpAddr>)]
+    nameservers: Option<OrNone>,
+    /// The address machines fetch from, instead of the one that faces each
+    #[arg(long, value_name = "ADDRESS", value_parser = or_none::<Ipv4Addr>)]
+    server_address: Option<OrNone>,
+    /// The Talos release that machines boot, instead of the newest that was imported
+    #[arg(long, value_name = "VERSION", value_parser = or_none::<TalosVersion>)]
+    talos_version: Option<OrNone>,
+    /// How kernel and initramfs travel
+    #[arg(long, value_name = "http|tftp", value_parser = or_none::<Payload>)]
+    payload: Option<OrNone>,
+    /// Arguments added to the kernel command line, separated by spaces
+    #[arg(long, value_name = "ARGS", value_parser = words, allow_hyphen_values = true)]
+    extra_kernel_args: Option<OrNone>,
+}
+
+/// A setting as the API takes it: a value, or `null` for `none`.
+#[derive(Clone, Debug)]
+struct OrNone(Value);
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err("on or off".to_owned()),
+    }
+}
+
+fn or_none<T>(text: &str) -> Result<OrNone, String>
+where
+    T: std::str::FromStr + ToString,
+    T::Err: std::fmt::Display,
+{
+    match text {
+        "none" => Ok(OrNone(Value::Null)),
+        text => text
+            .parse::<T>()
+            .map(|value| OrNone(value.to_string().into()))
+            .map_err(|err| err.to_string()),
+    }
+}
+
+fn list<T>(text: &str) -> Result<OrNone, String>
+where
+    T: std::str::FromStr + ToString,
+    T::Err: std::fmt::Display,
+{
+    let parse = |part: &str| {
+        part.trim()
+            .parse::<T>()
+            .map(|value| Value::from(value.to_string()))
+            .map_err(|err| err.to_string())
+    };
+    match text {
+        "none" => Ok(OrNone(Value::Array(Vec::new()))),
+        text => Ok(OrNone(
+            text.split(',')
+                .map(parse)
+                .collect::<Result<Vec<_>, _>>()?
+                .into(),
+        )),
+    }
+}
+
+fn words(text: &str) -> Result<OrNone, String> {
+    match text {
+        "none" => Ok(OrNone(Value::Array(Vec::new()))),
+        text => Ok(OrNone(
+            text.split_whitespace()
+                .map(Value::from)
+                .collect::<Vec<_>>()
+                .into(),
+        )),
+    }
+}
+
+impl NetworkSet {
+    fn patch(self) -> NetworkPatch {
+        let flag = self.strict_boot_mode.map(Value::from);
+        let number = |seconds: Option<u32>| seconds.map(Value::from);
+        let value = |or_none: Option<OrNone>| or_none.map(|OrNone(value)| value);
+        [
+            ("strict_boot_mode", flag),
+            ("hold_limit_seconds", number(self.hold_limit)),
+            ("menu_seconds", number(self.menu)),
+            ("node_subnet", value(self.node_subnet)),
+            ("gateway", value(self.gateway)),
+            ("nameservers", value(self.nameservers)),
+            ("server_address", value(self.server_address)),
+            ("talos_version", value(self.talos_version)),
+            ("payload", value(self.payload)),
+            ("extra_kernel_args", value(self.extra_kernel_args)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value)))
+        .collect()
+    }
+}
+
+impl NetworkArgs {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let client = self.remote.client()?;
+        let answer = match self.command {
+            NetworkCommand::Show => client.network().await?,
+            NetworkCommand::Set(set) => client.set_network(&set.patch()).await?,
+        };
+        self.remote
+            .output
+            .print(&answer, |answer| table(&answer.settings))?;
+        match (self.remote.output, answer.meaning) {
+            (Output::Table, Some(meaning)) => say(&format!("\n{meaning}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn table(settings: &NetworkSettings) -> String {
+    let joined = |items: Vec<String>, between: &str| {
+        if items.is_empty() {
+            "-".to_owned()
+        } else {
+            items.join(between)
+        }
+    };
+    fields(&[
+        (
+            "strict boot mode",
+            if settings.strict_boot_mode {
+                "on"
+            } else {
+                "off"
+            }
+            .to_owned(),
+        ),
+        ("hold limit", format!("{} s", settings.hold_limit_seconds)),
+        ("menu", format!("{} s", settings.menu_seconds)),
+        ("node subnet", or_dash(settings.node_subnet.as_ref())),
+        ("gateway", or_dash(settings.gateway.as_ref())),
+        (
+            "name servers",
+            joined(
+                settings
+                    .nameservers
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect(),
+                ", ",
+            ),
+        ),
+        (
+            "server address",
+            settings.server_address.map_or_else(
+                || "the one that faces each machine".to_owned(),
+                |a| a.to_string(),
+            ),
+        ),
+        (
+            "Talos version",
+            settings.talos_version.as_ref().map_or_else(
+                || "the newest that was imported".to_owned(),
+                ToString::to_string,
+            ),
+        ),
+        ("payload", settings.payload.to_string()),
+        (
+            "extra kernel args",
+            joined(settings.extra_kernel_args.clone(), " "),
+        ),
+    ])
+}

@@ -1,0 +1,88 @@
+//! The daemon, as a command of the client reaches it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use api::{Client, ClientError};
+
+use super::Output;
+use crate::config::DEFAULT_SOCKET;
+
+/// How to reach the daemon, and how to print what it says.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Remote {
+    /// Reach the daemon by this Unix socket
+    #[arg(long, value_name = "PATH", global = true, env = "KTIZO_SOCKET", default_value = DEFAULT_SOCKET)]
+    socket: PathBuf,
+    /// Reach the daemon by TCP, such as http://127.0.0.1:8000, with the token in KTIZO_TOKEN
+    #[arg(long, value_name = "URL", global = true, env = "KTIZO_SERVER")]
+    server: Option<String>,
+    /// The form of the answer
+    #[arg(
+        long,
+        short,
+        value_name = "FORM",
+        value_enum,
+        global = true,
+        default_value = "table"
+    )]
+    pub output: Output,
+}
+
+impl Remote {
+    /// The client for it.
+    pub fn client(&self) -> Result<Client, Failure> {
+        match &self.server {
+            None => Ok(Client::unix(&self.socket)?),
+            Some(url) => {
+                let token = std::env::var("KTIZO_TOKEN").map_err(|_| {
+                    Failure::Closed("--server needs the token of the daemon's admin.token in the environment variable KTIZO_TOKEN".to_owned())
+                })?;
+                Ok(Client::tcp(url, Some(token))?)
+            }
+        }
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Something on this side.
+    #[error("{0}")]
+    Local(String),
+    /// What was named is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// The daemon does not let the caller in.
+    #[error("{0}")]
+    Closed(String),
+    /// The daemon refused, or could not be reached.
+    #[error(transparent)]
+    Remote(#[from] ClientError),
+    /// The terminal.
+    #[error("cannot read or write the terminal: {0}")]
+    Terminal(#[from] std::io::Error),
+}
+
+impl Failure {
+    /// The documented exit code: 1 failed, 3 refused by a rule, 4 not found, 5 not reached or not let in.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Local(_) | Self::Terminal(_) => 1,
+            Self::NotFound(_) => 4,
+            Self::Closed(_) => 5,
+            Self::Remote(ClientError::File(_)) => 1,
+            Self::Remote(
+                ClientError::Unusable { .. }
+                | ClientError::Unreachable { .. }
+                | ClientError::Garbled { .. },
+            ) => 5,
+            Self::Remote(ClientError::Refused { status, .. }) => match status {
+                401 | 403 => 5,
+                404 => 4,
+                400..=499 => 3,
+                _ => 1,
+            },
+        })
+    }
+}

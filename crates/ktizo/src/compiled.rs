@@ -1,0 +1,344 @@
+//! The folders `compiled/` and `base/`: what the database holds, as files that an operator can `ls` and `cat`.
+//!
+//! The served bytes live in the database; these files follow it. Each is written whole, and at start the folders are compared with the
+//! database and mended. A base config that was edited by hand is left alone: `ktizo device regenerate` takes it into use or refuses it.
+
+use std::collections::BTreeSet;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use configgen::script::{Scripts, TableNode};
+use model::{Device, MacAddr, Role, Timestamp};
+use store::{Base, Error as StoreError, Lane, Store, StoredConfig};
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+/// Keeps the folders equal to the database.
+pub(crate) struct Compiled {
+    store: Store,
+    scripts: Arc<Scripts>,
+    folder: PathBuf,
+    base_folder: PathBuf,
+    /// Where machines fetch from, for the file of the table script: in the served one each machine gets the address that faces it.
+    base_url: String,
+}
+
+/// Why the folder could not be made equal.
+#[derive(Debug, thiserror::Error)]
+enum Behind {
+    #[error("the database did not answer: {0}")]
+    Store(#[from] StoreError),
+    #[error("boot.ipxe: {0}")]
+    Script(#[from] configgen::script::ScriptError),
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+}
+
+/// After a failure, such as a full disk, the folder is tried again in this time.
+const RETRY: Duration = Duration::from_secs(5);
+
+impl Compiled {
+    /// The folder `compiled` below `state_dir`.
+    pub(crate) fn new(
+        store: Store,
+        scripts: Arc<Scripts>,
+        state_dir: &Path,
+        base_url: String,
+    ) -> Self {
+        Self {
+            store,
+            scripts,
+            folder: state_dir.join("compiled"),
+            base_folder: state_dir.join("base"),
+            base_url,
+        }
+    }
+
+    /// Makes the folder equal to the database, then follows every commit until `stop`. What was committed before that is followed
+    /// before it returns.
+    pub(crate) async fn follow(self, stop: CancellationToken) {
+        let mut changes = self.store.subscribe();
+        let mut known = None;
+        loop {
+            known = match self.catch_up(known).await {
+                Ok(revision) => Some(revision),
+                Err(err) => {
+                    tracing::error!(%err, "the compiled files are behind the database, which is what machines are served from");
+                    None
+                }
+            };
+            if stop.is_cancelled() {
+                return;
+            }
+            let failed = known.is_none();
+            let retry = tokio::time::sleep(RETRY);
+            tokio::pin!(retry);
+            loop {
+                tokio::select! {
+                    // One more look, so that nothing that was acknowledged is left for the next start.
+                    () = stop.cancelled() => break,
+                    () = &mut retry, if failed => break,
+                    change = changes.recv() => match change {
+                        Ok(change) if change.devices.is_empty() && !change.settings && !change.base => {}
+                        Ok(_) => break,
+                        Err(RecvError::Lagged(_)) => { known = None; break; }
+                        Err(RecvError::Closed) => return,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes what changed after `known`, or compares everything if it is `None`. Gives the revision that the folders are at now.
+    async fn catch_up(&self, known: Option<i64>) -> Result<i64, Behind> {
+        let read = self.store.read(Lane::Admin, move |reader| {
+            let mut bases = Vec::new();
+            for role in Role::ALL {
+                bases.extend(reader.base(*role)?.map(|base| (*role, base)));
+            }
+            let state = State {
+                bases,
+                changed: reader.configs_since(known.unwrap_or(-1))?,
+                all: reader
+                    .config_digests()?
+                    .iter()
+                    .map(|(mac, role, _)| config_name(*mac, *role))
+                    .collect(),
+            };
+            Ok((reader.revision()?, state, reader.approved()?))
+        });
+        let (revision, state, approved) = read.await?;
+        if known == Some(revision) {
+            return Ok(revision);
+        }
+        let table = self
+            .scripts
+            .table(&self.base_url, &table_nodes(&approved))?;
+        let (folder, base_folder) = (self.folder.clone(), self.base_folder.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            keep_bases(&base_folder, &state.bases)?;
+            keep_compiled(&folder, &state, table.as_bytes())
+        });
+        match written.await {
+            Ok(done) => done.map(|()| revision),
+            // Only a runtime that shuts down drops a blocking task.
+            Err(_) => Ok(revision),
+        }
+    }
+}
+
+/// What the folders are to hold, as far as it may have changed.
+struct State {
+    bases: Vec<(Role, Base)>,
+    changed: Vec<StoredConfig>,
+    /// The file names of all device configs.
+    all: BTreeSet<String>,
+}
+
+/// The name of a device config's file.
+fn config_name(mac: MacAddr, role: Role) -> String {
+    format!("{role}-{}.yaml", mac.hyphenated())
+}
+
+/// The lines of the table script.
+pub(crate) fn table_nodes(approved: &[Device]) -> Vec<TableNode> {
+    let node = |device: &Device| -> Option<TableNode> {
+        let (role, ip): (Role, Ipv4Addr) = (device.role?, device.ip_address?);
+        Some(TableNode {
+            mac: device.mac,
+            role,
+            ip,
+        })
+    };
+    approved.iter().filter_map(node).collect()
+}
+
+/// Writes the base configs that are missing or older than what is in force.
+fn keep_bases(folder: &Path, bases: &[(Role, Base)]) -> Result<(), Behind> {
+    make_folder(folder)?;
+    let mut touched = false;
+    for (role, base) in bases {
+        let path = folder.join(format!("{role}.yaml"));
+        let edited = std::fs::metadata(&path)
+            .and_then(|meta| meta.modified())
+            .ok()
+            .is_some_and(|at| {
+                let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+                Timestamp::from_micros(0).plus(since) > base.imported_at
+            });
+        if !edited {
+            touched |= write_if_other(&path, base.text.as_bytes())?;
+        } else if std::fs::read(&path).is_ok_and(|text| text != base.text.as_bytes()) {
+            tracing::info!(path = %path.display(), "a base config was edited by hand; `ktizo device regenerate` takes it into use");
+        }
+    }
+    if touched { sync_folder(folder) } else { Ok(()) }
+}
+
+/// Writes the configs that differ, removes the files that no device has, and writes the table script. Every folder that changed is
+/// synced once.
+fn keep_compiled(folder: &Path, state: &State, table: &[u8]) -> Result<(), Behind> {
+    let configs = folder.join("talos/configs");
+    let pxe = folder.join("pxe");
+    make_folder(&configs)?;
+    make_folder(&pxe)?;
+    let mut touched = false;
+    for config in &state.changed {
+        touched |= write_if_other(
+            &configs.join(config_name(config.mac, config.role)),
+            &config.bytes,
+        )?;
+    }
+    for entry in std::fs::read_dir(&configs).map_err(at(&configs))? {
+        let entry = entry.map_err(at(&configs))?;
+        let known = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| state.all.contains(name));
+        if !known {
+            std::fs::remove_file(entry.path()).map_err(at(&entry.path()))?;
+            touched = true;
+        }
+    }
+    if touched {
+        sync_folder(&configs)?;
+    }
+    if write_if_other(&pxe.join("boot.ipxe"), table)? {
+        sync_folder(&pxe)?;
+    }
+    Ok(())
+}
+
+/// Names the file that an error is about.
+fn at(path: &Path) -> impl FnOnce(io::Error) -> Behind {
+    let path = path.to_owned();
+    move |source| Behind::File { path, source }
+}
+
+fn make_folder(path: &Path) -> Result<(), Behind> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(at(path))
+}
+
+fn sync_folder(path: &Path) -> Result<(), Behind> {
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(at(path))
+}
+
+/// Writes a file whole, unless it has these bytes already: a new file is written and synced beside it, and takes its place at once.
+fn write_if_other(path: &Path, bytes: &[u8]) -> Result<bool, Behind> {
+    if std::fs::read(path).is_ok_and(|present| present == bytes) {
+        return Ok(false);
+    }
+    let write = || -> io::Result<()> {
+        let beside = path.with_extension("new");
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)
+    };
+    write().map_err(at(path))?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_whole_and_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker-52-54-00-00-00-01.yaml");
+        assert!(write_if_other(&path, b"a").unwrap());
+        assert!(!write_if_other(&path, b"a").unwrap());
+        assert!(write_if_other(&path, b"b").unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"b");
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_base_config_edited_by_hand_is_left_alone_and_an_older_one_follows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker.yaml");
+        let base = |text: &str, imported_at| Base {
+            text: text.to_owned(),
+            imported_at,
+            sha256: model::Sha256Digest([0; 32]),
+        };
+        keep_bases(
+            folder.path(),
+            &[(Role::Worker, base("first", Timestamp::from_micros(0)))],
+        )
+        .unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
+        keep_bases(
+            folder.path(),
+            &[(Role::Worker, base("second", Timestamp::from_micros(0)))],
+        )
+        .unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "first",
+            "the file is newer than that import"
+        );
+        keep_bases(
+            folder.path(),
+            &[(
+                Role::Worker,
+                base("third", Timestamp::from_micros(i64::MAX)),
+            )],
+        )
+        .unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "third");
+    }
+
+    #[test]
+    fn files_of_nobody_are_removed_and_half_written_ones_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let configs = folder.path().join("talos/configs");
+        make_folder(&configs).unwrap();
+        for name in [
+            "worker-52-54-00-00-00-01.yaml",
+            "controlplane-52-54-00-00-00-02.yaml",
+            "worker-52-54-00-00-00-01.new",
+        ] {
+            std::fs::write(configs.join(name), b"x").unwrap();
+        }
+        let all = BTreeSet::from(["worker-52-54-00-00-00-01.yaml".to_owned()]);
+        let state = State {
+            bases: Vec::new(),
+            changed: Vec::new(),
+            all,
+        };
+        keep_compiled(folder.path(), &state, b"#!ipxe\n").unwrap();
+        let left: Vec<_> = std::fs::read_dir(&configs)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["worker-52-54-00-00-00-01.yaml"]);
+        assert_eq!(
+            std::fs::read(folder.path().join("pxe/boot.ipxe")).unwrap(),
+            b"#!ipxe\n"
+        );
+    }
+}

@@ -1,0 +1,52 @@
+//! The shipped file, and a folder of good and bad ones.
+
+use super::*;
+
+const SHIPPED: &str = include_str!("../../../../etc/ktizo.yaml");
+
+#[test]
+fn the_shipped_file_lists_every_key_at_its_default() {
+    let shipped: serde_yaml::Value = serde_yaml::from_str(SHIPPED).unwrap();
+    let defaults = serde_yaml::to_value(RawConfig::default()).unwrap();
+    assert_eq!(shipped, defaults);
+}
+
+#[test]
+fn no_file_and_an_empty_file_are_the_defaults() {
+    let shipped = Config::parse(Path::new("ktizo.yaml"), SHIPPED).unwrap();
+    for text in ["", "\n# nothing\n", "boot: {}\n"] {
+        assert_eq!(
+            Config::parse(Path::new("ktizo.yaml"), text).unwrap(),
+            shipped,
+            "{text:?}"
+        );
+    }
+}
+
+/// Each file in `good` loads; each in `bad` is refused with the message in its first line.
+#[test]
+fn the_folder_of_configs_loads_or_is_refused_as_it_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/config");
+    let mut seen = 0;
+    for kind in ["good", "bad"] {
+        for entry in std::fs::read_dir(folder.join(kind)).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let got = Config::parse(Path::new("ktizo.yaml"), &text)
+                .map(|_| ())
+                .map_err(|err| err.to_string());
+            let expected = match kind {
+                "good" => Ok(()),
+                _ => Err(text
+                    .lines()
+                    .next()
+                    .unwrap()
+                    .trim_start_matches("# ")
+                    .to_owned()),
+            };
+            assert_eq!(got, expected, "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 5, "the folder has its files");
+}

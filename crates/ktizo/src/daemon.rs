@@ -1,0 +1,308 @@
+//! The composition root: bind, announce, serve, drain. Nothing runs that is not started here.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use api::{Access, Api, AssetFolder, TcpServer, Token, UnixServer, router};
+use configgen::script::Scripts;
+use model::{Clock, SystemClock};
+use netboot::Director;
+use netboot::net::dhcp::{DhcpConfig, DhcpPorts, DhcpServer};
+use netboot::net::http::BootHttpServer;
+use netboot::net::interface::InterfaceTable;
+use netboot::net::tftp::TftpServer;
+use store::{Lane, Store};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::cards::{self, Cards};
+use crate::compiled::Compiled;
+use crate::config::Config;
+use crate::director::Office;
+use crate::loaders::Loaders;
+use crate::notify;
+use crate::privilege::become_user;
+use crate::report::Report;
+use crate::screen;
+use crate::state::{StateDir, seed_settings};
+
+/// The servers with their ports bound. All are bound before anything is started, so that a port in use is one sentence and nothing
+/// else has happened.
+struct Bound {
+    cards: Cards,
+    dhcp: DhcpServer,
+    tftp: TftpServer,
+    http: BootHttpServer,
+    socket: UnixServer,
+    admin: Option<TcpServer>,
+}
+
+/// How often the loader folders are looked at again.
+const LOADER_LOOK: Duration = Duration::from_secs(10);
+
+/// Runs the daemon until it is told to end.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let scripts = Arc::new(Scripts::new(&own_templates(config.templates.as_deref())?)?);
+    let (bound, state) = bind(&config).await?;
+    let privilege = become_user(config.user.as_deref(), &[state.path()])?;
+
+    let options = store::Options {
+        undecided_devices: u64::from(config.never_approved_limit),
+        ..store::Options::default()
+    };
+    let store = Store::open_with(&state.database(), Arc::clone(&clock), options)?;
+    seed_settings(&store, &bound.cards.first, bound.cards.gateway).await?;
+    let imported = store.read(Lane::Admin, |reader| reader.assets()).await?;
+    let assets = AssetFolder::open(state.assets(), &imported)
+        .with_context(|| format!("open {}", state.assets().display()))?;
+    let loaders = Arc::new(Loaders::read(
+        config.loader_folders.clone(),
+        config.loaders.clone(),
+    ));
+
+    let report = Arc::new(Report::new(
+        &config,
+        &bound.cards,
+        &bound.dhcp,
+        clock.now(),
+        Arc::clone(&loaders),
+        privilege,
+    ));
+    screen::show(&report, &store).await?;
+    serve(
+        &config, bound, state, store, scripts, assets, loaders, report, clock,
+    )
+    .await
+}
+
+/// Binds every port and locks the state folder.
+async fn bind(config: &Config) -> anyhow::Result<(Bound, StateDir)> {
+    let cards = cards::choose_here(&config.interfaces)?;
+    let ports = config.boot;
+    let everywhere = |port| SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+    let table = || InterfaceTable::new(cards.served.clone()).context("list the network cards");
+    let http = BootHttpServer::bind(everywhere(ports.http_port))
+        .await?
+        .on_interfaces(table()?);
+    let http_port = http.local_addr().port();
+    let dhcp = DhcpServer::bind(DhcpConfig {
+        served: cards.served.clone(),
+        ports: DhcpPorts {
+            dhcp: ports.dhcp_port,
+            proxy: ports.pxe_port,
+            ..DhcpPorts::default()
+        },
+        http_port,
+        sharing: ports.share_dhcp_port.into(),
+        ..DhcpConfig::default()
+    })?;
+    let tftp = TftpServer::bind(everywhere(ports.tftp_port), http_port)?.on_interfaces(table()?);
+    if let Some(folder) = config.socket.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("make {} for the socket", folder.display()))?;
+    }
+    let socket = UnixServer::bind(
+        &config.socket,
+        Access {
+            group: config.group.clone(),
+        },
+    )
+    .await?;
+    let state = StateDir::lock(&config.state_dir)?;
+    let admin = match config.admin {
+        Some(address) => {
+            Some(TcpServer::bind(address, Token::read_or_make(&state.token_file())?).await?)
+        }
+        None => None,
+    };
+    Ok((
+        Bound {
+            cards,
+            dhcp,
+            tftp,
+            http,
+            socket,
+            admin,
+        },
+        state,
+    ))
+}
+
+/// Starts every task, waits until one ends or the daemon is told to, and drains the others.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of the daemon, each of which is used once"
+)]
+async fn serve(
+    config: &Config,
+    bound: Bound,
+    state: StateDir,
+    store: Store,
+    scripts: Arc<Scripts>,
+    assets: AssetFolder,
+    loaders: Arc<Loaders>,
+    report: Arc<Report>,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<()> {
+    // The servers stop first; what follows the store stops after them, so that it sees all they did.
+    let (stop, quiet) = (CancellationToken::new(), CancellationToken::new());
+    let (mut servers, mut followers) = (Tasks::default(), Tasks::default());
+
+    let base_url = report.base_url();
+    let compiled = Compiled::new(store.clone(), Arc::clone(&scripts), state.path(), base_url);
+    followers.start("compiled files", compiled.follow(quiet.clone()));
+    let probe = store.clone();
+    let alive = move || {
+        let probe = probe.clone();
+        async move {
+            probe
+                .read(Lane::Boot, |reader| reader.revision())
+                .await
+                .is_ok()
+        }
+    };
+    followers.start("watchdog", notify::watchdog(alive, quiet.clone()));
+    followers.start(
+        "boot loaders",
+        look_for_loaders(Arc::clone(&loaders), quiet.clone()),
+    );
+
+    let office = Office::new(
+        store.clone(),
+        scripts,
+        loaders,
+        assets.clone(),
+        clock,
+        stop.clone(),
+    );
+    let director: Arc<dyn Director> = Arc::new(office);
+    servers.start(
+        "ProxyDHCP",
+        bound.dhcp.serve(Arc::clone(&director), stop.clone()),
+    );
+    servers.start(
+        "TFTP",
+        bound.tftp.serve(Arc::clone(&director), stop.clone()),
+    );
+    servers.start("boot HTTP", bound.http.serve(director, stop.clone()));
+    let app = router(Api {
+        store: store.clone(),
+        assets,
+        base_folder: state.path().join("base"),
+        service: report,
+    });
+    if let Some(admin) = bound.admin {
+        servers.start("admin API by TCP", admin.serve(app.clone(), stop.clone()));
+    }
+    servers.start(
+        "admin API by Unix socket",
+        bound.socket.serve(app, stop.clone()),
+    );
+
+    notify::ready(&format!("serves machines on {}", bound.cards.first.name));
+    tracing::info!(socket = %config.socket.display(), "ktizo {} is ready", env!("CARGO_PKG_VERSION"));
+    let ended = tokio::select! {
+        signal = told_to_end() => signal.map(|name| tracing::info!("{name}: draining")),
+        name = servers.first_end() => Err(anyhow::anyhow!("{name} ended by itself; the log above says why")),
+        name = followers.first_end() => Err(anyhow::anyhow!("{name} ended by itself; the log above says why")),
+    };
+    notify::stopping();
+    stop.cancel();
+    servers.drain(notify::DRAIN).await;
+    quiet.cancel();
+    followers.drain(notify::DRAIN / 4).await;
+    store.close();
+    drop(state);
+    ended
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn told_to_end() -> anyhow::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+/// Notices loaders that come, go or change.
+async fn look_for_loaders(loaders: Arc<Loaders>, stop: CancellationToken) {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(LOADER_LOOK))
+        .await
+        .is_some()
+    {
+        let loaders = Arc::clone(&loaders);
+        if tokio::task::spawn_blocking(move || loaders.refresh())
+            .await
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Reads an operator's own templates; without a folder there are none.
+fn own_templates(folder: Option<&Path>) -> anyhow::Result<Vec<(String, String)>> {
+    let Some(folder) = folder else {
+        return Ok(Vec::new());
+    };
+    let mut own = Vec::new();
+    for entry in std::fs::read_dir(folder)
+        .with_context(|| format!("read the templates in {}", folder.display()))?
+    {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "ipxe") {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("read the template {}", path.display()))?;
+            own.push((name, text));
+        }
+    }
+    own.sort();
+    Ok(own)
+}
+
+/// Tasks that are named, so that one that ends can be.
+#[derive(Debug, Default)]
+struct Tasks(JoinSet<&'static str>);
+
+impl Tasks {
+    fn start(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(async move {
+            task.await;
+            name
+        });
+    }
+
+    /// Waits until one of them ends, which none does before it is told to, and names it.
+    async fn first_end(&mut self) -> String {
+        match self.0.join_next().await {
+            Some(Ok(name)) => name.to_owned(),
+            Some(Err(err)) => format!("a task ({err})"),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until all have ended, but no longer than `grace`; what is left then is cut off, and named in number.
+    async fn drain(mut self, grace: Duration) {
+        let all = async { while self.0.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, all).await.is_err() {
+            tracing::warn!(
+                "{} tasks did not end within {grace:?} and are cut off",
+                self.0.len()
+            );
+            self.0.abort_all();
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! netboot's question, answered: what is this machine to get, by the database at this moment.
+
+mod peers;
+mod scripts;
+mod sightings;
+mod talos;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use configgen::script::Scripts;
+use model::{
+    Actor, Approval, AssetName, BootStage, Clock, EventKind, MacAddr, SeenBy, StageOutcome,
+    TalosVersion,
+};
+use netboot::director::{
+    BootAsk, BootClient, ConfigAnswer, ConfigAsk, Content, Director, LoaderName, Observation,
+    Offer, Platform, Program, ScriptAsk, Site,
+};
+use store::{Error as StoreError, Lane, Store};
+use tokio_util::sync::CancellationToken;
+
+use api::AssetFolder;
+
+use crate::assets::open_asset;
+use crate::loaders::Loaders;
+use peers::Peers;
+use sightings::Sightings;
+
+/// Answers the boot servers from the store, the templates and the loaders.
+pub(crate) struct Office {
+    store: Store,
+    scripts: Arc<Scripts>,
+    loaders: Arc<Loaders>,
+    assets: AssetFolder,
+    clock: Arc<dyn Clock>,
+    /// Cancelled when the daemon drains: a machine that is held is answered at once then, and asks the next daemon.
+    drain: CancellationToken,
+    peers: Peers,
+    sightings: Sightings,
+}
+
+impl Office {
+    /// Puts the parts together.
+    pub(crate) fn new(
+        store: Store,
+        scripts: Arc<Scripts>,
+        loaders: Arc<Loaders>,
+        assets: AssetFolder,
+        clock: Arc<dyn Clock>,
+        drain: CancellationToken,
+    ) -> Self {
+        let peers = Peers::default();
+        let sightings = Sightings::new(store.clone(), Arc::clone(&clock));
+        Self {
+            store,
+            scripts,
+            loaders,
+            assets,
+            clock,
+            drain,
+            peers,
+            sightings,
+        }
+    }
+
+    /// The loader of one machine: its own, or the one of its kind.
+    fn loader_of(&self, own: Option<&str>, platform: Platform) -> Option<LoaderName> {
+        own.and_then(LoaderName::parse)
+            .or_else(|| self.loaders.for_platform(platform).cloned())
+    }
+}
+
+#[async_trait]
+impl Director for Office {
+    async fn offer(&self, ask: &BootAsk) -> Offer {
+        self.peers.learn(ask.address.map(IpAddr::V4), ask.mac);
+        self.sightings.sight(ask.mac, &ask.inventory, SeenBy::Dhcp);
+        let mac = ask.mac;
+        let known = self
+            .store
+            .read(Lane::Boot, move |reader| {
+                Ok((reader.device_by_mac(mac)?, reader.settings()?))
+            })
+            .await;
+        let (device, settings) = match known {
+            Ok((device, settings)) => (device, Some(settings)),
+            Err(err) => {
+                // The machine still gets its loader; what it may do is decided when its script is asked for.
+                tracing::error!(%mac, %err, "the database did not answer a DHCP request");
+                (None, None)
+            }
+        };
+        let own = device.as_ref().and_then(|device| device.loader.as_deref());
+        let loader = |platform| match self.loader_of(own, platform) {
+            Some(name) => Program::Loader(name),
+            None => Program::Nothing("no loader is configured for this kind of machine"),
+        };
+        let program = match ask.client {
+            BootClient::Ipxe { http: true, .. } => Program::Script,
+            BootClient::Http(_) if self.peers.is_leaving(mac, self.clock.now()) => {
+                Program::NotFound
+            }
+            BootClient::Ipxe {
+                platform,
+                http: false,
+            }
+            | BootClient::Pxe(platform)
+            | BootClient::Http(platform) => loader(platform),
+        };
+        Offer {
+            program,
+            server: settings.and_then(|settings| settings.server_address),
+        }
+    }
+
+    async fn script(&self, ask: ScriptAsk) -> String {
+        self.peers.learn(Some(ask.site.peer), ask.mac);
+        match self.script_for(&ask).await {
+            Ok(script) => script,
+            Err(err) => {
+                tracing::error!(mac = %ask.mac, %err, "no boot script could be made");
+                scripts::excuse(&ask, &err.to_string())
+            }
+        }
+    }
+
+    async fn autoexec(&self, site: Site) -> String {
+        let place = scripts::root(site, self.server_address().await);
+        self.scripts.autoexec(&place).unwrap_or_else(|err| {
+            tracing::error!(%err, "autoexec.ipxe could not be made");
+            "#!ipxe\nautoboot\n".to_owned()
+        })
+    }
+
+    async fn table(&self, site: Site) -> Result<String, String> {
+        let read = self.store.read(Lane::Boot, |reader| {
+            Ok((reader.approved()?, reader.settings()?))
+        });
+        let (approved, settings) = read.await.map_err(|err| err.to_string())?;
+        let root = scripts::root(site, settings.server_address);
+        self.scripts
+            .table(&root, &crate::compiled::table_nodes(&approved))
+            .map_err(|err| err.to_string())
+    }
+
+    async fn config(&self, ask: ConfigAsk) -> ConfigAnswer {
+        self.peers.learn(Some(ask.site.peer), ask.mac);
+        match self.release_config(ask.mac).await {
+            Ok(Ok(bytes)) => ConfigAnswer::Serve(bytes.into()),
+            Ok(Err(reason)) => {
+                self.sightings
+                    .config_refused(ask.mac, ask.site.peer, &reason);
+                ConfigAnswer::Refused(reason)
+            }
+            Err(err) => {
+                tracing::error!(mac = %ask.mac, %err, "a config could not be released");
+                ConfigAnswer::Unavailable(format!("ktizo cannot read its database: {err}"))
+            }
+        }
+    }
+
+    async fn loader(&self, name: &LoaderName) -> Result<Content, String> {
+        self.loaders
+            .get(name)
+            .map(|loader| Content::Bytes(loader.bytes))
+    }
+
+    async fn asset(
+        &self,
+        version: Option<&TalosVersion>,
+        name: AssetName,
+    ) -> Result<Content, String> {
+        let wanted = version.cloned();
+        let found = self.store.read(Lane::Boot, move |reader| {
+            let version = match wanted {
+                Some(version) => Some(version),
+                None => reader.settings()?.talos_version,
+            };
+            Ok((reader.asset(version.as_ref(), name)?, version))
+        });
+        let (asset, version) = found.await.map_err(|err| err.to_string())?;
+        let asset = asset.ok_or_else(|| talos::missing_asset(version.as_ref(), &[name]))?;
+        open_asset(&self.assets, &asset).await
+    }
+
+    fn observe(&self, seen: Observation) {
+        let Some(mac) = seen.mac.or_else(|| self.peers.who_is(seen.peer)) else {
+            tracing::debug!(peer = %seen.peer, stage = %seen.stage, "a step of a machine nobody knows by address");
+            return;
+        };
+        if seen.stage == BootStage::Config && seen.outcome != StageOutcome::Running {
+            self.sightings.config_delivered(mac, &seen);
+        }
+        self.sightings.stage(mac, seen);
+    }
+}
+
+impl Office {
+    /// The address to name instead of the one that faces a machine.
+    async fn server_address(&self) -> Option<Ipv4Addr> {
+        let settings = self
+            .store
+            .read(Lane::Boot, |reader| reader.settings())
+            .await;
+        settings.ok().and_then(|settings| settings.server_address)
+    }
+
+    /// The config of an approved device; the inner error is the reason for a no.
+    ///
+    /// That it was released is written down before its first byte leaves: whatever happens afterwards, the next boot of the machine
+    /// does not install again by itself.
+    async fn release_config(&self, mac: MacAddr) -> Result<Result<Vec<u8>, String>, StoreError> {
+        self.store
+            .write(Lane::Boot, Actor::Device(mac), move |writer| {
+                let Some(device) = writer.device_by_mac(mac)? else {
+                    writer.sight(mac, &model::Inventory::default(), SeenBy::Config)?;
+                    return Ok(Err(format!("{mac} is not known; it is now recorded and waits for approval")));
+                };
+                match device.approval {
+                    Approval::Pending => Ok(Err(format!("{mac} waits for approval"))),
+                    Approval::Rejected { .. } => Ok(Err(format!("{mac} was rejected"))),
+                    Approval::Approved { .. } => {
+                        let Some(config) = writer.config(device.id)? else {
+                            let reason = format!("{mac} is approved but has no config; `ktizo device regenerate` says why");
+                            writer.event(Some(&device), EventKind::ConfigFailed { reason: reason.clone() })?;
+                            return Ok(Err(reason));
+                        };
+                        writer.config_released(device.id, config.sha256)?;
+                        Ok(Ok(config.bytes))
+                    }
+                }
+            })
+            .await
+    }
+}

@@ -1,0 +1,466 @@
+//! The script for one machine at one moment: look, decide, and wait while it is held.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use configgen::script::{DiskWays, Menu, Place, ScriptError, TalosBoot};
+use model::{
+    Actor, Arch, BootDecision, BootStage, BootState, Device, EventKind, HoldReason, Inventory,
+    LeaveReason, LocalBoot, MacAddr, MenuDefault, NetworkSettings, SeenBy, StageOutcome,
+    TalosVersion, Timestamp, decide,
+};
+use netboot::director::{Facts, MenuChoice, ScriptAsk, Site};
+use store::{Change, Error as StoreError, Lane};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, sleep_until};
+
+use super::Office;
+use super::talos::talos_for;
+
+/// A held machine is answered within this time, so that neither side takes the other for dead.
+const LONG_POLL: Duration = Duration::from_secs(25);
+
+/// Why no script could be made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoScript {
+    /// The store did not answer.
+    #[error("the database did not answer: {0}")]
+    Store(#[from] StoreError),
+    /// A template failed.
+    #[error(transparent)]
+    Template(#[from] ScriptError),
+}
+
+/// All that a decision about one machine reads, at one moment.
+struct View {
+    device: Option<Device>,
+    settings: NetworkSettings,
+    /// What it would boot; else the sentence about what is missing.
+    talos: Result<(TalosVersion, Arch), String>,
+}
+
+impl Office {
+    pub(super) async fn script_for(&self, ask: &ScriptAsk) -> Result<String, NoScript> {
+        let mac = ask.mac;
+        let Some(facts) = &ask.facts else {
+            self.sightings
+                .sight(mac, &Inventory::default(), SeenBy::Script);
+            let place = place(ask, self.server_address().await);
+            return Ok(self.scripts.identify(&place)?);
+        };
+        self.sightings.sight(mac, &facts.inventory, SeenBy::Script);
+        if ask.choice == Some(MenuChoice::Wipe) {
+            self.wipe_asked(mac).await?;
+        }
+
+        let since = ask.held_since.unwrap_or_else(|| self.clock.now());
+        let deadline = Instant::now() + LONG_POLL;
+        let mut changes = self.store.subscribe();
+        let mut reason = HoldReason::Approval;
+        loop {
+            let view = self.look(mac, &facts.inventory).await?;
+            let now = self.clock.now();
+            let held = ask.held_since.map(|since| now.since(since));
+            let decision = decide(BootState {
+                device: view.device.as_ref(),
+                settings: &view.settings,
+                held,
+                assets_at_hand: view.talos.is_ok(),
+            });
+            if let BootDecision::Hold(why) = decision {
+                reason = why;
+            }
+            let may_wait = matches!(decision, BootDecision::Hold(_)) && held.is_some();
+            if may_wait && Instant::now() < deadline && !self.drain.is_cancelled() {
+                let limit = Duration::from_secs(u64::from(view.settings.hold_limit_seconds));
+                let left = limit.saturating_sub(held.unwrap_or_default());
+                let until = deadline.min(Instant::now() + left);
+                self.wait(&mut changes, view.device.as_ref(), until).await;
+                continue;
+            }
+            if let (Some(held), false) = (held, matches!(decision, BootDecision::Hold(_))) {
+                self.hold_ended(ask, held, hold_detail(reason).to_owned());
+            }
+            return self.render(ask, facts, since, held, &view, decision);
+        }
+    }
+
+    async fn look(&self, mac: MacAddr, seen: &Inventory) -> Result<View, StoreError> {
+        let seen = seen.clone();
+        let read = self.store.read(Lane::Boot, move |reader| {
+            let mut device = reader.device_by_mac(mac)?;
+            if let Some(device) = &mut device {
+                // What the machine says now may not have been written down yet.
+                device.inventory.learn(&seen);
+            }
+            let settings = reader.settings()?;
+            let talos = talos_for(reader, &settings, device.as_ref())?;
+            Ok(View {
+                device,
+                settings,
+                talos,
+            })
+        });
+        read.await
+    }
+
+    /// Waits until something happened that the machine's decision may depend on, or `until`, or the daemon drains.
+    async fn wait(
+        &self,
+        changes: &mut tokio::sync::broadcast::Receiver<Change>,
+        device: Option<&Device>,
+        until: Instant,
+    ) {
+        loop {
+            let change = tokio::select! {
+                () = sleep_until(until) => return,
+                () = self.drain.cancelled() => return,
+                change = changes.recv() => change,
+            };
+            match change {
+                Ok(change) => {
+                    let own = device.map_or(!change.devices.is_empty(), |device| {
+                        change.devices.contains(&device.id)
+                    });
+                    if own || change.settings || change.assets {
+                        return;
+                    }
+                }
+                Err(RecvError::Lagged(_)) => return,
+                // The store is closed, so the daemon is on its way out: the machine finds the next one.
+                Err(RecvError::Closed) => return sleep_until(until).await,
+            }
+        }
+    }
+
+    async fn wipe_asked(&self, mac: MacAddr) -> Result<(), StoreError> {
+        let write = self
+            .store
+            .write(Lane::Boot, Actor::Device(mac), move |writer| {
+                let device = writer
+                    .device_by_mac(mac)?
+                    .filter(|device| device.approval.is_approved());
+                if let Some(mut device) = device.filter(|device| device.wipe_asked_at.is_none()) {
+                    device.wipe_asked_at = Some(writer.now());
+                    writer.update_device(&device)?;
+                    writer.event(Some(&device), EventKind::WipeAsked)?;
+                }
+                Ok(())
+            });
+        write.await
+    }
+
+    fn render(
+        &self,
+        ask: &ScriptAsk,
+        facts: &Facts,
+        since: Timestamp,
+        held: Option<Duration>,
+        view: &View,
+        decision: BootDecision,
+    ) -> Result<String, NoScript> {
+        let (mac, settings) = (ask.mac, &view.settings);
+        let place = place(ask, settings.server_address);
+        let ways = disk_ways(view.device.as_ref(), facts);
+        let talos = |has_config| {
+            let boot = |(version, arch): &(TalosVersion, Arch)| {
+                TalosBoot::new(&place, version, *arch, settings, has_config)
+            };
+            view.talos.as_ref().map(boot).map_err(String::as_str)
+        };
+        let name = view
+            .device
+            .as_ref()
+            .and_then(|device| device.hostname.as_ref())
+            .map_or_else(|| mac.to_string(), ToString::to_string);
+        let menu = |timeout| Menu {
+            title: format!("{name} ({mac})"),
+            timeout,
+        };
+        let lines = lines(mac, &name, view, held, decision);
+
+        let told = |stage, outcome, detail: String| {
+            self.sightings
+                .decided(mac, stage, outcome, ask.site.peer, detail);
+        };
+        match decision {
+            BootDecision::Leave(_) => self.peers.leaves(mac, self.clock.now()),
+            _ => self.peers.stays(mac),
+        }
+        Ok(match decision {
+            BootDecision::Hold(why) => {
+                if held.is_none() {
+                    told(
+                        BootStage::Hold,
+                        StageOutcome::Running,
+                        hold_detail(why).to_owned(),
+                    );
+                }
+                self.scripts.hold(&place, &lines, since.as_micros())?
+            }
+            BootDecision::Leave(why) => {
+                told(
+                    BootStage::Leave,
+                    StageOutcome::Done,
+                    leave_detail(why).to_owned(),
+                );
+                self.scripts.leave(&place, ways, &lines)?
+            }
+            BootDecision::LocalElseTalos { menu: timeout } => {
+                told(
+                    BootStage::Script,
+                    StageOutcome::Done,
+                    "strict boot mode is off: local disk, else Talos without a config".to_owned(),
+                );
+                self.scripts.open(
+                    &place,
+                    ways,
+                    &menu(timeout),
+                    &lines,
+                    talos(false).as_ref().map_err(|missing| *missing),
+                )?
+            }
+            BootDecision::Install { menu: timeout } => {
+                let talos = talos(true);
+                match &talos {
+                    Ok(boot) => {
+                        let after = if timeout.is_some() { "menu, then " } else { "" };
+                        told(
+                            BootStage::Script,
+                            StageOutcome::Done,
+                            format!("{after}install with {boot}"),
+                        );
+                        self.scripts.install(
+                            &place,
+                            ways,
+                            timeout.map(menu).as_ref(),
+                            &lines,
+                            boot,
+                        )?
+                    }
+                    // The decision was to hold if they are missing.
+                    Err(missing) => self.scripts.trouble(&place, &[(*missing).to_owned()])?,
+                }
+            }
+            BootDecision::Menu { timeout, why } => {
+                told(
+                    BootStage::Script,
+                    StageOutcome::Done,
+                    menu_detail(why).to_owned(),
+                );
+                self.scripts.choose(
+                    &place,
+                    ways,
+                    &menu(timeout),
+                    &lines,
+                    talos(true).as_ref().map_err(|missing| *missing),
+                )?
+            }
+        })
+    }
+
+    /// Completes the timeline's hold.
+    fn hold_ended(&self, ask: &ScriptAsk, held: Duration, detail: String) {
+        let seen = netboot::director::Observation {
+            mac: Some(ask.mac),
+            peer: ask.site.peer,
+            stage: BootStage::Hold,
+            duration: Some(held),
+            bytes: None,
+            retries: None,
+            outcome: StageOutcome::Done,
+            detail,
+        };
+        self.sightings.stage(ask.mac, seen);
+    }
+}
+
+/// Where the script is served from, as the machine sees it.
+fn place(ask: &ScriptAsk, advertised: Option<Ipv4Addr>) -> Place {
+    Place {
+        server: advertised.unwrap_or(ask.site.server),
+        http_port: ask.site.http_port,
+        mac: ask.mac,
+    }
+}
+
+/// The root of the boot HTTP server, as a machine at `site` sees it.
+pub(super) fn root(site: Site, advertised: Option<Ipv4Addr>) -> String {
+    let server = advertised.unwrap_or(site.server);
+    if site.http_port == 80 {
+        format!("http://{server}")
+    } else {
+        format!("http://{server}:{}", site.http_port)
+    }
+}
+
+/// The script of last resort, for when nothing could be read or rendered: says so, and asks again.
+pub(super) fn excuse(ask: &ScriptAsk, why: &str) -> String {
+    let why: String = why
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || " .,:-/".contains(*c))
+        .take(200)
+        .collect();
+    let url = format!("{}/boot/{}", root(ask.site, None), ask.mac.hyphenated());
+    format!(
+        "#!ipxe\necho ktizo cannot say what this machine is to do: {why}\n:ask\nsleep 10\nchain --replace --autofree {url} || goto ask\n"
+    )
+}
+
+/// How a machine can be sent to its disk.
+fn disk_ways(device: Option<&Device>, facts: &Facts) -> DiskWays {
+    match device.map_or(LocalBoot::Auto, |device| device.local_boot) {
+        LocalBoot::Auto => DiskWays {
+            sanboot_bios: true,
+            sanboot_uefi: facts.version.as_deref().is_some_and(comes_back),
+        },
+        LocalBoot::Sanboot => DiskWays {
+            sanboot_bios: true,
+            sanboot_uefi: true,
+        },
+        LocalBoot::Exit => DiskWays {
+            sanboot_bios: false,
+            sanboot_uefi: false,
+        },
+    }
+}
+
+/// Whether an iPXE of this version can start a disk under UEFI and comes back if there is nothing on it: builds of 2025 and newer, by
+/// the date in a distribution's version text (`1.21.1+git-20250501`), and the 2.x line.
+fn comes_back(version: &str) -> bool {
+    let number = |text: &str| {
+        text.chars()
+            .take_while(char::is_ascii_digit)
+            .collect::<String>()
+            .parse::<u32>()
+            .ok()
+    };
+    let major = number(version.trim_start_matches('v'));
+    let year = version
+        .split_once("git-")
+        .or_else(|| version.split_once("git"))
+        .and_then(|(_, date)| number(date.get(..4)?));
+    major.is_some_and(|major| major >= 2) || year.is_some_and(|year| year >= 2025)
+}
+
+/// What the machine's screen says.
+fn lines(
+    mac: MacAddr,
+    name: &str,
+    view: &View,
+    held: Option<Duration>,
+    decision: BootDecision,
+) -> Vec<String> {
+    let limit = view.settings.hold_limit_seconds;
+    let minutes =
+        |span: Duration| format!("{} min {:02} s", span.as_secs() / 60, span.as_secs() % 60);
+    let waited = held.map(|held| {
+        format!(
+            "Waiting for {} of at most {}.",
+            minutes(held),
+            minutes(Duration::from_secs(limit.into()))
+        )
+    });
+    let missing = view.talos.as_ref().err();
+    let mut lines = match decision {
+        BootDecision::Hold(HoldReason::Approval) => vec![
+            "Unknown MAC Address".to_owned(),
+            mac.to_string(),
+            "This machine waits for approval. Its disks are left alone.".to_owned(),
+            format!("On the ktizo host: ktizo device approve {mac}"),
+        ],
+        BootDecision::Hold(HoldReason::WipeAsked) => vec![
+            format!("A wipe of {name} was asked for at this console."),
+            "It waits for a signed-in person. Nothing is wiped until then.".to_owned(),
+            format!(
+                "On the ktizo host, to go on without a wipe: ktizo device set {mac} --order install"
+            ),
+        ],
+        BootDecision::Hold(HoldReason::AssetMissing) => {
+            vec![
+                format!("{name} is approved, but cannot start:"),
+                missing.cloned().unwrap_or_default(),
+            ]
+        }
+        BootDecision::Leave(LeaveReason::HoldLimit) => vec![
+            format!("{mac} was not approved in time and goes to its disk."),
+            "Its next network boot asks again.".to_owned(),
+        ],
+        BootDecision::Leave(LeaveReason::Rejected) => {
+            vec![format!("{mac} was rejected and goes to its disk.")]
+        }
+        BootDecision::Leave(LeaveReason::Ordered) => {
+            vec![format!("{name} is to boot its local disk.")]
+        }
+        BootDecision::LocalElseTalos { .. } => vec![
+            "Unknown MAC Address".to_owned(),
+            mac.to_string(),
+            "Strict boot mode is off: a local disk is tried, then Talos without a config."
+                .to_owned(),
+        ],
+        BootDecision::Install { .. } => vec![format!("Approved as {name}.")],
+        BootDecision::Menu {
+            why: MenuDefault::Ordered,
+            ..
+        } => vec![format!("{name} is to show its menu.")],
+        BootDecision::Menu {
+            why: MenuDefault::Unproven,
+            ..
+        } => vec![
+            format!("{name} got its config before, so Talos may be installed already."),
+            "Without a choice it goes to its local disk.".to_owned(),
+            format!("On the ktizo host, to install again: ktizo device set {mac} --order install"),
+        ],
+    };
+    if matches!(decision, BootDecision::Hold(_)) {
+        lines.extend(waited);
+    }
+    lines
+}
+
+const fn hold_detail(why: HoldReason) -> &'static str {
+    match why {
+        HoldReason::Approval => "waits for approval",
+        HoldReason::WipeAsked => {
+            "a wipe was asked for at the console; waits for a signed-in person"
+        }
+        HoldReason::AssetMissing => "waits for a kernel and initramfs to be imported",
+    }
+}
+
+const fn leave_detail(why: LeaveReason) -> &'static str {
+    match why {
+        LeaveReason::HoldLimit => "not approved in time; sent to its disk",
+        LeaveReason::Rejected => "rejected; sent to its disk",
+        LeaveReason::Ordered => "sent to its disk, as ordered",
+    }
+}
+
+const fn menu_detail(why: MenuDefault) -> &'static str {
+    match why {
+        MenuDefault::Ordered => "menu, as ordered",
+        MenuDefault::Unproven => {
+            "menu that ends at the disk: its config was served and nothing proves what became of it"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_builds_that_come_back_from_an_empty_disk() {
+        for (version, expected) in [
+            ("1.0.0+git-20190125.36a4c85-5.1", false),
+            ("1.21.1+git-20220113.fbbdc3926-0ubuntu1", false),
+            ("1.21.1+git-20250501.abcdef0-1", true),
+            ("1.21.1+ (g5e62b4bc6)", false),
+            ("2.0.0", true),
+            ("v2.0.0+", true),
+            ("", false),
+        ] {
+            assert_eq!(comes_back(version), expected, "{version}");
+        }
+    }
+}

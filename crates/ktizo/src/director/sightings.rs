@@ -1,0 +1,176 @@
+//! What is written down of boots without making them wait: sights, stages, deliveries and refusals.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use model::{
+    Actor, BootStage, Clock, EventKind, Inventory, MacAddr, SeenBy, StageOutcome, StageRecord,
+    Timestamp,
+};
+use netboot::director::Observation;
+use store::Store;
+
+/// Hands to the store's writer what nobody waits for.
+pub(super) struct Sightings {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    /// When a refusal of a machine was last made an event: Talos asks again and again, and so would a flood.
+    refusals: Mutex<HashMap<MacAddr, (Timestamp, String)>>,
+}
+
+/// A machine's refusals for the same reason make one event in this time.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(60);
+/// More machines than this are not told apart; what is beyond makes no event of its own.
+const REFUSAL_LIMIT: usize = 4096;
+
+impl Sightings {
+    pub(super) fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            refusals: Mutex::default(),
+        }
+    }
+
+    /// A machine was heard of.
+    pub(super) fn sight(&self, mac: MacAddr, inventory: &Inventory, by: SeenBy) {
+        let inventory = inventory.clone();
+        let taken = self.store.submit(Actor::Device(mac), move |writer| {
+            writer.sight(mac, &inventory, by).map(|_| ())
+        });
+        if !taken {
+            tracing::warn!(%mac, "too many machines at once: a sight was not written down");
+        }
+    }
+
+    /// A machine took a step.
+    pub(super) fn stage(&self, mac: MacAddr, seen: Observation) {
+        let now = self.clock.now();
+        let spent = seen.duration.unwrap_or_default();
+        let began =
+            Timestamp::from_micros(now.as_micros() - i64::try_from(spent.as_micros()).unwrap_or(0));
+        let record = StageRecord {
+            stage: seen.stage,
+            at: began,
+            duration_us: seen
+                .duration
+                .map(|spent| u64::try_from(spent.as_micros()).unwrap_or(u64::MAX)),
+            bytes: seen.bytes,
+            retries: seen.retries,
+            peer: (!seen.peer.is_unspecified()).then_some(seen.peer),
+            outcome: seen.outcome,
+            detail: seen.detail,
+        };
+        // The text reads alone; the fields are for programs.
+        tracing::info!(
+            %mac, stage = %record.stage, bytes = record.bytes,
+            peer = record.peer.map(tracing::field::display),
+            "{mac} {} {}: {}", record.stage, record.outcome, record.detail
+        );
+        self.record(mac, record);
+    }
+
+    /// A step that ktizo itself decided, such as to hold a machine.
+    pub(super) fn decided(
+        &self,
+        mac: MacAddr,
+        stage: BootStage,
+        outcome: StageOutcome,
+        peer: IpAddr,
+        detail: String,
+    ) {
+        self.stage(
+            mac,
+            Observation {
+                mac: Some(mac),
+                peer,
+                stage,
+                duration: None,
+                bytes: None,
+                retries: None,
+                outcome,
+                detail,
+            },
+        );
+    }
+
+    fn record(&self, mac: MacAddr, record: StageRecord) {
+        let stage = record.stage;
+        let taken = self.store.submit(Actor::Device(mac), move |writer| {
+            // A machine that was forgotten or deleted in the meantime has no timeline.
+            match writer.device_by_mac(mac)? {
+                Some(device) => writer.record_stage(device.id, &record).map(|_| ()),
+                None => Ok(()),
+            }
+        });
+        if !taken {
+            tracing::warn!(%mac, %stage, "too many machines at once: a boot stage was not written down");
+        }
+    }
+
+    /// A config went out whole, or broke off.
+    pub(super) fn config_delivered(&self, mac: MacAddr, seen: &Observation) {
+        let whole = seen.outcome == StageOutcome::Done;
+        let (peer, bytes) = (seen.peer, seen.bytes.unwrap_or(0));
+        let taken = self.store.submit(Actor::Device(mac), move |writer| {
+            let Some(device) = writer.device_by_mac(mac)? else {
+                return Ok(());
+            };
+            if !whole {
+                return writer.config_not_delivered(device.id);
+            }
+            let Some(config) = writer.config(device.id)? else {
+                return Ok(());
+            };
+            writer.config_served(device.id, config.sha256)?;
+            writer.event(
+                Some(&device),
+                EventKind::ConfigServed {
+                    peer,
+                    bytes,
+                    sha256: config.sha256,
+                },
+            )?;
+            Ok(())
+        });
+        if !taken {
+            tracing::warn!(%mac, "too many machines at once: a config download was not written down");
+        }
+    }
+
+    /// A config was asked for and refused.
+    pub(super) fn config_refused(&self, mac: MacAddr, peer: IpAddr, reason: &str) {
+        let now = self.clock.now();
+        {
+            let mut refusals = self
+                .refusals
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            refusals.retain(|_, (at, _)| now.since(*at) < REFUSAL_PAUSE);
+            let known = refusals
+                .get(&mac)
+                .is_some_and(|(_, earlier)| earlier == reason);
+            if known || refusals.len() >= REFUSAL_LIMIT {
+                return;
+            }
+            refusals.insert(mac, (now, reason.to_owned()));
+        }
+        let event = EventKind::ConfigRefused {
+            peer,
+            reason: reason.to_owned(),
+        };
+        self.store.submit(Actor::Device(mac), move |writer| {
+            let device = writer.device_by_mac(mac)?;
+            writer.event(device.as_ref(), event).map(|_| ())
+        });
+        self.decided(
+            mac,
+            BootStage::Config,
+            StageOutcome::Refused,
+            peer,
+            reason.to_owned(),
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! The one binary: command line, config, and the composition root that joins the other crates.
+
+// The command line.
+pub mod cli;
+pub mod config;
+
+// The daemon.
+pub mod daemon;
+
+// Its parts.
+mod assets;
+mod cards;
+mod compiled;
+mod director;
+mod loaders;
+mod logging;
+mod notify;
+mod privilege;
+mod report;
+mod screen;
+mod state;

@@ -1,0 +1,224 @@
+//! The network boot loaders on this host: found in the configured folders, kept in memory, and judged.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use netboot::director::{LoaderName, Platform};
+
+/// The loaders that are served, by file name. Files that come, go or change are noticed by [`Loaders::refresh`].
+#[derive(Debug)]
+pub(crate) struct Loaders {
+    folders: Vec<PathBuf>,
+    chosen: Vec<(Platform, LoaderName)>,
+    found: RwLock<Arc<BTreeMap<LoaderName, Loader>>>,
+}
+
+/// One loader in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Loader {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// Its content.
+    pub bytes: Bytes,
+    /// What is known to be bad about it, and the way out.
+    pub warning: Option<String>,
+    modified: Option<SystemTime>,
+}
+
+/// Larger files are no loaders: iPXE's largest is about 1.2 MB.
+const MAX_BYTES: u64 = 8 << 20;
+/// More files than this in the folders are not read.
+const MAX_FILES: usize = 64;
+
+impl Loaders {
+    /// Reads the loaders in `folders`; the first folder that has a name wins. `chosen` is what each kind of machine is given.
+    pub(crate) fn read(folders: Vec<PathBuf>, chosen: Vec<(Platform, LoaderName)>) -> Self {
+        let loaders = Self {
+            folders,
+            chosen,
+            found: RwLock::default(),
+        };
+        loaders.refresh();
+        loaders
+    }
+
+    /// Looks at the folders again and reads what is new or changed. Does file input, so it belongs on a thread that may wait.
+    pub(crate) fn refresh(&self) {
+        let before = self.all();
+        let mut found = BTreeMap::new();
+        for folder in &self.folders {
+            for (name, path, modified) in candidates(folder) {
+                if found.len() >= MAX_FILES || found.contains_key(&name) {
+                    continue;
+                }
+                let known = before
+                    .get(&name)
+                    .filter(|old| old.path == path && old.modified == modified);
+                let loader = match known {
+                    Some(old) => old.clone(),
+                    None => match std::fs::read(&path) {
+                        Ok(bytes) => Loader {
+                            warning: judge(&bytes),
+                            bytes: bytes.into(),
+                            path,
+                            modified,
+                        },
+                        Err(err) => {
+                            tracing::warn!(path = %path.display(), %err, "a boot loader cannot be read");
+                            continue;
+                        }
+                    },
+                };
+                found.insert(name, loader);
+            }
+        }
+        *self
+            .found
+            .write()
+            .expect("nobody panics while holding this lock") = Arc::new(found);
+    }
+
+    /// Every loader, as found by the last look.
+    pub(crate) fn all(&self) -> Arc<BTreeMap<LoaderName, Loader>> {
+        Arc::clone(
+            &self
+                .found
+                .read()
+                .expect("nobody panics while holding this lock"),
+        )
+    }
+
+    /// The loader of that name; the error is a sentence with the way out.
+    pub(crate) fn get(&self, name: &LoaderName) -> Result<Loader, String> {
+        self.all().get(name).cloned().ok_or_else(|| {
+            let folders: Vec<String> = self
+                .folders
+                .iter()
+                .map(|folder| folder.display().to_string())
+                .collect();
+            format!(
+                "boot loader {name} is in none of {}; install the package `ipxe` or copy it there",
+                folders.join(", ")
+            )
+        })
+    }
+
+    /// What a kind of machine is given.
+    pub(crate) fn for_platform(&self, platform: Platform) -> Option<&LoaderName> {
+        self.chosen
+            .iter()
+            .find(|(of, _)| *of == platform)
+            .map(|(_, name)| name)
+    }
+
+    /// Sentences about each loader that is chosen and missing, or known to be bad.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let complain = |(_, name): &(Platform, LoaderName)| match self.get(name) {
+            Err(missing) => Some(missing),
+            Ok(loader) => loader
+                .warning
+                .map(|warning| format!("boot loader {}: {warning}", loader.path.display())),
+        };
+        self.chosen.iter().filter_map(complain).collect()
+    }
+}
+
+/// The files of a folder that could be loaders, in the order of their names.
+fn candidates(folder: &Path) -> Vec<(LoaderName, PathBuf, Option<SystemTime>)> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut files: Vec<_> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let kind = Path::new(&name).extension()?.to_str()?;
+            if !["efi", "kpxe", "pxe", "0", "kkpxe"].contains(&kind) {
+                return None;
+            }
+            let meta = std::fs::metadata(entry.path())
+                .ok()
+                .filter(|meta| meta.is_file() && meta.len() <= MAX_BYTES)?;
+            Some((
+                LoaderName::parse(&name)?,
+                entry.path(),
+                meta.modified().ok(),
+            ))
+        })
+        .collect();
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    files
+}
+
+/// What is known to be bad about a loader's build. iPXE's EFI builds are not compressed and name themselves in plain text; the builds
+/// of Debian 12 are from January 2019.
+fn judge(bytes: &[u8]) -> Option<String> {
+    const OLD: &[u8] = b"1.0.0+git-20190125";
+    bytes.windows(OLD.len()).any(|window| window == OLD).then(|| {
+        "this iPXE build is from 2019 (Debian 12): under UEFI it hangs when its script ends, and it waits 16 s for IPv6 routers; \
+         use the package of Debian 13"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> LoaderName {
+        LoaderName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_first_folder_that_has_a_name_wins_and_changes_are_noticed() {
+        let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        std::fs::write(second.path().join("snponly.efi"), b"second").unwrap();
+        std::fs::write(second.path().join("readme.txt"), b"no loader").unwrap();
+        let chosen = vec![
+            (Platform::EfiX64, name("snponly.efi")),
+            (Platform::Bios, name("undionly.kpxe")),
+        ];
+        let loaders = Loaders::read(
+            vec![first.path().into(), second.path().into(), "/nowhere".into()],
+            chosen,
+        );
+        assert_eq!(loaders.all().len(), 1);
+        assert_eq!(
+            &loaders.get(&name("snponly.efi")).unwrap().bytes[..],
+            b"second"
+        );
+        assert!(
+            loaders.complaints()[0].contains("undionly.kpxe is in none of"),
+            "{:?}",
+            loaders.complaints()
+        );
+        std::fs::write(first.path().join("snponly.efi"), b"first").unwrap();
+        loaders.refresh();
+        assert_eq!(
+            &loaders.get(&name("snponly.efi")).unwrap().bytes[..],
+            b"first"
+        );
+    }
+
+    #[test]
+    fn a_build_of_2019_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join("ipxe.efi"),
+            b"MZ iPXE 1.0.0+git-20190125.36a4c85-5.1",
+        )
+        .unwrap();
+        let loaders = Loaders::read(
+            vec![folder.path().into()],
+            vec![(Platform::EfiX64, name("ipxe.efi"))],
+        );
+        assert!(
+            loaders.complaints()[0].contains("from 2019"),
+            "{:?}",
+            loaders.complaints()
+        );
+    }
+}
