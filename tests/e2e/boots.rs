@@ -1,0 +1,140 @@
+//! Machines boot through the daemon: each firmware, in each standing a machine can have.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use ktizo_tests::clock::{now, poll};
+use ktizo_tests::disk::Disk;
+use ktizo_tests::guest::KERNEL;
+use ktizo_tests::ledger::within;
+use ktizo_tests::machine::{Firmware, Machine};
+use ktizo_tests::scene::Scene;
+
+use crate::runner::Lab;
+use crate::trial::{
+    MAC, PATIENCE, boot, fetches, gets_nothing, receives_its_config, scene, starts_its_disk,
+};
+
+/// What the operator has decided about the machine, and what is on its disk.
+#[derive(Clone, Copy, Debug)]
+enum Standing {
+    Unknown,
+    Rejected,
+    OpenWithDisk,
+    OpenWithEmptyDisk,
+    Approved,
+}
+
+macro_rules! boots {
+    ($($name:ident: $firmware:ident, $standing:ident;)*) => {
+        $(pub(crate) fn $name(lab: &Lab) -> Result<()> {
+            stands(lab, stringify!($name), Firmware::$firmware, Standing::$standing)
+        })*
+    };
+}
+
+boots! {
+    bios_unknown_is_held_until_approved: BiosIpxe, Unknown;
+    bios_rejected_goes_to_its_disk: BiosIpxe, Rejected;
+    bios_strict_off_goes_to_its_disk: BiosIpxe, OpenWithDisk;
+    bios_strict_off_without_a_system_runs_talos: BiosIpxe, OpenWithEmptyDisk;
+    bios_approved_gets_its_config: BiosIpxe, Approved;
+    uefi_unknown_is_held_until_approved: UefiPxe, Unknown;
+    uefi_rejected_goes_to_its_disk: UefiPxe, Rejected;
+    uefi_strict_off_goes_to_its_disk: UefiPxe, OpenWithDisk;
+    uefi_strict_off_without_a_system_runs_talos: UefiPxe, OpenWithEmptyDisk;
+    uefi_approved_gets_its_config: UefiPxe, Approved;
+    uefi_2025_approved_gets_its_config: UefiPxe2025, Approved;
+    uefi_card_rom_approved_gets_its_config: UefiIpxe, Approved;
+    uefi_card_rom_rejected_goes_to_its_disk: UefiIpxe, Rejected;
+    http_boot_approved_gets_its_config: UefiHttp, Approved;
+    http_boot_rejected_goes_to_its_disk: UefiHttp, Rejected;
+}
+
+fn stands(lab: &Lab, name: &str, firmware: Firmware, standing: Standing) -> Result<()> {
+    let mut scene = scene(lab, name)?;
+    decide(&scene, standing)?;
+    let image = scene.folder.join("disk.img");
+    let disk = match standing {
+        Standing::OpenWithEmptyDisk | Standing::Unknown | Standing::Approved => {
+            Disk::empty(&image)?
+        }
+        Standing::Rejected | Standing::OpenWithDisk => Disk::bootable(&image)?,
+    };
+    let title = format!("{standing:?}");
+    boot(
+        lab,
+        &mut scene,
+        &title,
+        (firmware, &disk),
+        |scene, machine| prove(scene, machine, standing),
+    )
+}
+
+fn decide(scene: &Scene, standing: Standing) -> Result<()> {
+    match standing {
+        Standing::Unknown => {}
+        Standing::Rejected => {
+            scene.ktizo.command(["device", "add", MAC])?;
+            scene.ktizo.command(["device", "reject", MAC])?;
+        }
+        Standing::OpenWithDisk | Standing::OpenWithEmptyDisk => {
+            scene
+                .ktizo
+                .command(["network", "set", "--strict-boot-mode", "off"])?;
+        }
+        Standing::Approved => {
+            scene.ktizo.command(["device", "add", MAC])?;
+            scene.approve(MAC, "cp-1", 50)?;
+        }
+    }
+    Ok(())
+}
+
+/// An entry of the menu that a machine passes before it installs, as it shows on the screen.
+const MENU: &str = "Install Talos with the config of this machine";
+
+fn prove(scene: &Scene, machine: &mut Machine, standing: Standing) -> Result<()> {
+    match standing {
+        Standing::Unknown => {
+            machine.wait("Unknown MAC Address", PATIENCE)?;
+            let pending = poll(Duration::from_secs(5), || {
+                scene.lists(MAC, "pending").ok().filter(|listed| *listed)
+            });
+            ensure!(pending.is_some(), "the machine is not listed as pending");
+            // Held means held: it does nothing by itself.
+            std::thread::sleep(Duration::from_secs(3));
+            gets_nothing(scene, machine, KERNEL).context("it was not held")?;
+            scene.approve(MAC, "cp-1", 50)?;
+            let approved = now();
+            let kernel = scene.tap.wait(approved, Duration::from_secs(30), |what| {
+                fetches(what, KERNEL)
+            });
+            let kernel = kernel.context("the approved machine did not ask for its kernel")?;
+            within(
+                "from approval to kernel",
+                kernel.at - approved,
+                Duration::from_secs(1),
+            )?;
+            receives_its_config(scene, machine)?;
+            ensure!(
+                !machine.console().text().contains(MENU),
+                "a machine released from hold was shown the menu"
+            );
+            Ok(())
+        }
+        Standing::Approved => {
+            receives_its_config(scene, machine)?;
+            ensure!(
+                machine.console().text().contains(MENU),
+                "the menu was not shown"
+            );
+            Ok(())
+        }
+        Standing::Rejected | Standing::OpenWithDisk => starts_its_disk(scene, machine),
+        Standing::OpenWithEmptyDisk => {
+            machine.wait("GUEST MAINTENANCE", PATIENCE)?;
+            gets_nothing(scene, machine, ".yaml")
+        }
+    }
+}
