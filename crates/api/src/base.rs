@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use model::{Actor, Role, Timestamp};
+use model::{Author, Role, Timestamp};
 use store::Store;
 
 use crate::remake::{Ground, Plan, remake};
@@ -13,7 +13,7 @@ use crate::{Error, generate};
 /// Takes base configs into use; all device configs follow, or nothing is changed.
 pub(crate) async fn import(
     store: &Store,
-    actor: Actor,
+    author: Author,
     import: BaseImport,
 ) -> Result<BaseImported, Error> {
     let given: Vec<(Role, String)> = [
@@ -27,7 +27,7 @@ pub(crate) async fn import(
         let why = "neither controlplane nor worker has a text";
         return Err(Error::invalid("controlplane", why));
     }
-    let done = remake(store, actor, move |ground| {
+    let done = remake(store, author, move |ground| {
         let mut bases = Vec::new();
         for (role, text) in &given {
             generate::parse(*role, text)?;
@@ -63,10 +63,10 @@ pub(crate) async fn import(
 /// Makes all device configs anew. A base config that was changed by hand in `folder` is taken into use first, or refused with its line.
 pub(crate) async fn regenerate(
     store: &Store,
-    actor: Actor,
+    author: Author,
     folder: PathBuf,
 ) -> Result<Regenerated, Error> {
-    let done = remake(store, actor, move |ground| {
+    let done = remake(store, author, move |ground| {
         let mut bases = Vec::new();
         for role in Role::ALL {
             if let Some(text) = edited(ground, &folder, *role)? {

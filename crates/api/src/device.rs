@@ -2,6 +2,7 @@
 
 mod add;
 mod approve;
+mod bulk;
 mod delete;
 mod fields;
 mod order;
@@ -20,11 +21,12 @@ use crate::Error;
 
 pub(crate) use add::{add, register};
 pub(crate) use approve::approve;
+pub(crate) use bulk::bulk;
 pub(crate) use delete::delete;
 pub(crate) use order::give_order;
 pub(crate) use reject::reject;
-pub(crate) use show::{ListQuery, boots, config, list, show};
-pub(crate) use suggest::suggest;
+pub(crate) use show::{ListQuery, boots, config, page, show};
+pub(crate) use suggest::{suggest, suggest_all};
 pub(crate) use update::update;
 
 /// How a request names a device: by number, or by its MAC in any spelling.

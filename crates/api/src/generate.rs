@@ -59,6 +59,41 @@ pub(crate) fn for_one(writer: &Writer<'_>, device: &Device) -> Result<(), Error>
     Ok(())
 }
 
+/// What the configs of several devices are made from, read once within a change.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    settings: NetworkSettings,
+    bases: Bases,
+}
+
+impl Ready {
+    /// Reads the settings and base configs in force.
+    pub(crate) fn read(reader: &Reader<'_>) -> Result<Self, Error> {
+        let mut bases = Bases::default();
+        for role in Role::ALL {
+            bases.read(reader, *role)?;
+        }
+        Ok(Self {
+            settings: reader.settings()?,
+            bases,
+        })
+    }
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> &NetworkSettings {
+        &self.settings
+    }
+
+    /// Makes and saves the config of one approved device.
+    pub(crate) fn save_for(&self, writer: &Writer<'_>, device: &Device) -> Result<(), Error> {
+        if let Some(role) = device.role {
+            let config = make(device, &self.settings, &self.bases)?;
+            writer.save_config(device, role, config.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
 /// Makes the config of one device.
 pub(crate) fn make(
     device: &Device,

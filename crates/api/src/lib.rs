@@ -10,10 +10,15 @@ pub mod types;
 
 // Operations.
 mod asset;
+mod audit;
+mod backup;
 mod base;
 mod device;
 mod event;
 mod generate;
+mod live;
+mod metrics;
+pub mod people;
 mod remake;
 mod settings;
 mod status;
@@ -21,21 +26,31 @@ mod status;
 // The surface.
 mod body;
 mod error;
+mod openapi;
 mod router;
 mod routes;
+mod version;
+
+// The pages.
+mod ui;
 
 // The doors.
-mod auth;
+pub mod auth;
 mod server;
 
 // The other end.
 mod client;
 
 pub use asset::AssetFolder;
-pub use auth::{Access, Token, TokenError};
-pub use client::{Client, ClientError, DeviceQuery, EventQuery};
+pub use auth::{Access, Gate, Token, TokenError};
+pub use backup::{BACKUP_FORMAT, DATABASE, FOLDERS, MANIFEST, Manifest};
+pub use client::{Client, ClientError, DeviceQuery, Download, EventQuery, Follow, News};
 pub use device::DeviceRef;
 pub use error::Error;
-pub use router::{Api, router};
+pub use live::Live;
+pub use metrics::Sample;
+pub use router::{Api, authorities, router};
 pub use server::{BindError, TcpServer, UnixServer};
 pub use status::Service;
+pub use ui::{PageError, Pages};
+pub use version::{IfMatch, Version};

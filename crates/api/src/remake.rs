@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
-use model::{Actor, Device, EventKind, NetworkSettings, Role};
+use model::{Author, Device, EventKind, FieldChange, NetworkSettings, Role};
 use store::{Lane, Reader, Store, Writer};
 
 use crate::generate::{self, Bases};
-use crate::{Error, device};
+use crate::{Error, audit, auth, device};
 
 /// What device configs are made from.
 #[derive(Clone, Debug)]
@@ -73,10 +73,10 @@ impl Ground {
 /// devices that stand in the way.
 pub(crate) async fn remake(
     store: &Store,
-    actor: Actor,
+    author: impl Into<Author>,
     plan: impl Fn(&Ground) -> Result<Plan, Error> + Send + Sync + 'static,
 ) -> Result<Done, Error> {
-    let plan = Arc::new(plan);
+    let (plan, author) = (Arc::new(plan), author.into());
     for _ in 0..TRIES {
         let ground = store.read(Lane::Admin, Ground::read).await?;
         let revision = ground.revision;
@@ -85,7 +85,7 @@ pub(crate) async fn remake(
         let prepared = prepared
             .await
             .map_err(|err| Error::Internal(err.to_string()))??;
-        let saved = store.write(Lane::Admin, actor.clone(), move |writer| {
+        let saved = store.write(Lane::Admin, author.clone(), move |writer| {
             if writer.revision()? == revision {
                 save(writer, prepared).map(Some)
             } else {
@@ -97,7 +97,7 @@ pub(crate) async fn remake(
         }
     }
     store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             let ground = Ground::read(writer)?;
             save(writer, prepare(&ground, &*plan)?)
         })
@@ -157,22 +157,30 @@ fn save(writer: &Writer<'_>, prepared: Prepared) -> Result<Done, Error> {
         approved,
     } = prepared;
     if let Some((settings, fields)) = &plan.settings {
-        let strict = writer.settings()?.strict_boot_mode;
+        let before = writer.settings()?;
+        let strict = before.strict_boot_mode;
         writer.save_settings(settings)?;
-        let fields = fields.clone();
-        writer.event(None, EventKind::SettingsChanged { fields })?;
+        let (fields, changes) = (fields.clone(), audit::changes(&before, settings));
+        writer.event_of(None, EventKind::SettingsChanged { fields }, &changes)?;
         if settings.strict_boot_mode != strict {
             let on = settings.strict_boot_mode;
             writer.event(None, EventKind::StrictModeSwitched { on })?;
         }
     }
     if !plan.bases.is_empty() {
-        let mut roles = Vec::new();
+        let (mut roles, mut changes) = (Vec::new(), Vec::new());
         for (role, text) in &plan.bases {
+            let before = writer.base(*role)?.map(|base| print_of(&base.text));
             writer.save_base(*role, text)?;
             roles.push(*role);
+            // The texts hold the cluster's secrets; a fingerprint tells which one it was.
+            changes.push(FieldChange {
+                field: role.to_string(),
+                before: before.unwrap_or_else(|| "null".to_owned()),
+                after: print_of(text),
+            });
         }
-        writer.event(None, EventKind::BaseImported { roles })?;
+        writer.event_of(None, EventKind::BaseImported { roles }, &changes)?;
     }
     let (mut made, mut changed) = (0, 0);
     for (device, role, config) in &configs {
@@ -187,6 +195,11 @@ fn save(writer: &Writer<'_>, prepared: Prepared) -> Result<Done, Error> {
         made,
         approved,
     })
+}
+
+/// How the audit log calls a text that it must not hold.
+fn print_of(text: &str) -> String {
+    format!("sha256 {}", auth::secret::fingerprint(text))
 }
 
 /// Names the devices whose configs could not be made, and why.

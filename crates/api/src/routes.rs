@@ -4,4 +4,5 @@ pub(crate) mod assets;
 pub(crate) mod devices;
 pub(crate) mod events;
 pub(crate) mod network;
+pub(crate) mod people;
 pub(crate) mod state;

@@ -1,11 +1,12 @@
 //! Network settings.
 
-use model::{Actor, EventKind, NetworkSettings};
+use model::{Author, EventKind, NetworkSettings};
 use serde_json::{Map, Value};
 use store::{Lane, Store};
 
 use crate::remake::{Ground, Plan, remake};
 use crate::types::{NetworkAnswer, NetworkPatch};
+use crate::version::{IfMatch, Version};
 use crate::{Error, body};
 
 /// The settings in force.
@@ -24,10 +25,15 @@ pub(crate) async fn show(store: &Store) -> Result<NetworkAnswer, Error> {
 /// Changes the settings that the body has; the configs of all approved devices follow, or nothing is changed.
 pub(crate) async fn change(
     store: &Store,
-    actor: Actor,
+    author: Author,
     patch: NetworkPatch,
+    expected: IfMatch,
 ) -> Result<NetworkAnswer, Error> {
-    let done = remake(store, actor, move |ground| plan(ground, &patch)).await?;
+    let done = remake(store, author, move |ground| {
+        expected.check(&Version::of(&ground.settings))?;
+        plan(ground, &patch)
+    })
+    .await?;
     let Some((settings, fields)) = done.plan.settings else {
         return show(store).await;
     };

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use model::{ApprovalStatus, AssetKind, AssetName, Role};
 use store::{Lane, Reader, Store};
 
-use crate::Error;
 use crate::types::{DeviceCounts, ServiceStatus, Status};
+use crate::{Error, Sample};
 
 /// Tells how the daemon does, apart from the store.
 pub trait Service: Send + Sync + 'static {
     /// How it does at this moment. May look at files; it is called where blocking is allowed.
     fn status(&self) -> ServiceStatus;
+
+    /// What its servers have counted.
+    fn samples(&self) -> Vec<Sample>;
 }
 
 /// The whole picture.

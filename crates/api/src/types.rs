@@ -2,20 +2,24 @@
 
 mod asset;
 mod base;
+mod bulk;
 mod device;
 mod error;
 mod event;
 mod network;
+mod person;
 mod status;
 
 pub use asset::{AssetCommit, AssetImport, AssetImported, Upload};
 pub use base::{BaseImport, BaseImported, Regenerated};
+pub use bulk::{BulkAction, BulkAnswer, BulkDevices, BulkRow};
 pub use device::{
     ApproveDevice, Device, DevicePatch, GiveOrder, NewDevice, Suggestions, clearable,
 };
 pub use error::ErrorBody;
 pub use event::Event;
 pub use network::{NetworkAnswer, NetworkPatch};
+pub use person::{ApiToken, NewToken, NewUser, SetUpLink, TokenShown, User, UserPatch, Whoami};
 pub use status::{DeviceCounts, LoaderStatus, Served, ServiceStatus, Status};
 
 /// A kernel or initramfs that was imported.

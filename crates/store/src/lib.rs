@@ -39,22 +39,28 @@ mod boot;
 mod config;
 mod device;
 mod event;
+mod person;
 mod settings;
 mod sight;
 
 // Below them.
+mod backup;
 mod commit;
 mod connection;
+mod latency;
 mod queue;
 mod row;
 mod schema;
 
+pub use backup::check_copy;
 pub use base::Base;
 pub use change::Change;
 pub use config::StoredConfig;
-pub use device::{DeviceFilter, NewDevice};
+pub use device::{DeviceFilter, DeviceKey, DeviceSort, NewDevice, SortValue};
 pub use error::Error;
 pub use event::EventFilter;
+pub use latency::{LATENCY_BOUNDS, Latency};
+pub use person::{ApiToken, OpenSession, User};
 pub use reader::Reader;
 pub use store::{Lane, Options, Store};
 pub use writer::Writer;

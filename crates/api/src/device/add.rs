@@ -1,6 +1,6 @@
 //! Devices that persons make known before they have been seen.
 
-use model::{Actor, Device, EventKind, Inventory};
+use model::{Author, Device, EventKind, Inventory};
 use store::{Lane, Store, Writer};
 
 use super::fields::{check_unique, check_values, filled};
@@ -9,11 +9,11 @@ use crate::{Error, types};
 /// Adds a device by hand. It waits for approval like any other.
 pub(crate) async fn add(
     store: &Store,
-    actor: Actor,
+    author: Author,
     new: types::NewDevice,
 ) -> Result<types::Device, Error> {
     store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             insert(writer, new).map(types::Device::from)
         })
         .await
@@ -22,11 +22,11 @@ pub(crate) async fn add(
 /// Registers a device by its MAC: adds it, or leaves it as it is if it is known. Says whether it is new.
 pub(crate) async fn register(
     store: &Store,
-    actor: Actor,
+    author: Author,
     new: types::NewDevice,
 ) -> Result<(types::Device, bool), Error> {
     store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             match writer.device_by_mac(new.mac_address)? {
                 Some(known) => Ok((known.into(), false)),
                 None => insert(writer, new).map(|device| (device.into(), true)),

@@ -1,29 +1,31 @@
 //! Letting a device in.
 
-use model::{Actor, Approval, Device, EventKind, Role};
+use model::{Approval, Author, Device, EventKind, Role};
 use store::{Lane, Reader, Store, Writer};
 
 use super::fields::{check_unique, check_values, filled};
 use super::{DeviceRef, called, find};
-use crate::{Error, generate, types};
+use crate::generate::Ready;
+use crate::{Error, audit, types};
 
 /// Lets a device in: checks its name, address and role, and makes its config in the same transaction. To approve again with the
 /// same values changes nothing.
 pub(crate) async fn approve(
     store: &Store,
-    actor: Actor,
+    author: Author,
     who: DeviceRef,
     with: types::ApproveDevice,
 ) -> Result<types::Device, Error> {
     store
-        .write(Lane::Admin, actor, move |writer| {
-            approve_in(writer, who, with)
+        .write(Lane::Admin, author, move |writer| {
+            approve_in(writer, &Ready::read(writer)?, who, with)
         })
         .await
 }
 
-fn approve_in(
+pub(super) fn approve_in(
     writer: &Writer<'_>,
+    ready: &Ready,
     who: DeviceRef,
     with: types::ApproveDevice,
 ) -> Result<types::Device, Error> {
@@ -49,7 +51,7 @@ fn approve_in(
         Some(&hostname),
         Some(address),
     )?;
-    check_values(&device, &writer.settings()?)?;
+    check_values(&device, ready.settings())?;
     if role == Role::Worker && !has_control_plane(writer, &device)? {
         let why = "the first approved device must be a control plane; workers join one";
         return Err(Error::invalid("role", why));
@@ -59,13 +61,14 @@ fn approve_in(
         at: writer.now(),
     };
     writer.update_device(&device)?;
-    generate::for_one(writer, &device)?;
+    ready.save_for(writer, &device)?;
     let what = EventKind::DeviceApproved {
         hostname,
         address,
         role,
     };
-    writer.event(Some(&device), what)?;
+    let changes = audit::of_device(&before, &device);
+    writer.event_of(Some(&device), what, &changes)?;
     Ok(find(writer, DeviceRef::Id(device.id))?.into())
 }
 
@@ -110,8 +113,5 @@ fn first_missing(device: &Device) -> Error {
 
 /// Whether a control plane other than `device` is approved.
 pub(super) fn has_control_plane(reader: &Reader<'_>, device: &Device) -> Result<bool, Error> {
-    let approved = reader.approved()?;
-    Ok(approved
-        .iter()
-        .any(|other| other.id != device.id && other.role == Some(Role::Controlplane)))
+    Ok(reader.has_control_plane(device.id)?)
 }

@@ -2,28 +2,40 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::IntoResponse;
 
 use crate::auth::Caller;
 use crate::body::Body;
 use crate::types::{BaseImport, BaseImported, NetworkAnswer, NetworkPatch};
+use crate::version::{IfMatch, Version};
 use crate::{Api, Error, base, settings};
 
-pub(crate) async fn show(State(api): State<Api>) -> Result<Json<NetworkAnswer>, Error> {
-    settings::show(&api.store).await.map(Json)
+pub(crate) async fn show(State(api): State<Api>) -> Result<impl IntoResponse, Error> {
+    settings::show(&api.store).await.map(versioned)
+}
+
+/// The settings with their version.
+fn versioned(answer: NetworkAnswer) -> impl IntoResponse {
+    (Version::of(&answer.settings).header(), Json(answer))
 }
 
 pub(crate) async fn change(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
+    expected: IfMatch,
     Body(patch): Body<NetworkPatch>,
-) -> Result<Json<NetworkAnswer>, Error> {
-    settings::change(&api.store, actor, patch).await.map(Json)
+) -> Result<impl IntoResponse, Error> {
+    settings::change(&api.store, caller.author(), patch, expected)
+        .await
+        .map(versioned)
 }
 
 pub(crate) async fn import_base(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Body(given): Body<BaseImport>,
 ) -> Result<Json<BaseImported>, Error> {
-    base::import(&api.store, actor, given).await.map(Json)
+    base::import(&api.store, caller.author(), given)
+        .await
+        .map(Json)
 }

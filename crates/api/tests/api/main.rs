@@ -10,5 +10,8 @@ mod approval;
 mod assets;
 mod devices;
 mod doors;
+mod lists;
+mod live;
 mod network;
+mod people;
 mod world;
