@@ -11,11 +11,15 @@ pub mod types;
 // Operations.
 mod asset;
 mod base;
+mod cluster;
 mod device;
 mod event;
 mod generate;
+mod patch;
+mod progress;
 mod remake;
 mod settings;
+mod sources;
 mod status;
 
 // The surface.
@@ -34,8 +38,10 @@ mod client;
 pub use asset::AssetFolder;
 pub use auth::{Access, Token, TokenError};
 pub use client::{Client, ClientError, DeviceQuery, EventQuery};
+pub use cluster::ClusterFiles;
 pub use device::DeviceRef;
 pub use error::Error;
+pub use progress::Progress;
 pub use router::{Api, router};
 pub use server::{BindError, TcpServer, UnixServer};
 pub use status::Service;

@@ -9,10 +9,11 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use model::Clock;
 use store::Store;
 
-use crate::routes::{assets, devices, events, network, state};
-use crate::{AssetFolder, Error, Service, auth, body};
+use crate::routes::{assets, cluster, devices, events, network, patches, state};
+use crate::{AssetFolder, Error, Progress, Service, auth, body};
 
 /// What the operations work on. Clones share it.
 #[derive(Clone)]
@@ -25,6 +26,10 @@ pub struct Api {
     pub base_folder: PathBuf,
     /// The daemon around it.
     pub service: Arc<dyn Service>,
+    /// Where certificates begin.
+    pub clock: Arc<dyn Clock>,
+    /// How far the making of device configs is.
+    pub progress: Progress,
 }
 
 /// The longest a request may take that carries no file: a regeneration for ten thousand devices is the longest.
@@ -36,6 +41,7 @@ pub fn router(api: Api) -> Router {
         .route("/devices", get(devices::list).post(devices::add))
         .route("/devices/register", post(devices::register))
         .route("/devices/regenerate", post(devices::regenerate))
+        .route("/devices/regenerate/progress", get(devices::progress))
         .route(
             "/devices/{id}",
             get(devices::show)
@@ -48,8 +54,34 @@ pub fn router(api: Api) -> Router {
         .route("/devices/{id}/approval-suggestions", get(devices::suggest))
         .route("/devices/{id}/boots", get(devices::boots))
         .route("/devices/{id}/config", get(devices::config))
+        .route("/devices/{id}/config/preview", get(devices::preview))
+        .route("/devices/{id}/config/diff", get(devices::diff))
+        .route("/devices/{id}/config/explain", get(devices::explain))
+        .route(
+            "/devices/{id}/settings",
+            get(devices::settings).put(devices::change_settings),
+        )
         .route("/network/settings", get(network::show).put(network::change))
-        .route("/cluster/base", post(network::import_base))
+        .route("/cluster", get(cluster::show))
+        .route(
+            "/cluster/settings",
+            get(cluster::settings).put(cluster::change),
+        )
+        .route("/cluster/config/generate", post(cluster::generate))
+        .route("/cluster/base", post(cluster::import_base))
+        .route("/cluster/base/{role}", get(cluster::export_base))
+        .route(
+            "/cluster/secrets",
+            get(cluster::export_secrets).post(cluster::import_secrets),
+        )
+        .route("/cluster/talosconfig", get(cluster::talosconfig))
+        .route("/patches", get(patches::list).post(patches::save))
+        .route(
+            "/patches/{id}",
+            get(patches::show)
+                .put(patches::change)
+                .delete(patches::delete),
+        )
         .route("/assets", get(assets::list).post(assets::import))
         .route("/assets/{version}/{name}", delete(assets::remove))
         .route("/events", get(events::list))

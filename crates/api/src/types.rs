@@ -2,20 +2,32 @@
 
 mod asset;
 mod base;
+mod cluster;
+mod config;
 mod device;
 mod error;
 mod event;
 mod network;
+mod patch;
 mod status;
 
 pub use asset::{AssetCommit, AssetImport, AssetImported, Upload};
 pub use base::{BaseImport, BaseImported, Regenerated};
+pub(crate) use cluster::NOTES;
+pub use cluster::{
+    BaseState, Cluster, ClusterAnswer, ClusterGenerated, ClusterPatch, GenerateCluster,
+    SecretsImport, SecretsImported, SecretsState,
+};
+pub use config::{
+    ConfigDiff, ConfigOrigin, DeviceSettings, KernelModule, RegenerateProgress, UserVolume,
+};
 pub use device::{
     ApproveDevice, Device, DevicePatch, GiveOrder, NewDevice, Suggestions, clearable,
 };
 pub use error::ErrorBody;
 pub use event::Event;
 pub use network::{NetworkAnswer, NetworkPatch};
+pub use patch::{Patch, PatchContent, PatchDone, SavePatch};
 pub use status::{DeviceCounts, LoaderStatus, Served, ServiceStatus, Status};
 
 /// A kernel or initramfs that was imported.

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{Access, Api, AssetFolder, TcpServer, Token, UnixServer, router};
+use api::{Access, Api, AssetFolder, BindError, Progress, TcpServer, Token, UnixServer, router};
 use configgen::script::Scripts;
 use model::{Clock, SystemClock};
 use netboot::Director;
 use netboot::net::dhcp::{DhcpConfig, DhcpPorts, DhcpServer};
 use netboot::net::http::BootHttpServer;
 use netboot::net::interface::InterfaceTable;
+use netboot::net::port::Protocol;
 use netboot::net::tftp::TftpServer;
 use store::{Lane, Store};
 use tokio::signal::unix::{SignalKind, signal};
@@ -116,7 +117,8 @@ async fn bind(config: &Config) -> anyhow::Result<(Bound, StateDir)> {
     let state = StateDir::lock(&config.state_dir)?;
     let admin = match config.admin {
         Some(address) => {
-            Some(TcpServer::bind(address, Token::read_or_make(&state.token_file())?).await?)
+            let token = Token::read_or_make(&state.token_file())?;
+            Some(TcpServer::bind(address, token).await.map_err(with_owner)?)
         }
         None => None,
     };
@@ -131,6 +133,18 @@ async fn bind(config: &Config) -> anyhow::Result<(Bound, StateDir)> {
         },
         state,
     ))
+}
+
+/// Names the process that has the admin API's port, as the boot servers do for theirs.
+fn with_owner(err: BindError) -> anyhow::Error {
+    match err {
+        BindError::PortInUse { port } => {
+            let in_use = std::io::ErrorKind::AddrInUse.into();
+            let named = netboot::Error::from_bind(Protocol::Tcp, port, in_use);
+            anyhow::Error::new(named).context("the admin API cannot listen")
+        }
+        err => err.into(),
+    }
 }
 
 /// Starts every task, waits until one ends or the daemon is told to, and drains the others.
@@ -154,7 +168,13 @@ async fn serve(
     let (mut servers, mut followers) = (Tasks::default(), Tasks::default());
 
     let base_url = report.base_url();
-    let compiled = Compiled::new(store.clone(), Arc::clone(&scripts), state.path(), base_url);
+    let compiled = Compiled::new(
+        store.clone(),
+        Arc::clone(&scripts),
+        state.path(),
+        base_url,
+        Arc::clone(&clock),
+    );
     followers.start("compiled files", compiled.follow(quiet.clone()));
     let probe = store.clone();
     let alive = move || {
@@ -177,7 +197,7 @@ async fn serve(
         scripts,
         loaders,
         assets.clone(),
-        clock,
+        Arc::clone(&clock),
         stop.clone(),
     );
     let director: Arc<dyn Director> = Arc::new(office);
@@ -195,6 +215,8 @@ async fn serve(
         assets,
         base_folder: state.path().join("base"),
         service: report,
+        clock,
+        progress: Progress::default(),
     });
     if let Some(admin) = bound.admin {
         servers.start("admin API by TCP", admin.serve(app.clone(), stop.clone()));

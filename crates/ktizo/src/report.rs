@@ -1,5 +1,6 @@
 //! What the daemon says of itself: on the first screen, and by API.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use api::types::{LoaderStatus, Served, ServiceStatus};
 use model::Timestamp;
 use netboot::director::Platform;
 use netboot::net::dhcp::DhcpServer;
+use netboot::net::interface::Interfaces;
 
 use crate::cards::Cards;
 use crate::config::Config;
@@ -109,7 +111,7 @@ impl Report {
             .first
             .addresses
             .first()
-            .map_or(std::net::Ipv4Addr::UNSPECIFIED, |own| own.address);
+            .map_or(Ipv4Addr::UNSPECIFIED, |own| own.address);
         if self.http_port == 80 {
             format!("http://{own}")
         } else {
@@ -119,6 +121,18 @@ impl Report {
 }
 
 impl Service for Report {
+    /// As they are now, for cards come and go; where they cannot be read, as they were at start.
+    fn own_addresses(&self) -> Vec<Ipv4Addr> {
+        let now = Interfaces::read().unwrap_or_else(|err| {
+            tracing::warn!(%err, "the addresses of this host cannot be read");
+            Interfaces::from_list(vec![self.cards.first.clone()])
+        });
+        now.iter()
+            .filter(|card| !card.loopback)
+            .flat_map(|card| card.addresses.iter().map(|own| own.address))
+            .collect()
+    }
+
     fn status(&self) -> ServiceStatus {
         let found = self.loaders.all();
         let of_kind = |name: &str| {

@@ -10,10 +10,16 @@ use crate::Error;
 const APPLICATION_ID: i64 = 0x6b74_697a;
 
 /// Every migration in order; the first brings an empty file to format 1.
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_first",
-    sql: include_str!("../migrations/0001_first.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_first",
+        sql: include_str!("../migrations/0001_first.sql"),
+    },
+    Migration {
+        name: "0002_cluster",
+        sql: include_str!("../migrations/0002_cluster.sql"),
+    },
+];
 
 /// One step to a newer format, done whole or not at all.
 struct Migration {

@@ -3,6 +3,7 @@
 use model::{Actor, EventKind};
 use store::{Lane, Store};
 
+use super::approve::check_not_last;
 use super::{DeviceRef, find};
 use crate::Error;
 
@@ -11,6 +12,7 @@ pub(crate) async fn delete(store: &Store, actor: Actor, who: DeviceRef) -> Resul
     store
         .write(Lane::Admin, actor, move |writer| {
             let device = find(writer, who)?;
+            check_not_last(writer, &device)?;
             let status = device.approval.status();
             writer.event(Some(&device), EventKind::DeviceDeleted { status })?;
             writer.delete_device(device.id)?;

@@ -3,7 +3,7 @@
 use model::{Actor, BootOrder, Device, EventKind};
 use store::{Lane, Store, Writer};
 
-use super::{DeviceRef, find};
+use super::{DeviceRef, find, shown_again};
 use crate::{Error, types};
 
 /// Gives a device a boot order, also the one it has: an `install` is then done once more. A wipe that was asked for at the
@@ -20,7 +20,7 @@ pub(crate) async fn give_order(
             set_order(&mut device, order);
             writer.update_device(&device)?;
             record_order(writer, &device)?;
-            Ok(find(writer, DeviceRef::Id(device.id))?.into())
+            shown_again(writer, device.id)
         })
         .await
 }

@@ -3,7 +3,8 @@
 use model::{Actor, Approval, EventKind};
 use store::{Lane, Store};
 
-use super::{DeviceRef, find};
+use super::approve::check_not_last;
+use super::{DeviceRef, find, shown, shown_again};
 use crate::{Error, types};
 
 /// Turns a device away and deletes its config, if it had one. To reject it again changes nothing.
@@ -16,8 +17,9 @@ pub(crate) async fn reject(
         .write(Lane::Admin, actor, move |writer| {
             let mut device = find(writer, who)?;
             if matches!(device.approval, Approval::Rejected { .. }) {
-                return Ok(device.into());
+                return shown(writer, device);
             }
+            check_not_last(writer, &device)?;
             device.approval = Approval::Rejected {
                 by: writer.actor().clone(),
                 at: writer.now(),
@@ -26,7 +28,7 @@ pub(crate) async fn reject(
             writer.update_device(&device)?;
             writer.delete_config(device.id)?;
             writer.event(Some(&device), EventKind::DeviceRejected)?;
-            Ok(find(writer, DeviceRef::Id(device.id))?.into())
+            shown_again(writer, device.id)
         })
         .await
 }

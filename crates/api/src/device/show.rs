@@ -1,10 +1,10 @@
 //! Looking at devices.
 
-use model::{ApprovalStatus, Boot};
+use model::{ApprovalStatus, Boot, Device};
 use serde::Deserialize;
 use store::{DeviceFilter, Lane, Reader, Store, StoredConfig};
 
-use super::{DeviceRef, find};
+use super::{DeviceRef, find, shown};
 use crate::{Error, types};
 
 /// Which devices a list shows.
@@ -29,15 +29,21 @@ pub(crate) async fn list(store: &Store, query: ListQuery) -> Result<Vec<types::D
         skip: query.skip,
         limit: query.limit,
     };
-    let found = store
-        .read(Lane::Admin, move |reader| reader.devices(&filter))
-        .await?;
-    Ok(found.into_iter().map(types::Device::from).collect())
+    look(store, move |reader| {
+        let found = reader.devices(&filter)?;
+        let outdated = reader.outdated()?;
+        let shown = |device: Device| types::Device {
+            config_outdated: outdated.binary_search(&device.id).is_ok(),
+            ..device.into()
+        };
+        Ok(found.into_iter().map(shown).collect())
+    })
+    .await
 }
 
 /// One device.
 pub(crate) async fn show(store: &Store, who: DeviceRef) -> Result<types::Device, Error> {
-    look(store, move |reader| Ok(find(reader, who)?.into())).await
+    look(store, move |reader| shown(reader, find(reader, who)?)).await
 }
 
 /// The last boots of a device with their stages, newest first.

@@ -11,7 +11,10 @@ use serde_json::{Map, Value};
 
 use crate::auth::Caller;
 use crate::body::{Asked, Body};
-use crate::types::{ApproveDevice, Device, GiveOrder, NewDevice, Regenerated, Suggestions};
+use crate::types::{
+    ApproveDevice, ConfigDiff, ConfigOrigin, Device, DeviceSettings, GiveOrder, NewDevice,
+    RegenerateProgress, Regenerated, Suggestions,
+};
 use crate::{Api, Error, base, device};
 
 type Answer<T> = Result<Json<T>, Error>;
@@ -32,7 +35,7 @@ pub(crate) async fn add(
     Caller(actor): Caller,
     Body(new): Body<NewDevice>,
 ) -> Result<(StatusCode, Json<Device>), Error> {
-    let added = device::add(&api.store, actor, new).await?;
+    let added = device::add(&api.store, actor, new, api.service.own_addresses()).await?;
     Ok((StatusCode::CREATED, Json(added)))
 }
 
@@ -41,7 +44,8 @@ pub(crate) async fn register(
     Caller(actor): Caller,
     Body(new): Body<NewDevice>,
 ) -> Result<(StatusCode, Json<Device>), Error> {
-    let (device, is_new) = device::register(&api.store, actor, new).await?;
+    let (device, is_new) =
+        device::register(&api.store, actor, new, api.service.own_addresses()).await?;
     let status = if is_new {
         StatusCode::CREATED
     } else {
@@ -56,9 +60,15 @@ pub(crate) async fn update(
     Path(id): Path<String>,
     Body(fields): Body<Map<String, Value>>,
 ) -> Answer<Device> {
-    device::update(&api.store, actor, id.parse()?, fields)
-        .await
-        .map(Json)
+    device::update(
+        &api.store,
+        actor,
+        id.parse()?,
+        fields,
+        api.service.own_addresses(),
+    )
+    .await
+    .map(Json)
 }
 
 pub(crate) async fn approve(
@@ -67,9 +77,15 @@ pub(crate) async fn approve(
     Path(id): Path<String>,
     Body(with): Body<ApproveDevice>,
 ) -> Answer<Device> {
-    device::approve(&api.store, actor, id.parse()?, with)
-        .await
-        .map(Json)
+    device::approve(
+        &api.store,
+        actor,
+        id.parse()?,
+        with,
+        api.service.own_addresses(),
+    )
+    .await
+    .map(Json)
 }
 
 pub(crate) async fn reject(
@@ -103,7 +119,9 @@ pub(crate) async fn give_order(
 }
 
 pub(crate) async fn suggest(State(api): State<Api>, Path(id): Path<String>) -> Answer<Suggestions> {
-    device::suggest(&api.store, id.parse()?).await.map(Json)
+    device::suggest(&api.store, id.parse()?, api.service.own_addresses())
+        .await
+        .map(Json)
 }
 
 /// How many boots are shown.
@@ -134,18 +152,70 @@ pub(crate) async fn config(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     let config = device::config(&api.store, id.parse()?).await?;
+    Ok(yaml(config.bytes))
+}
+
+/// A file that holds secrets.
+pub(super) fn yaml(bytes: impl IntoResponse) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/x-yaml"),
         (CACHE_CONTROL, "no-store"),
     ];
-    Ok((headers, config.bytes).into_response())
+    (headers, bytes).into_response()
+}
+
+pub(crate) async fn preview(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Asked(query): Asked<device::PreviewQuery>,
+) -> Result<Response, Error> {
+    let own = api.service.own_addresses();
+    let text = device::preview(&api.store, id.parse()?, query, own).await?;
+    Ok(yaml(text))
+}
+
+pub(crate) async fn diff(State(api): State<Api>, Path(id): Path<String>) -> Answer<ConfigDiff> {
+    device::diff(&api.store, id.parse()?).await.map(Json)
+}
+
+pub(crate) async fn explain(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Asked(query): Asked<device::ExplainQuery>,
+) -> Answer<Vec<ConfigOrigin>> {
+    let own = api.service.own_addresses();
+    device::explain(&api.store, id.parse()?, query.path, own)
+        .await
+        .map(Json)
+}
+
+pub(crate) async fn settings(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Answer<DeviceSettings> {
+    device::settings(&api.store, id.parse()?).await.map(Json)
+}
+
+pub(crate) async fn change_settings(
+    State(api): State<Api>,
+    Caller(actor): Caller,
+    Path(id): Path<String>,
+    Body(fields): Body<Map<String, Value>>,
+) -> Answer<DeviceSettings> {
+    device::change_settings(&api.store, actor, id.parse()?, fields)
+        .await
+        .map(Json)
+}
+
+pub(crate) async fn progress(State(api): State<Api>) -> Json<RegenerateProgress> {
+    Json(api.progress.look())
 }
 
 pub(crate) async fn regenerate(
     State(api): State<Api>,
     Caller(actor): Caller,
 ) -> Answer<Regenerated> {
-    base::regenerate(&api.store, actor, api.base_folder)
+    base::regenerate(&api.store, &api.progress, actor, api.base_folder)
         .await
         .map(Json)
 }

@@ -1,12 +1,12 @@
-//! `/network/settings` and `/cluster/base`.
+//! `/network/settings`.
 
 use axum::Json;
 use axum::extract::State;
 
 use crate::auth::Caller;
 use crate::body::Body;
-use crate::types::{BaseImport, BaseImported, NetworkAnswer, NetworkPatch};
-use crate::{Api, Error, base, settings};
+use crate::types::{NetworkAnswer, NetworkPatch};
+use crate::{Api, Error, settings};
 
 pub(crate) async fn show(State(api): State<Api>) -> Result<Json<NetworkAnswer>, Error> {
     settings::show(&api.store).await.map(Json)
@@ -17,13 +17,7 @@ pub(crate) async fn change(
     Caller(actor): Caller,
     Body(patch): Body<NetworkPatch>,
 ) -> Result<Json<NetworkAnswer>, Error> {
-    settings::change(&api.store, actor, patch).await.map(Json)
-}
-
-pub(crate) async fn import_base(
-    State(api): State<Api>,
-    Caller(actor): Caller,
-    Body(given): Body<BaseImport>,
-) -> Result<Json<BaseImported>, Error> {
-    base::import(&api.store, actor, given).await.map(Json)
+    settings::change(&api.store, &api.progress, actor, patch)
+        .await
+        .map(Json)
 }

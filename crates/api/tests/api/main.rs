@@ -8,7 +8,11 @@
 
 mod approval;
 mod assets;
+mod cluster;
 mod devices;
 mod doors;
+mod leaks;
 mod network;
+mod patches;
+mod scale;
 mod world;

@@ -114,7 +114,7 @@ fn a_newer_format_is_refused_with_both_numbers() {
             err,
             Error::NewerFormat {
                 found: 1000,
-                known: 1,
+                known: 2,
                 ..
             }
         ),

@@ -166,7 +166,7 @@ proptest! {
             "SequenceEvent", "PhaseEvent", "TaskEvent", "ServiceStateEvent", "RestartEvent", "ConfigLoadErrorEvent",
             "ConfigValidationErrorEvent", "AddressEvent", "MachineStatusEvent", "OtherEvent",
         ]),
-        value in prop::collection::vec(any::<u8>(), 0..80),
+        value in prop::collection::vec(any::<u8>(), 0..60),
     ) {
         prop_assert_eq!(decode(&request(kind, &value)).unwrap().id, "d6oj4nau3i80009q23qg");
     }
