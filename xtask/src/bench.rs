@@ -11,7 +11,16 @@ pub(crate) fn bench(dirs: &Dirs) -> Result<()> {
     setup::everything(dirs)?;
     say("bench: building the release of ktizo and the lab");
     let mut build = cargo();
-    build.args(["build", "--quiet", "--release", "--workspace", "--bin", "ktizo", "--bin", "bench"]);
+    build.args([
+        "build",
+        "--quiet",
+        "--release",
+        "--workspace",
+        "--bin",
+        "ktizo",
+        "--bin",
+        "bench",
+    ]);
     run(build.current_dir(&dirs.root))?;
     become_program(&mut as_root(dirs.released("bench"))?)
 }

@@ -106,18 +106,17 @@ impl Recipe {
             let made = device_documents(&recipe.patched, &input)
                 .map_err(refused)
                 .and_then(|config| check(&config, &recipe.versions));
-            match made {
-                Ok(found) => warnings.extend(found),
-                Err(err) => {
-                    let why = format!("{role}.yaml: {err}");
-                    return Err(Error::refused(
-                        "config_invalid",
-                        Some(role.to_string()),
-                        why,
-                        None,
-                    ));
-                }
+            if let Err(err) = made {
+                let why = format!("{role}.yaml: {err}");
+                return Err(Error::refused(
+                    "config_invalid",
+                    Some(role.to_string()),
+                    why,
+                    None,
+                ));
             }
+            // What ktizo itself writes for a device is not for the operator to be warned of.
+            warnings.extend(warnings_of(recipe.patched.config(), &recipe.versions)?);
         }
         warnings.sort();
         warnings.dedup();
@@ -233,24 +232,34 @@ pub(crate) fn for_one(writer: &Writer<'_>, device: &Device) -> Result<(), Error>
     Ok(())
 }
 
-/// Refuses what a Talos of one of the versions would refuse; answers what it would warn of.
-fn check(config: &MachineConfig, versions: &[TalosVersion]) -> Result<Vec<String>, Error> {
-    let mut warnings = Vec::new();
+/// Refuses what a Talos of one of the versions would refuse.
+fn check(config: &MachineConfig, versions: &[TalosVersion]) -> Result<(), Error> {
     for version in versions {
         let findings = validate(config, version).map_err(refused)?;
         let errors: Vec<&Finding> = findings.iter().filter(|it| it.is_error()).collect();
-        if !errors.is_empty() {
-            let mut told: Vec<String> = errors.iter().take(TOLD).map(ToString::to_string).collect();
-            if errors.len() > TOLD {
-                told.push(format!("and {} more", errors.len() - TOLD));
-            }
-            let why = format!(
-                "Talos {version} would refuse the config: {}",
-                told.join("; ")
-            );
-            return Err(Error::refused("config_invalid", None, why, None));
+        if errors.is_empty() {
+            continue;
         }
-        warnings.extend(findings.iter().map(|it| format!("Talos {version}: {it}")));
+        let mut told: Vec<String> = errors.iter().take(TOLD).map(ToString::to_string).collect();
+        if errors.len() > TOLD {
+            told.push(format!("and {} more", errors.len() - TOLD));
+        }
+        let why = format!(
+            "Talos {version} would refuse the config: {}",
+            told.join("; ")
+        );
+        return Err(Error::refused("config_invalid", None, why, None));
+    }
+    Ok(())
+}
+
+/// What a Talos of one of the versions would warn of.
+fn warnings_of(config: &MachineConfig, versions: &[TalosVersion]) -> Result<Vec<String>, Error> {
+    let mut warnings = Vec::new();
+    for version in versions {
+        let findings = validate(config, version).map_err(refused)?;
+        let found = findings.iter().filter(|it| !it.is_error());
+        warnings.extend(found.map(|it| format!("Talos {version}: {it}")));
     }
     Ok(warnings)
 }

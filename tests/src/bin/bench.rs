@@ -7,9 +7,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::process::ExitCode;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use ktizo_tests::clock::now;
 use ktizo_tests::daemon::{Ktizo, Launch};
 use ktizo_tests::kit::Kit;
 use ktizo_tests::lan::{Host, Lan, inside};
@@ -56,7 +57,7 @@ fn bench() -> Result<()> {
         &format!("{:.1} s", filled.as_secs_f64()),
         "",
     );
-    let began = Instant::now();
+    let began = now();
     ktizo.admin().ask("POST", "/devices/regenerate", None)?;
     row(
         "all their configs made anew",
@@ -183,7 +184,7 @@ fn fill(ktizo: &Ktizo) -> Result<Duration> {
         "/cluster/base",
         &json!({"controlplane": text("controlplane"), "worker": text("worker")}),
     )?;
-    let began = Instant::now();
+    let began = now();
     let approve = |number: u32| -> Result<()> {
         let role = if number < 3 { "controlplane" } else { "worker" };
         let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 77, 16, 0)) + number);
@@ -229,7 +230,7 @@ fn discovers(client: &Host, server: &Host) -> Result<LoadReport> {
 /// Sends requests over keep-alive connections; gives the spread of the times, and the requests a second.
 fn requests(client: &Host, server: &Host, path: &str, connections: usize) -> Result<(String, f64)> {
     let address = format!("{}:80", server.address);
-    let began = Instant::now();
+    let began = now();
     let times = inside(client, || {
         thread::scope(|scope| {
             // A thread begins in the namespace of the one that starts it.
@@ -245,7 +246,7 @@ fn requests(client: &Host, server: &Host, path: &str, connections: usize) -> Res
                             let number =
                                 u32::try_from(hand * REQUESTS + number).unwrap_or(0) % DEVICES;
                             let path = path.replace("{mac}", &mac(number));
-                            let asked = Instant::now();
+                            let asked = now();
                             write!(stream, "GET {path} HTTP/1.1\r\nHost: ktizo\r\n\r\n")?;
                             answer(&mut reader)?;
                             times.push(asked.elapsed());

@@ -1,3 +1,5 @@
+//! Events as Talos marshals them, field by field, and bytes that are none.
+
 use hex_literal::hex;
 use proptest::prelude::*;
 
