@@ -10,12 +10,14 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use configgen::{ClusterInput, DeviceConfigInput, SecretsBundle, base_config, device_config};
 use ktizo_tests::clock::now;
 use ktizo_tests::daemon::{Ktizo, Launch};
 use ktizo_tests::kit::Kit;
 use ktizo_tests::lan::{Host, Lan, inside};
 use ktizo_tests::ledger::say;
 use ktizo_tests::walls;
+use model::{Clock as _, Role, SystemClock, TalosVersion};
 use netboot::director::Platform;
 use netboot::sim::load::{Load, LoadReport};
 use netboot::sim::machine::Software;
@@ -118,6 +120,37 @@ fn bench() -> Result<()> {
         );
     }
     row("memory after all that", &resident(&mut ktizo)?, "");
+    configs()
+}
+
+/// What configs and secrets cost, without a daemon around them.
+fn configs() -> Result<()> {
+    let version: TalosVersion = "v1.13.9".parse()?;
+    let began = now();
+    let secrets = SecretsBundle::generate(SystemClock.now())?;
+    row(
+        "a new secrets bundle, with its RSA key",
+        &millis(began.elapsed()),
+        "under 1 s",
+    );
+    let cluster = ClusterInput::new("bench", "https://10.77.0.10:6443", version);
+    let base = base_config(Role::Worker, &cluster, &secrets)?;
+    let mut times = Vec::new();
+    for number in 0..1000 {
+        let hostname = format!("node-{number}").parse()?;
+        let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 77, 16, 0)) + number);
+        let device =
+            DeviceConfigInput::new(Role::Worker, mac(number).parse()?, hostname, address, 16);
+        let began = now();
+        device_config(&base, &device)?;
+        times.push(began.elapsed());
+    }
+    times.sort_unstable();
+    row(
+        "one device config",
+        &format!("p50 {}  p99 {}", millis(times[500]), millis(times[990])),
+        "p50 under 1 ms",
+    );
     Ok(())
 }
 

@@ -77,9 +77,13 @@ fn plan(
             fields.insert(field.clone(), value.clone());
         }
     }
-    if !fields.contains_key("talos_version")
-        && let Some(version) = ground.sources.talos_version()
-    {
+    if !fields.contains_key("talos_version") {
+        let known = ground.sources.talos_version();
+        let version = known.ok_or_else(|| {
+            let why = "none is given, and no Talos release was imported yet".to_owned();
+            let hint = "name one with `--talos-version v1.13.9`, or import one first with `ktizo assets import DIR`";
+            Error::refused("invalid", Some("talos_version".to_owned()), why, Some(hint))
+        })?;
         fields.insert("talos_version".to_owned(), version.to_string().into());
     }
     let settings: ClusterInput = body::read_value(fields.into())?;
