@@ -26,7 +26,7 @@ CREATE TABLE base_configs (
     text TEXT NOT NULL,
     sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
     imported_at INTEGER NOT NULL
-) STRICT;
+, origin TEXT NOT NULL DEFAULT 'imported' CHECK (origin IN ('generated', 'imported'))) STRICT;
 
 CREATE TABLE boot_stages (
     id INTEGER PRIMARY KEY,
@@ -54,6 +54,13 @@ CREATE TABLE boots (
 
 CREATE INDEX boots_by_device ON boots (device_id);
 
+CREATE TABLE cluster_settings (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    -- In the form of the config generator, whose settings grow with Talos.
+    settings TEXT NOT NULL CHECK (json_type(settings) = 'object'),
+    changed_at INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE device_configs (
     device_id INTEGER PRIMARY KEY REFERENCES devices (id) ON DELETE CASCADE,
     role TEXT NOT NULL CHECK (role IN ('controlplane', 'worker')),
@@ -65,6 +72,11 @@ CREATE TABLE device_configs (
 ) STRICT;
 
 CREATE INDEX device_configs_by_revision ON device_configs (revision);
+
+CREATE TABLE device_settings (
+    device_id INTEGER PRIMARY KEY REFERENCES devices (id) ON DELETE CASCADE,
+    settings TEXT NOT NULL CHECK (json_type(settings) = 'object')
+) STRICT;
 
 CREATE TABLE devices (
     -- AUTOINCREMENT: an event names its device for ever, so a number is never given twice.
@@ -158,9 +170,43 @@ CREATE TABLE network_settings (
     extra_kernel_args TEXT NOT NULL CHECK (json_type(extra_kernel_args) = 'array')
 ) STRICT;
 
+CREATE TABLE patches (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    scope TEXT NOT NULL CHECK (scope IN ('cluster', 'controlplane', 'worker', 'device')),
+    device_id INTEGER REFERENCES devices (id) ON DELETE CASCADE,
+    name TEXT NOT NULL CHECK (name <> ''),
+    text TEXT NOT NULL,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    CONSTRAINT of_a_device CHECK ((scope = 'device') = (device_id IS NOT NULL))
+) STRICT;
+
+CREATE INDEX patches_by_device ON patches (device_id) WHERE device_id IS NOT NULL;
+
+CREATE UNIQUE INDEX patches_by_name ON patches (scope, coalesce(device_id, 0), name);
+
 CREATE TABLE revisions (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     revision INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE secrets_bundles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    text TEXT NOT NULL,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    origin TEXT NOT NULL CHECK (origin IN ('generated', 'imported')),
+    made_at INTEGER NOT NULL,
+    replaced_at INTEGER
+) STRICT;
+
+CREATE UNIQUE INDEX secrets_bundle_in_use ON secrets_bundles ((1)) WHERE replaced_at IS NULL;
+
+CREATE TABLE served_configs (
+    device_id INTEGER NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (device_id, sha256)
 ) STRICT;
 
 CREATE TABLE sessions (

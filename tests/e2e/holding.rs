@@ -73,8 +73,11 @@ pub(crate) fn bios_without_files_says_so_and_waits_for_them(lab: &Lab) -> Result
         (Firmware::BiosIpxe, &disk),
         |scene, machine| {
             machine.wait("cp-1 is approved, but cannot start:", PATIENCE)?;
-            machine.wait("vmlinuz-amd64 and initramfs-amd64.xz", PATIENCE)?;
-            machine.wait("ktizo assets import DIR", PATIENCE)?;
+            machine.wait(
+                "vmlinuz-amd64 and initramfs-amd64.xz were not imported.",
+                PATIENCE,
+            )?;
+            machine.wait("On the ktizo host: ktizo assets import DIR", PATIENCE)?;
             let timeline = scene.ktizo.command(["device", "boots", MAC])?;
             ensure!(
                 timeline.contains("imported"),

@@ -1,12 +1,17 @@
 //! End-to-end tests: real firmware, a real network, the real daemon.
 
+mod autoexec;
 mod boots;
+mod crash;
 mod holding;
 mod orders;
 mod renewal;
 mod runner;
 mod self_proof;
+mod service;
+mod starting;
 mod trial;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -49,9 +54,29 @@ fn main() -> ExitCode {
             uefi_is_not_lost_by_a_restart
             bios_without_files_says_so_and_waits_for_them
         }
+        starting {
+            a_port_in_use_is_one_sentence
+            a_second_daemon_is_refused
+            a_wrong_config_file_is_refused_with_its_line
+            the_admin_plane_is_closed_to_the_network
+            the_unit_is_valid_and_closed
+            roots_powers_are_given_up
+        }
+        service {
+            says_that_it_is_ready_and_that_it_lives
+            ends_in_time_with_work_under_way
+        }
+        wire {
+            each_card_answers_with_its_own_address
+            tftp_answers_from_the_address_that_was_asked
+            a_relayed_question_is_answered_to_its_relay
+        }
+        crash { a_hundred_kills_lose_nothing }
+        autoexec { spares_the_waits_of_ipxe }
         renewal {
             beside_a_server_that_was_first
             beside_a_server_that_came_later
+            not_beside_a_server_where_that_is_forbidden
         }
     })
 }

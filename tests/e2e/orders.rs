@@ -66,9 +66,9 @@ pub(crate) fn uefi_that_leaves_by_exit_is_not_loaded_again(lab: &Lab) -> Result<
                 .tap
                 .seen()
                 .iter()
-                .filter(|seen| loads_snponly(&seen.what))
+                .filter(|seen| starts_ipxe(&seen.what))
                 .count();
-            ensure!(loads == 1, "snponly.efi was loaded {loads} times");
+            ensure!(loads == 1, "iPXE was loaded {loads} times");
             let disk = machine
                 .console()
                 .seen(LOCAL_DISK)
@@ -82,8 +82,8 @@ pub(crate) fn uefi_that_leaves_by_exit_is_not_loaded_again(lab: &Lab) -> Result<
     )
 }
 
-/// EDK2 asks for the size first: the request that counts is the one by which the file came, one of two.
-fn loads_snponly(what: &Sighting) -> bool {
+/// An iPXE of 2025 asks for this once, whatever loaded it.
+fn starts_ipxe(what: &Sighting) -> bool {
     matches!(what, Sighting::TftpRead { from, name } if *from == client() && name.ends_with("autoexec.ipxe"))
 }
 

@@ -1,6 +1,7 @@
 //! The lab proves itself: the same machines, LAN and guest, served by a stand-in of dnsmasq and busybox.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -8,12 +9,12 @@ use data_encoding::HEXLOWER;
 use ktizo_tests::disk::Disk;
 use ktizo_tests::frame::parse_mac;
 use ktizo_tests::guest::{self, ReceivedConfig};
-use ktizo_tests::lan::Lan;
+use ktizo_tests::lan::{Host, Lan};
 use ktizo_tests::ledger::{Stages, say};
 use ktizo_tests::machine::{Build, Firmware, Machine};
 use ktizo_tests::site::Site;
 use ktizo_tests::standin::{StandIn, furnish};
-use ktizo_tests::wiretap::Wiretap;
+use ktizo_tests::wiretap::{Seen, Wiretap};
 use sha2::{Digest, Sha256};
 
 use crate::runner::{Lab, folder};
@@ -31,16 +32,26 @@ pub(crate) fn uefi(lab: &Lab) -> Result<()> {
 }
 
 fn boots_the_guest(lab: &Lab, firmware: Firmware) -> Result<()> {
+    let folder = folder(lab, &format!("self-proof-{}", firmware.name()))?;
+    boots_in(lab, firmware, &folder, Site::start).map(drop)
+}
+
+/// Boots the guest through the stand-in, and gives what passed on the wire.
+pub(crate) fn boots_in(
+    lab: &Lab,
+    firmware: Firmware,
+    folder: &Path,
+    start: impl FnOnce(&Host, &Path) -> Result<Site>,
+) -> Result<Vec<Seen>> {
     let config = "version: v1alpha1\n";
     lab.boot_begins();
-    let folder = folder(lab, &format!("self-proof-{}", firmware.name()))?;
     let mut lan = Lan::new()?;
     let (site, server) = (lan.host("site", 1)?, lan.host("server", 2)?);
-    let _site = Site::start(&site, &folder)?;
+    let _site = start(&site, folder)?;
     let tap = Wiretap::open(&server, &folder.join("wire.pcap"))?;
     let root = folder.join("www");
     furnish(&root, &lab.assets, &guest::script(&server.address), config)?;
-    let _standin = StandIn::start(&lab.kit, &server, &root, &folder)?;
+    let _standin = StandIn::start(&lab.kit, &server, &root, folder)?;
     let disk = Disk::bootable(&folder.join("disk.img"))?;
     let before = disk.sha256()?;
     let build = Build {
@@ -51,7 +62,7 @@ fn boots_the_guest(lab: &Lab, firmware: Firmware) -> Result<()> {
         disk: Some(&disk),
         echo: false,
     };
-    let mut machine = Machine::start(&lab.kit, &mut lan, &build, &folder)?;
+    let mut machine = Machine::start(&lab.kit, &mut lan, &build, folder)?;
     machine.wait("GUEST DONE", PATIENCE)?;
     let received = ReceivedConfig::read(&machine.console().text())?;
     ensure!(
@@ -69,5 +80,5 @@ fn boots_the_guest(lab: &Lab, firmware: Firmware) -> Result<()> {
     say(format_args!("  {answers} answers, one for each request"));
     fs::remove_dir_all(root)?;
     lab.boot_completed();
-    Ok(())
+    Ok(tap.seen())
 }

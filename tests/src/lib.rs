@@ -13,6 +13,7 @@ pub mod clock;
 pub mod console;
 pub mod cpio;
 pub mod daemon;
+pub mod dice;
 pub mod disk;
 pub mod efi;
 pub mod frame;

@@ -73,6 +73,9 @@ pub struct Build<'a> {
     pub echo: bool,
 }
 
+/// What a kernel says that gives up: nothing comes after it.
+const PANIC: &str = "end Kernel panic";
+
 /// A machine that is switched on. Switched off when dropped.
 #[derive(Debug)]
 pub struct Machine {
@@ -185,6 +188,7 @@ impl Machine {
     pub fn wait(&mut self, text: &str, limit: Duration) -> Result<Duration> {
         let seen = poll(limit, || match self.console.seen(text) {
             Some(at) => Some(Some(at)),
+            None if self.console.seen(PANIC).is_some() => Some(None),
             None => self.process.ended().map(|_| None),
         });
         // Its last words may come just after it went off.

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::daemon::Ktizo;
 use crate::kit::Kit;
-use crate::lan::Lan;
+use crate::lan::{Host, Lan};
 use crate::site::Site;
 use crate::wiretap::Wiretap;
 
@@ -37,9 +37,22 @@ impl Scene {
     /// # Errors
     /// When a part of it does not start.
     pub fn set(kit: &Kit, assets: &Path, folder: PathBuf) -> Result<Self> {
+        Self::with_site(kit, assets, folder, Site::start)
+    }
+
+    /// The same with another server of the site.
+    ///
+    /// # Errors
+    /// As [`Scene::set`].
+    pub fn with_site(
+        kit: &Kit,
+        assets: &Path,
+        folder: PathBuf,
+        start: impl FnOnce(&Host, &Path) -> Result<Site>,
+    ) -> Result<Self> {
         let mut lan = Lan::new()?;
         let (router, server) = (lan.host("site", 1)?, lan.host("ktizo", 2)?);
-        let site = Site::start(&router, &folder)?;
+        let site = start(&router, &folder)?;
         let tap = Wiretap::open(&server, &folder.join("wire.pcap"))?;
         let ktizo = Ktizo::start(kit, &server, &folder)?;
         let scene = Self {

@@ -1,6 +1,7 @@
 //! The site's own DHCP server: plain leases, nothing about booting.
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -20,29 +21,30 @@ impl Site {
     /// # Errors
     /// When dnsmasq cannot be started.
     pub fn start(host: &Host, folder: &Path) -> Result<Self> {
-        Self::start_with(host, folder, &[])
+        let mut dnsmasq = leases(host, folder);
+        dnsmasq
+            .arg(format!("--dhcp-range=::,constructor:{CARD},ra-only"))
+            .arg("--enable-ra");
+        Self::run(dnsmasq, folder)
     }
 
-    /// The same with further options of dnsmasq.
+    /// The same without router advertisements: a LAN of IPv4 alone.
     ///
     /// # Errors
     /// When dnsmasq cannot be started.
-    pub fn start_with(host: &Host, folder: &Path, options: &[&str]) -> Result<Self> {
-        let mut dnsmasq = dnsmasq(host);
-        dnsmasq
-            .arg("--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h")
-            .arg(format!("--dhcp-option=option:router,{}", host.address))
-            .arg("--dhcp-authoritative")
-            .arg(format!("--dhcp-range=::,constructor:{CARD},ra-only"))
-            .arg("--enable-ra")
-            .arg(format!(
-                "--dhcp-leasefile={}",
-                folder.join("leases").display()
-            ))
-            .args(options);
+    pub fn start_without_routers(host: &Host, folder: &Path) -> Result<Self> {
+        Self::run(leases(host, folder), folder)
+    }
+
+    fn run(mut dnsmasq: Command, folder: &Path) -> Result<Self> {
         Ok(Self {
             process: Process::start("the site's dnsmasq", &mut dnsmasq, &folder.join("site.log"))?,
         })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> nix::unistd::Pid {
+        self.process.pid()
     }
 
     /// What the server logged: every DHCP exchange.
@@ -51,8 +53,22 @@ impl Site {
     }
 }
 
+/// dnsmasq with plain leases.
+fn leases(host: &Host, folder: &Path) -> Command {
+    let mut dnsmasq = dnsmasq(host);
+    dnsmasq
+        .arg("--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h")
+        .arg(format!("--dhcp-option=option:router,{}", host.address))
+        .arg("--dhcp-authoritative")
+        .arg(format!(
+            "--dhcp-leasefile={}",
+            folder.join("leases").display()
+        ));
+    dnsmasq
+}
+
 /// dnsmasq in the foreground, reading nothing of the host, without DNS.
-pub(crate) fn dnsmasq(host: &Host) -> std::process::Command {
+pub(crate) fn dnsmasq(host: &Host) -> Command {
     let mut dnsmasq = on_host(Some(&host.netns), "dnsmasq");
     dnsmasq
         .args([

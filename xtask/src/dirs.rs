@@ -47,4 +47,9 @@ impl Dirs {
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)
     }
+
+    /// A binary of this workspace as the release profile builds it.
+    pub(crate) fn released(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(name)
+    }
 }

@@ -1,7 +1,8 @@
-//! The developer's commands: `cargo xtask setup | run | test | demo | tidy`.
+//! The developer's commands: `cargo xtask setup | run | test | demo | bench | tidy`.
 //!
 //! Every automation of the project is one of these, so that whatever fails elsewhere fails at the desk first.
 
+mod bench;
 mod command;
 mod demo;
 mod dirs;
@@ -60,6 +61,8 @@ enum Task {
         #[arg(long)]
         uefi: bool,
     },
+    /// Measure the daemon as it is released: start, memory, answers with ten thousand devices
+    Bench,
     /// Check the rules of the house that no compiler knows
     Tidy,
 }
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Run { serve } => run::run(&dirs, &serve),
         Task::Test { quick } => test::test(&dirs, quick),
         Task::Demo { yes, uefi } => demo::demo(&dirs, yes, uefi),
+        Task::Bench => bench::bench(&dirs),
         Task::Tidy => tidy::tidy(&dirs),
     });
     match outcome {

@@ -21,11 +21,15 @@ pub(crate) fn changes(before: &impl Serialize, after: &impl Serialize) -> Vec<Fi
     else {
         return Vec::new();
     };
+    // A field that is left out has its default.
+    let gone = before.keys().filter(|field| !after.contains_key(*field));
     after
-        .iter()
-        .filter(|(field, _)| !MOMENTS.contains(&field.as_str()))
-        .filter_map(|(field, after)| {
+        .keys()
+        .chain(gone)
+        .filter(|field| !MOMENTS.contains(&field.as_str()))
+        .filter_map(|field| {
             let before = before.get(field).unwrap_or(&Value::Null);
+            let after = after.get(field).unwrap_or(&Value::Null);
             (before != after).then(|| FieldChange {
                 field: field.clone(),
                 before: shown(before),

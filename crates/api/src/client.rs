@@ -1,6 +1,7 @@
 //! The other end of the API, for the command line: over the Unix socket, or over TCP with a token.
 
 mod calls;
+mod cluster;
 mod error;
 mod follow;
 

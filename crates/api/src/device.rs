@@ -3,6 +3,7 @@
 mod add;
 mod approve;
 mod bulk;
+mod config;
 mod delete;
 mod fields;
 mod order;
@@ -17,15 +18,18 @@ use std::str::FromStr;
 use model::{Device, DeviceId, MacAddr};
 use store::Reader;
 
-use crate::Error;
+use crate::{Error, types};
 
 pub(crate) use add::{add, register};
 pub(crate) use approve::approve;
 pub(crate) use bulk::bulk;
+pub(crate) use config::{
+    ExplainQuery, PreviewQuery, change_settings, diff, explain, preview, settings,
+};
 pub(crate) use delete::delete;
 pub(crate) use order::give_order;
 pub(crate) use reject::reject;
-pub(crate) use show::{ListQuery, boots, config, page, show};
+pub(crate) use show::{ListQuery, boots, config, look, page, show};
 pub(crate) use suggest::{suggest, suggest_all};
 pub(crate) use update::update;
 
@@ -69,7 +73,7 @@ impl fmt::Display for DeviceRef {
 }
 
 /// The device that is meant.
-fn find(reader: &Reader<'_>, who: DeviceRef) -> Result<Device, Error> {
+pub(crate) fn find(reader: &Reader<'_>, who: DeviceRef) -> Result<Device, Error> {
     let found = match who {
         DeviceRef::Id(id) => reader.device(id)?,
         DeviceRef::Mac(mac) => reader.device_by_mac(mac)?,
@@ -78,6 +82,20 @@ fn find(reader: &Reader<'_>, who: DeviceRef) -> Result<Device, Error> {
         what: "device",
         name: who.to_string(),
     })
+}
+
+/// A device as the API shows it.
+pub(crate) fn shown(reader: &Reader<'_>, device: Device) -> Result<types::Device, Error> {
+    let config_outdated = reader.is_outdated(device.id)?;
+    Ok(types::Device {
+        config_outdated,
+        ..device.into()
+    })
+}
+
+/// The same, read anew.
+fn shown_again(reader: &Reader<'_>, id: DeviceId) -> Result<types::Device, Error> {
+    shown(reader, find(reader, DeviceRef::Id(id))?)
 }
 
 /// How messages call a device.

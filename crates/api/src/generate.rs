@@ -1,45 +1,181 @@
-//! Device configs: made from the base config of a role, the device and the network settings.
+//! Device configs: made from the base config of a role, patches, the device and the settings, and checked as Talos would.
 
-use configgen::{BaseConfig, DeviceConfigInput, device_config};
-use model::{Device, NetworkSettings, Role, check_node_address};
+mod input;
+
+use std::collections::HashMap;
+
+use configgen::{
+    BaseConfig, ClusterInput, DevicePatches, Finding, Layered, MachineConfig, Patch, SecretsBundle,
+    base_config, device_documents, layered_device_config, validate,
+};
+use model::{Device, DeviceId, NetworkSettings, Origin, PatchScope, Role, TalosVersion};
 use store::{Reader, Writer};
 
 use crate::Error;
+use crate::sources::{BaseText, PatchText, Sources};
+use crate::types::DeviceSettings;
 
-/// The base configs in force, as far as they were imported.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Bases {
-    controlplane: Option<BaseConfig>,
-    worker: Option<BaseConfig>,
+/// How many findings a refusal tells.
+const TOLD: usize = 3;
+
+/// Sources, looked at: what is the same for all devices of a role is done once.
+pub(crate) struct Recipe {
+    sources: Sources,
+    roles: Vec<RoleRecipe>,
+    own: HashMap<DeviceId, Vec<(String, Patch)>>,
+    settings: HashMap<DeviceId, DeviceSettings>,
 }
 
-impl Bases {
-    /// Puts a base config in the place of its role's.
-    pub(crate) fn put(&mut self, base: BaseConfig) {
-        let role = base.role();
-        *self.of_mut(role) = Some(base);
+/// What the configs of one role have in common.
+struct RoleRecipe {
+    base: BaseConfig,
+    cluster: Vec<Patch>,
+    role: Vec<Patch>,
+    /// The base with both on it.
+    patched: BaseConfig,
+    versions: Vec<TalosVersion>,
+}
+
+impl Recipe {
+    /// Looks at sources. What is wrong with a base config or a patch is told with its line.
+    pub(crate) fn of(sources: Sources) -> Result<Self, Error> {
+        let mut roles = Vec::new();
+        for base in &sources.bases {
+            let base = parse(base.role, &base.text)?;
+            roles.push(RoleRecipe::of(&sources, base)?);
+        }
+        let mut own: HashMap<DeviceId, Vec<(String, Patch)>> = HashMap::new();
+        for patch in &sources.patches {
+            if let Some(device) = patch.device {
+                let parsed = (patch.name.clone(), parse_patch(patch)?);
+                own.entry(device).or_default().push(parsed);
+            }
+        }
+        let settings = sources.devices.iter().cloned().collect();
+        Ok(Self {
+            sources,
+            roles,
+            own,
+            settings,
+        })
     }
 
-    fn of_mut(&mut self, role: Role) -> &mut Option<BaseConfig> {
-        match role {
-            Role::Controlplane => &mut self.controlplane,
-            Role::Worker => &mut self.worker,
+    /// Makes and checks the config of one device: Talos YAML with secrets.
+    pub(crate) fn make(&self, device: &Device) -> Result<String, Error> {
+        let role = device.role.ok_or_else(|| incomplete(device))?;
+        let recipe = self.role(role)?;
+        let input = self.input(device, &recipe.versions)?;
+        let mut config = device_documents(&recipe.patched, &input).map_err(refused)?;
+        if let Some(own) = self.own.get(&device.id) {
+            for (_, patch) in own {
+                config = patch.apply(&config, recipe.version()).map_err(refused)?;
+            }
+            // A patch must not turn it into the config of another role.
+            BaseConfig::from_config(role, config.clone()).map_err(refused)?;
         }
+        check(&config, &recipe.versions)?;
+        Ok(config.print())
     }
 
-    fn of(&self, role: Role) -> Option<&BaseConfig> {
-        match role {
-            Role::Controlplane => self.controlplane.as_ref(),
-            Role::Worker => self.worker.as_ref(),
-        }
+    /// The same, layer by layer.
+    pub(crate) fn layers(&self, device: &Device) -> Result<Layered, Error> {
+        let recipe = self.role(device.role.ok_or_else(|| incomplete(device))?)?;
+        let own: Vec<Patch> = self
+            .own
+            .get(&device.id)
+            .into_iter()
+            .flatten()
+            .map(|(_, patch)| patch.clone())
+            .collect();
+        let patches = DevicePatches {
+            cluster: &recipe.cluster,
+            role: &recipe.role,
+            device: &own,
+        };
+        let input = self.input(device, &recipe.versions)?;
+        layered_device_config(&recipe.base, patches, &input, recipe.version()).map_err(refused)
     }
 
-    /// Reads the base config of a role.
-    pub(crate) fn read(&mut self, reader: &Reader<'_>, role: Role) -> Result<(), Error> {
-        if let Some(base) = reader.base(role)? {
-            self.put(parse(role, &base.text)?);
+    /// Makes a config for a device that is not there, for each role that has a base config: what is wrong with base configs and
+    /// patches shows before there is a device. Answers what Talos would warn of.
+    pub(crate) fn try_roles(&self) -> Result<Vec<String>, Error> {
+        let mut warnings = Vec::new();
+        for recipe in &self.roles {
+            let role = recipe.base.role();
+            let input = input::of_nobody(role, &self.sources.network);
+            let made = device_documents(&recipe.patched, &input)
+                .map_err(refused)
+                .and_then(|config| check(&config, &recipe.versions));
+            if let Err(err) = made {
+                let why = format!("{role}.yaml: {err}");
+                return Err(Error::refused(
+                    "config_invalid",
+                    Some(role.to_string()),
+                    why,
+                    None,
+                ));
+            }
+            // What ktizo itself writes for a device is not for the operator to be warned of.
+            warnings.extend(warnings_of(recipe.patched.config(), &recipe.versions)?);
         }
-        Ok(())
+        warnings.sort();
+        warnings.dedup();
+        Ok(warnings)
+    }
+
+    /// Makes the config that a device would get, with what it still lacks made up; nothing is made if its role has no base config.
+    pub(crate) fn try_device(&self, device: &Device) -> Result<(), Error> {
+        let role = device.role.unwrap_or(Role::Worker);
+        if self.role(role).is_err() {
+            return Ok(());
+        }
+        let (hostname, address) = input::made_up(&self.sources.network);
+        let mut device = device.clone();
+        device.role = Some(role);
+        device.hostname.get_or_insert(hostname);
+        device.ip_address.get_or_insert(address);
+        self.make(&device).map(drop)
+    }
+
+    fn role(&self, role: Role) -> Result<&RoleRecipe, Error> {
+        let found = self.roles.iter().find(|recipe| recipe.base.role() == role);
+        found.ok_or_else(|| {
+            let why = format!("no base config for the role {role} was imported");
+            let hint = "ktizo cluster import DIR";
+            Error::refused("base_missing", Some("role".to_owned()), why, Some(hint))
+        })
+    }
+}
+
+impl RoleRecipe {
+    fn of(sources: &Sources, base: BaseConfig) -> Result<Self, Error> {
+        let versions = sources.versions(base.config())?;
+        let scoped = |scope: PatchScope| {
+            let patches = sources.patches.iter().filter(move |it| it.scope == scope);
+            patches.map(parse_patch).collect::<Result<Vec<_>, Error>>()
+        };
+        let cluster = scoped(PatchScope::Cluster)?;
+        let role = scoped(match base.role() {
+            Role::Controlplane => PatchScope::Controlplane,
+            Role::Worker => PatchScope::Worker,
+        })?;
+        let mut config = base.config().clone();
+        for patch in cluster.iter().chain(&role) {
+            config = patch.apply(&config, &versions[0]).map_err(refused)?;
+        }
+        let patched = BaseConfig::from_config(base.role(), config).map_err(refused)?;
+        Ok(Self {
+            base,
+            cluster,
+            role,
+            patched,
+            versions,
+        })
+    }
+
+    /// The release whose rules patches follow.
+    fn version(&self) -> &TalosVersion {
+        &self.versions[0]
     }
 }
 
@@ -48,34 +184,63 @@ pub(crate) fn parse(role: Role, text: &str) -> Result<BaseConfig, Error> {
     BaseConfig::parse(role, text).map_err(|err| Error::invalid(role.as_str(), err.to_string()))
 }
 
+/// Makes the base config of a role from the cluster's settings and secrets.
+pub(crate) fn base(
+    role: Role,
+    cluster: &ClusterInput,
+    secrets: &SecretsBundle,
+) -> Result<BaseText, Error> {
+    let made = base_config(role, cluster, secrets).map_err(refused)?;
+    Ok(BaseText {
+        role,
+        text: made.config().print(),
+        origin: Origin::Generated,
+    })
+}
+
+/// Reads a patch; what is wrong with it is told with its line.
+pub(crate) fn parse_patch(patch: &PatchText) -> Result<Patch, Error> {
+    Patch::parse(&patch.called(), &patch.text)
+        .map_err(|err| Error::invalid("text", err.to_string()))
+}
+
+/// Refuses a patch that the Talos of the cluster could not even read; where no base config tells which that is, the newest known.
+pub(crate) fn check_patch(sources: &Sources, patch: &PatchText) -> Result<(), Error> {
+    let parsed = parse_patch(patch)?;
+    let version = match sources.bases.first() {
+        Some(base) => sources
+            .versions(parse(base.role, &base.text)?.config())?
+            .swap_remove(0),
+        None => sources.version_or_newest()?,
+    };
+    let findings = parsed.check(&version).map_err(refused)?;
+    match findings.iter().find(|finding| finding.is_error()) {
+        None => Ok(()),
+        Some(finding) => {
+            let why = format!("Talos {version} would refuse it: {finding}");
+            Err(Error::invalid("text", why))
+        }
+    }
+}
+
 /// Makes and saves the config of one approved device, within the transaction of the change that asks for it.
 pub(crate) fn for_one(writer: &Writer<'_>, device: &Device) -> Result<(), Error> {
-    let mut bases = Bases::default();
-    if let Some(role) = device.role {
-        bases.read(writer, role)?;
-        let config = make(device, &writer.settings()?, &bases)?;
-        writer.save_config(device, role, config.as_bytes())?;
-    }
-    Ok(())
+    Ready::read(writer)?.save_for(writer, device)
 }
 
 /// What the configs of several devices are made from, read once within a change.
-#[derive(Debug)]
 pub(crate) struct Ready {
     settings: NetworkSettings,
-    bases: Bases,
+    recipe: Recipe,
 }
 
 impl Ready {
-    /// Reads the settings and base configs in force.
+    /// Reads the settings and what configs are made from.
     pub(crate) fn read(reader: &Reader<'_>) -> Result<Self, Error> {
-        let mut bases = Bases::default();
-        for role in Role::ALL {
-            bases.read(reader, *role)?;
-        }
+        let sources = Sources::read(reader)?;
         Ok(Self {
-            settings: reader.settings()?,
-            bases,
+            settings: sources.network.clone(),
+            recipe: Recipe::of(sources)?,
         })
     }
 
@@ -87,51 +252,52 @@ impl Ready {
     /// Makes and saves the config of one approved device.
     pub(crate) fn save_for(&self, writer: &Writer<'_>, device: &Device) -> Result<(), Error> {
         if let Some(role) = device.role {
-            let config = make(device, &self.settings, &self.bases)?;
+            let config = self.recipe.make(device)?;
             writer.save_config(device, role, config.as_bytes())?;
         }
         Ok(())
     }
 }
 
-/// Makes the config of one device.
-pub(crate) fn make(
-    device: &Device,
-    settings: &NetworkSettings,
-    bases: &Bases,
-) -> Result<String, Error> {
-    let (Some(hostname), Some(address), Some(role)) =
-        (device.hostname.clone(), device.ip_address, device.role)
-    else {
-        let why = format!("{} lacks a name, an address or a role", device.mac);
-        return Err(Error::Internal(why));
-    };
-    check_node_address(address, settings)
-        .map_err(|refusal| Error::invalid("ip_address", refusal.to_string()))?;
-    let Some(subnet) = settings.node_subnet else {
-        return Err(Error::invalid("ip_address", "the node subnet is not set"));
-    };
-    let Some(base) = bases.of(role) else {
-        let why = format!("no base config for the role {role} was imported");
-        let hint = "ktizo cluster import DIR";
-        return Err(Error::refused(
-            "base_missing",
-            Some("role".to_owned()),
-            why,
-            Some(hint),
-        ));
-    };
-    let mut input =
-        DeviceConfigInput::new(role, device.mac, hostname, address, subnet.prefix_len());
-    input.gateway = settings.gateway;
-    input.nameservers.clone_from(&settings.nameservers);
-    input.install_disk.clone_from(&device.install_disk);
-    input.ephemeral = device.ephemeral.clone();
-    device_config(base, &input).map_err(refused)
+/// Refuses what a Talos of one of the versions would refuse.
+fn check(config: &MachineConfig, versions: &[TalosVersion]) -> Result<(), Error> {
+    for version in versions {
+        let findings = validate(config, version).map_err(refused)?;
+        let errors: Vec<&Finding> = findings.iter().filter(|it| it.is_error()).collect();
+        if errors.is_empty() {
+            continue;
+        }
+        let mut told: Vec<String> = errors.iter().take(TOLD).map(ToString::to_string).collect();
+        if errors.len() > TOLD {
+            told.push(format!("and {} more", errors.len() - TOLD));
+        }
+        let why = format!(
+            "Talos {version} would refuse the config: {}",
+            told.join("; ")
+        );
+        return Err(Error::refused("config_invalid", None, why, None));
+    }
+    Ok(())
+}
+
+/// What a Talos of one of the versions would warn of.
+fn warnings_of(config: &MachineConfig, versions: &[TalosVersion]) -> Result<Vec<String>, Error> {
+    let mut warnings = Vec::new();
+    for version in versions {
+        let findings = validate(config, version).map_err(refused)?;
+        let found = findings.iter().filter(|it| !it.is_error());
+        warnings.extend(found.map(|it| format!("Talos {version}: {it}")));
+    }
+    Ok(warnings)
+}
+
+fn incomplete(device: &Device) -> Error {
+    let why = format!("{} lacks a name, an address or a role", device.mac);
+    Error::refused("incomplete", None, why, None)
 }
 
 /// The refusal of the generator in the words of the API.
-fn refused(err: configgen::Error) -> Error {
+pub(crate) fn refused(err: configgen::Error) -> Error {
     match err {
         configgen::Error::Setting { field, reason } => {
             let field = match field {
@@ -140,6 +306,7 @@ fn refused(err: configgen::Error) -> Error {
             };
             Error::invalid(field, reason)
         }
+        configgen::Error::Crypto { .. } => Error::Internal(err.to_string()),
         other => Error::refused("config_impossible", None, other.to_string(), None),
     }
 }

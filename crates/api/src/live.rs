@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Credential, Gate};
-use crate::{Error, types};
+use crate::{Error, device, types};
 
 /// News that a listener may be behind.
 const RING: usize = 1024;
@@ -261,7 +261,7 @@ fn news_of(
     }
     for id in &change.devices {
         news.push(match reader.device(*id)? {
-            Some(device) => News::new("device", None, &types::Device::from(device))?,
+            Some(device) => News::new("device", None, &device::shown(reader, device)?)?,
             None => News::new(
                 "device",
                 None,

@@ -1,39 +1,36 @@
-//! Making all device configs anew, together with the change that calls for it.
+//! Making device configs anew, together with the change that calls for it.
 //!
 //! With thousands of devices that takes seconds, and the store has one writer, which machines that boot wait for as well. So the
-//! configs are made beforehand, from a view of the store, and the transaction only saves them: if anything changed in between, it
-//! is all done again, and in the end, if the store never rests, within the transaction.
+//! configs are made beforehand, on all processors, from a view of the store, and the transaction only saves them: if anything changed
+//! in between, it is all done again, and in the end, if the store never rests, within the transaction.
 
+mod plan;
+
+use std::num::NonZero;
 use std::sync::Arc;
 
-use model::{Author, Device, EventKind, FieldChange, NetworkSettings, Role};
-use store::{Lane, Reader, Store, Writer};
+use model::{Author, Device, Role};
+use store::{Lane, Reader, SecretsRow, Store, Writer};
 
-use crate::generate::{self, Bases};
-use crate::{Error, audit, auth, device};
+use crate::generate::Recipe;
+use crate::progress::{Progress, Running};
+use crate::sources::Sources;
+use crate::{Error, device};
 
-/// What device configs are made from.
+pub(crate) use plan::{PatchPlan, Plan, Remade};
+
+/// What is there before a change.
 #[derive(Clone, Debug)]
 pub(crate) struct Ground {
     revision: i64,
-    /// The settings in force.
-    pub(crate) settings: NetworkSettings,
-    /// The base configs in force.
+    /// What device configs are made from.
+    pub(crate) sources: Sources,
+    /// The base configs as they came into use.
     pub(crate) bases: Vec<(Role, store::Base)>,
-    approved: Vec<Device>,
-}
-
-/// A change that all device configs follow.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Plan {
-    /// Other settings, and the names of the fields that changed.
-    pub(crate) settings: Option<(NetworkSettings, Vec<String>)>,
-    /// Other base configs.
-    pub(crate) bases: Vec<(Role, String)>,
-    /// Whether configs are made; without that only the change itself is.
-    pub(crate) configs: bool,
-    /// Whether the event of a regeneration is written even if it changed nothing, for a person asked for it.
-    pub(crate) asked_for: bool,
+    /// The secrets in use.
+    pub(crate) secrets: Option<SecretsRow>,
+    /// The approved devices.
+    pub(crate) approved: Vec<Device>,
 }
 
 /// What was done.
@@ -45,6 +42,12 @@ pub(crate) struct Done {
     pub(crate) made: u64,
     /// How many devices are approved.
     pub(crate) approved: u64,
+    /// Whether other secrets were in use, which are kept as a backup.
+    pub(crate) replaced_secrets: bool,
+    /// What a person is to know of the change.
+    pub(crate) notes: Vec<String>,
+    /// What Talos would warn of in the configs of any device.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// How often it is tried outside of a transaction.
@@ -53,39 +56,43 @@ const TRIES: u32 = 4;
 const NAMED: usize = 10;
 
 impl Ground {
-    fn read(reader: &Reader<'_>) -> Result<Self, store::Error> {
+    pub(crate) fn read(reader: &Reader<'_>) -> Result<Self, Error> {
         let mut bases = Vec::new();
         for role in Role::ALL {
-            if let Some(base) = reader.base(*role)? {
-                bases.push((*role, base));
-            }
+            bases.extend(reader.base(*role)?.map(|base| (*role, base)));
         }
         Ok(Self {
             revision: reader.revision()?,
-            settings: reader.settings()?,
+            sources: Sources::read(reader)?,
             bases,
+            secrets: reader.secrets()?,
             approved: reader.approved()?,
         })
     }
 }
 
-/// Makes what `plan` says of the present state of things, and all device configs with it; or nothing, and the refusal names the
+/// Makes what `plan` says of the present state of things, and the device configs with it; or nothing, and the refusal names the
 /// devices that stand in the way.
 pub(crate) async fn remake(
     store: &Store,
+    progress: &Progress,
     author: impl Into<Author>,
     plan: impl Fn(&Ground) -> Result<Plan, Error> + Send + Sync + 'static,
 ) -> Result<Done, Error> {
     let (plan, author) = (Arc::new(plan), author.into());
     for _ in 0..TRIES {
-        let ground = store.read(Lane::Admin, Ground::read).await?;
+        let running = progress.begin();
+        let ground = device::look(store, Ground::read).await?;
         let revision = ground.revision;
         let (planned, on) = (Arc::clone(&plan), ground);
-        let prepared = tokio::task::spawn_blocking(move || prepare(&on, &*planned));
-        let prepared = prepared
+        let prepared = tokio::task::spawn_blocking(move || {
+            prepare(&on, &*planned, &running).map(|prepared| (prepared, running))
+        });
+        let (prepared, running) = prepared
             .await
             .map_err(|err| Error::Internal(err.to_string()))??;
         let saved = store.write(Lane::Admin, author.clone(), move |writer| {
+            running.saving();
             if writer.revision()? == revision {
                 save(writer, prepared).map(Some)
             } else {
@@ -96,10 +103,11 @@ pub(crate) async fn remake(
             return Ok(done);
         }
     }
+    let running = progress.begin();
     store
         .write(Lane::Admin, author, move |writer| {
             let ground = Ground::read(writer)?;
-            save(writer, prepare(&ground, &*plan)?)
+            save(writer, prepare(&ground, &*plan, &running)?)
         })
         .await
 }
@@ -109,45 +117,77 @@ struct Prepared {
     plan: Plan,
     configs: Vec<(Device, Role, String)>,
     approved: u64,
+    warnings: Vec<String>,
 }
 
 fn prepare(
     ground: &Ground,
     plan: &dyn Fn(&Ground) -> Result<Plan, Error>,
+    running: &Running,
 ) -> Result<Prepared, Error> {
     let plan = plan(ground)?;
-    let mut configs = Vec::new();
-    if plan.configs && !ground.approved.is_empty() {
-        let settings = plan
-            .settings
-            .as_ref()
-            .map_or(&ground.settings, |(settings, _)| settings);
-        let mut bases = Bases::default();
-        for (role, base) in &ground.bases {
-            if !plan.bases.iter().any(|(other, _)| other == role) {
-                bases.put(generate::parse(*role, &base.text)?);
+    let approved = ground.approved.len() as u64;
+    let (mut configs, mut warnings) = (Vec::new(), Vec::new());
+    if plan.configs != Remade::Nothing {
+        let recipe = Recipe::of(plan.sources(&ground.sources)?)?;
+        match &plan.configs {
+            Remade::One(of) if !of.approval.is_approved() => recipe.try_device(of)?,
+            Remade::One(of) => configs = make_all(&recipe, std::slice::from_ref(&**of), running)?,
+            Remade::All => {
+                configs = make_all(&recipe, &ground.approved, running)?;
+                warnings = recipe.try_roles()?;
             }
-        }
-        for (role, text) in &plan.bases {
-            bases.put(generate::parse(*role, text)?);
-        }
-        let mut broken = Vec::new();
-        for approved in &ground.approved {
-            match (generate::make(approved, settings, &bases), approved.role) {
-                (Ok(config), Some(role)) => configs.push((approved.clone(), role, config)),
-                (Ok(_), None) => {}
-                (Err(err), _) => broken.push((approved, err)),
-            }
-        }
-        if !broken.is_empty() {
-            return Err(refusal(&broken, ground.approved.len()));
+            Remade::Nothing => {}
         }
     }
     Ok(Prepared {
         plan,
         configs,
-        approved: ground.approved.len() as u64,
+        approved,
+        warnings,
     })
+}
+
+/// Makes the configs of devices, or refuses as a whole and names those that stand in the way.
+fn make_all(
+    recipe: &Recipe,
+    devices: &[Device],
+    running: &Running,
+) -> Result<Vec<(Device, Role, String)>, Error> {
+    running.expect(devices.len() as u64);
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let share = devices.len().div_ceil(threads).max(1);
+    let make = |device: &Device| {
+        let made = recipe.make(device);
+        running.step();
+        made
+    };
+    let results: Vec<Result<String, Error>> = std::thread::scope(|scope| {
+        let shares: Vec<_> = devices
+            .chunks(share)
+            .map(|share| scope.spawn(move || share.iter().map(make).collect::<Vec<_>>()))
+            .collect();
+        shares
+            .into_iter()
+            .flat_map(|share| match share.join() {
+                Ok(made) => made,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    });
+    let (mut configs, mut broken) = (Vec::new(), Vec::new());
+    for (device, result) in devices.iter().zip(results) {
+        match (result, device.role) {
+            (Ok(config), Some(role)) => configs.push((device.clone(), role, config)),
+            (Ok(_), None) => {}
+            (Err(err), _) => broken.push((device, err)),
+        }
+    }
+    if broken.is_empty() {
+        Ok(configs)
+    } else {
+        Err(refusal(&broken, devices.len()))
+    }
 }
 
 fn save(writer: &Writer<'_>, prepared: Prepared) -> Result<Done, Error> {
@@ -155,51 +195,26 @@ fn save(writer: &Writer<'_>, prepared: Prepared) -> Result<Done, Error> {
         plan,
         configs,
         approved,
+        warnings,
     } = prepared;
-    if let Some((settings, fields)) = &plan.settings {
-        let before = writer.settings()?;
-        let strict = before.strict_boot_mode;
-        writer.save_settings(settings)?;
-        let (fields, changes) = (fields.clone(), audit::changes(&before, settings));
-        writer.event_of(None, EventKind::SettingsChanged { fields }, &changes)?;
-        if settings.strict_boot_mode != strict {
-            let on = settings.strict_boot_mode;
-            writer.event(None, EventKind::StrictModeSwitched { on })?;
-        }
-    }
-    if !plan.bases.is_empty() {
-        let (mut roles, mut changes) = (Vec::new(), Vec::new());
-        for (role, text) in &plan.bases {
-            let before = writer.base(*role)?.map(|base| print_of(&base.text));
-            writer.save_base(*role, text)?;
-            roles.push(*role);
-            // The texts hold the cluster's secrets; a fingerprint tells which one it was.
-            changes.push(FieldChange {
-                field: role.to_string(),
-                before: before.unwrap_or_else(|| "null".to_owned()),
-                after: print_of(text),
-            });
-        }
-        writer.event_of(None, EventKind::BaseImported { roles }, &changes)?;
-    }
+    let replaced_secrets = plan.secrets.is_some() && writer.secrets()?.is_some();
+    plan.save(writer)?;
     let (mut made, mut changed) = (0, 0);
     for (device, role, config) in &configs {
         made += 1;
         changed += u64::from(writer.save_config(device, *role, config.as_bytes())?);
     }
     if changed > 0 || plan.asked_for {
-        writer.event(None, EventKind::Regenerated { made, changed })?;
+        writer.event(None, model::EventKind::Regenerated { made, changed })?;
     }
     Ok(Done {
+        notes: plan.notes.clone(),
         plan,
         made,
         approved,
+        replaced_secrets,
+        warnings,
     })
-}
-
-/// How the audit log calls a text that it must not hold.
-fn print_of(text: &str) -> String {
-    format!("sha256 {}", auth::secret::fingerprint(text))
 }
 
 /// Names the devices whose configs could not be made, and why.

@@ -10,15 +10,15 @@ use axum::http::Method;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post, put};
-use model::Authority;
 use model::Authority::{Admin, Operator, Viewer};
+use model::{Authority, Clock};
 use store::Store;
 
 use crate::auth::Gate;
 use crate::event::EventQuery;
 use crate::openapi::{self, Doc, doc};
-use crate::routes::{assets, devices, events, network, people, state};
-use crate::{AssetFolder, Error, Live, Pages, Service, auth, body, device, types, ui};
+use crate::routes::{assets, cluster, devices, events, network, patches, people, state};
+use crate::{AssetFolder, Error, Live, Pages, Progress, Service, auth, body, device, types, ui};
 
 /// What the operations work on. Clones share it.
 #[derive(Clone)]
@@ -39,6 +39,10 @@ pub struct Api {
     pub pages: Pages,
     /// The daemon around it.
     pub service: Arc<dyn Service>,
+    /// Where certificates begin.
+    pub clock: Arc<dyn Clock>,
+    /// How far the making of device configs is.
+    pub progress: Progress,
 }
 
 /// The longest a request may take that carries no file: a regeneration for ten thousand devices is the longest.
@@ -65,6 +69,7 @@ fn table() -> Vec<Route> {
         (POST, "/devices", Operator, post(devices::add), doc("Adds a device by hand").takes::<types::NewDevice>().gives::<types::Device>(201)),
         (POST, "/devices/register", Operator, post(devices::register), doc("Registers a device, or leaves it as it is if it is known").takes::<types::NewDevice>().gives::<types::Device>(200)),
         (POST, "/devices/regenerate", Admin, post(devices::regenerate), doc("Makes all device configs anew").gives::<types::Regenerated>(200)),
+        (GET, "/devices/regenerate/progress", Viewer, get(devices::progress), doc("Tells how far the making of device configs is").gives::<types::RegenerateProgress>(200)),
         (POST, "/devices/bulk", Operator, post(devices::bulk), doc("Does the same with many devices, all or none").takes::<types::BulkDevices>().gives::<types::BulkAnswer>(200)),
         (GET, "/devices/{id}", Viewer, get(devices::show), doc("Shows a device").gives::<types::Device>(200).versioned()),
         (PUT, "/devices/{id}", Operator, put(devices::update), doc("Changes fields of a device").takes::<types::DevicePatch>().gives::<types::Device>(200).versioned()),
@@ -75,9 +80,27 @@ fn table() -> Vec<Route> {
         (GET, "/devices/{id}/approval-suggestions", Viewer, get(devices::suggest), doc("Suggests what a device could be approved with").gives::<types::Suggestions>(200)),
         (GET, "/devices/{id}/boots", Viewer, get(devices::boots), doc("Lists the last boots of a device").query::<devices::BootsQuery>().gives_list::<types::Boot>()),
         (GET, "/devices/{id}/config", Admin, get(devices::config), doc("Shows the config of a device, with its secrets").gives_media("application/x-yaml")),
+        (GET, "/devices/{id}/config/preview", Viewer, get(devices::preview), doc("Shows the config that a device would get, its secrets masked; an admin may ask for them").query::<device::PreviewQuery>().gives_media("application/x-yaml")),
+        (GET, "/devices/{id}/config/diff", Viewer, get(devices::diff), doc("Shows what changes against what a device last received, secrets masked").gives::<types::ConfigDiff>(200)),
+        (GET, "/devices/{id}/config/explain", Viewer, get(devices::explain), doc("Tells which layers made a value of a config what it is, secrets masked").query::<device::ExplainQuery>().gives_list::<types::ConfigOrigin>()),
+        (GET, "/devices/{id}/settings", Viewer, get(devices::settings), doc("Shows what the config of a device has beyond its fields").gives::<types::DeviceSettings>(200)),
+        (PUT, "/devices/{id}/settings", Operator, put(devices::change_settings), doc("Changes what the config of a device has beyond its fields").takes::<types::DeviceSettings>().gives::<types::DeviceSettings>(200)),
         (GET, "/network/settings", Viewer, get(network::show), doc("Shows the network settings").gives::<model::NetworkSettings>(200).versioned()),
         (PUT, "/network/settings", Admin, put(network::change), doc("Changes network settings").takes::<model::NetworkSettings>().gives::<model::NetworkSettings>(200).versioned()),
-        (POST, "/cluster/base", Admin, post(network::import_base), doc("Takes base configs into use").takes::<types::BaseImport>().gives::<types::BaseImported>(200)),
+        (GET, "/cluster", Viewer, get(cluster::show), doc("Shows what there is of the cluster, without a secret").gives::<types::Cluster>(200)),
+        (GET, "/cluster/settings", Viewer, get(cluster::settings), doc("Shows the cluster's settings").gives::<types::ClusterAnswer>(200)),
+        (PUT, "/cluster/settings", Admin, put(cluster::change), doc("Changes the cluster's settings").takes::<configgen::ClusterInput>().gives::<types::ClusterAnswer>(200)),
+        (POST, "/cluster/config/generate", Admin, post(cluster::generate), doc("Makes base configs from the settings, and secrets if there are none").takes::<types::GenerateCluster>().gives::<types::ClusterGenerated>(200)),
+        (POST, "/cluster/base", Admin, post(cluster::import_base), doc("Takes base configs into use").takes::<types::BaseImport>().gives::<types::BaseImported>(200)),
+        (GET, "/cluster/base/{role}", Admin, get(cluster::export_base), doc("Shows the base config of a role, with its secrets").gives_media("application/x-yaml")),
+        (GET, "/cluster/secrets", Admin, get(cluster::export_secrets), doc("Shows the cluster's secrets, or some that were replaced").query::<cluster::SecretsQuery>().gives_media("application/x-yaml")),
+        (POST, "/cluster/secrets", Admin, post(cluster::import_secrets), doc("Takes a secrets bundle into use").takes::<types::SecretsImport>().gives::<types::SecretsImported>(200)),
+        (GET, "/cluster/talosconfig", Admin, get(cluster::talosconfig), doc("Makes a talosconfig with a fresh certificate").gives_media("application/x-yaml")),
+        (GET, "/patches", Viewer, get(patches::list), doc("Lists patches without their texts, in the order of application").gives_list::<types::Patch>()),
+        (POST, "/patches", Admin, post(patches::save), doc("Adds a patch, or puts its text in the place of that of the same name").takes::<types::SavePatch>().gives::<types::PatchDone>(201)),
+        (GET, "/patches/{id}", Admin, get(patches::show), doc("Shows a patch with its text, which may hold secrets").gives::<types::Patch>(200)),
+        (PUT, "/patches/{id}", Admin, put(patches::change), doc("Gives a patch another text").takes::<types::PatchContent>().gives::<types::PatchDone>(200)),
+        (DELETE, "/patches/{id}", Admin, delete(patches::delete), doc("Deletes a patch").gives::<types::PatchDone>(200)),
         (GET, "/assets", Viewer, get(assets::list), doc("Lists kernels and initramfs files").gives_list::<types::Asset>()),
         (POST, "/assets", Admin, post(assets::import), doc("Takes uploads into use").takes::<types::AssetCommit>().gives::<types::AssetImported>(201)),
         (POST, "/assets/uploads", Admin, post(assets::upload), doc("Takes a file").takes_file().gives::<types::Upload>(201)),

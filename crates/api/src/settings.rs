@@ -4,7 +4,8 @@ use model::{Author, EventKind, NetworkSettings};
 use serde_json::{Map, Value};
 use store::{Lane, Store};
 
-use crate::remake::{Ground, Plan, remake};
+use crate::progress::Progress;
+use crate::remake::{Ground, Plan, Remade, remake};
 use crate::types::{NetworkAnswer, NetworkPatch};
 use crate::version::{IfMatch, Version};
 use crate::{Error, body};
@@ -25,12 +26,13 @@ pub(crate) async fn show(store: &Store) -> Result<NetworkAnswer, Error> {
 /// Changes the settings that the body has; the configs of all approved devices follow, or nothing is changed.
 pub(crate) async fn change(
     store: &Store,
+    progress: &Progress,
     author: Author,
     patch: NetworkPatch,
     expected: IfMatch,
 ) -> Result<NetworkAnswer, Error> {
-    let done = remake(store, author, move |ground| {
-        expected.check(&Version::of(&ground.settings))?;
+    let done = remake(store, progress, author, move |ground| {
+        expected.check(&Version::of(&ground.sources.network))?;
         plan(ground, &patch)
     })
     .await?;
@@ -46,7 +48,7 @@ pub(crate) async fn change(
 }
 
 fn plan(ground: &Ground, patch: &NetworkPatch) -> Result<Plan, Error> {
-    let before = fields_of(&ground.settings)?;
+    let before = fields_of(&ground.sources.network)?;
     let mut fields = before.clone();
     for (field, value) in patch {
         // What a change means is told in its answer, which may come back with the rest of it.
@@ -64,12 +66,22 @@ fn plan(ground: &Ground, patch: &NetworkPatch) -> Result<Plan, Error> {
         .filter(|(field, value)| before.get(*field) != Some(*value))
         .map(|(field, _)| field.clone())
         .collect();
-    let configs = ["node_subnet", "gateway", "nameservers", "server_address"]
-        .iter()
-        .any(|of_configs| changed.iter().any(|field| field == of_configs));
+    let configs = [
+        "node_subnet",
+        "gateway",
+        "nameservers",
+        "server_address",
+        "talos_version",
+    ]
+    .iter()
+    .any(|of_configs| changed.iter().any(|field| field == of_configs));
     Ok(Plan {
         settings: (!changed.is_empty()).then_some((settings, changed)),
-        configs,
+        configs: if configs {
+            Remade::All
+        } else {
+            Remade::Nothing
+        },
         ..Plan::default()
     })
 }

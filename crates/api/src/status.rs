@@ -1,5 +1,6 @@
 //! How the daemon does, and what is still to do.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use model::{ApprovalStatus, AssetKind, AssetName, Role};
@@ -15,6 +16,8 @@ pub trait Service: Send + Sync + 'static {
 
     /// What its servers have counted.
     fn samples(&self) -> Vec<Sample>;
+    /// The addresses of the host it runs on, which no node may have.
+    fn own_addresses(&self) -> Vec<Ipv4Addr>;
 }
 
 /// The whole picture.
@@ -64,7 +67,7 @@ fn look(reader: &Reader<'_>, service: ServiceStatus) -> Result<Status, store::Er
     }
     if !base_configs.contains(&Role::Controlplane) {
         missing.push(
-            "no base config for the role controlplane was imported: `ktizo cluster import DIR`"
+            "there is no base config for the role controlplane: `ktizo cluster init NAME ENDPOINT`, or `ktizo cluster import DIR`"
                 .to_owned(),
         );
     }

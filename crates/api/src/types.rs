@@ -3,22 +3,34 @@
 mod asset;
 mod base;
 mod bulk;
+mod cluster;
+mod config;
 mod device;
 mod error;
 mod event;
 mod network;
+mod patch;
 mod person;
 mod status;
 
 pub use asset::{AssetCommit, AssetImport, AssetImported, Upload};
 pub use base::{BaseImport, BaseImported, Regenerated};
 pub use bulk::{BulkAction, BulkAnswer, BulkDevices, BulkRow};
+pub(crate) use cluster::NOTES;
+pub use cluster::{
+    BaseState, Cluster, ClusterAnswer, ClusterGenerated, ClusterPatch, GenerateCluster,
+    SecretsImport, SecretsImported, SecretsState,
+};
+pub use config::{
+    ConfigDiff, ConfigOrigin, DeviceSettings, KernelModule, RegenerateProgress, UserVolume,
+};
 pub use device::{
     ApproveDevice, Device, DevicePatch, GiveOrder, NewDevice, Suggestions, clearable,
 };
 pub use error::ErrorBody;
 pub use event::Event;
 pub use network::{NetworkAnswer, NetworkPatch};
+pub use patch::{Patch, PatchContent, PatchDone, SavePatch};
 pub use person::{ApiToken, NewToken, NewUser, SetUpLink, TokenShown, User, UserPatch, Whoami};
 pub use status::{DeviceCounts, LoaderStatus, Served, ServiceStatus, Status};
 

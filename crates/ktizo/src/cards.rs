@@ -14,9 +14,12 @@ pub(crate) struct Cards {
     pub first: Interface,
     /// The gateway of the default route, if it leaves by the first card.
     pub gateway: Option<Ipv4Addr>,
+    /// Named, but not there yet: served as soon as they are.
+    pub missing: Vec<String>,
 }
 
-/// Chooses the named cards; without a name, the one that has the default route. The error is a sentence with what there is.
+/// Chooses the named cards, of which one at least must be there; without a name, the one that has the default route. The error is a
+/// sentence with what there is.
 pub(crate) fn choose(
     names: &[String],
     interfaces: &Interfaces,
@@ -44,12 +47,19 @@ pub(crate) fn choose(
         ([], Some(route)) => vec![route.interface.clone()],
         (names, _) => names.to_vec(),
     };
-    let mut cards = Vec::new();
+    let (mut cards, mut missing) = (Vec::new(), Vec::new());
     for name in &names {
-        let card = interfaces
-            .by_name(name)
-            .ok_or_else(|| format!("there is no network card `{name}` ({})", there()))?;
-        cards.push(card);
+        match interfaces.by_name(name) {
+            Some(card) => cards.push(card),
+            None => missing.push(name.clone()),
+        }
+    }
+    if cards.is_empty() {
+        return Err(format!(
+            "there is no network card `{}` ({})",
+            missing.join("`, `"),
+            there()
+        ));
     }
     let with_address = cards.iter().find(|card| !card.addresses.is_empty());
     let first = *with_address.ok_or_else(|| {
@@ -67,13 +77,18 @@ pub(crate) fn choose(
         served: Served::Named(names.into_iter().collect()),
         first,
         gateway,
+        missing,
     })
 }
 
 /// Chooses among the cards of this host.
 pub(crate) fn choose_here(names: &[String]) -> anyhow::Result<Cards> {
     let interfaces = Interfaces::read()?;
-    choose(names, &interfaces, default_route().as_ref()).map_err(anyhow::Error::msg)
+    let cards = choose(names, &interfaces, default_route().as_ref()).map_err(anyhow::Error::msg)?;
+    for name in &cards.missing {
+        tracing::warn!("there is no network card `{name}` now; it is served as soon as it appears");
+    }
+    Ok(cards)
 }
 
 fn describe(card: &Interface) -> String {
@@ -130,6 +145,15 @@ mod tests {
         );
         let cards = choose(&["eth0".to_owned(), "eth1".to_owned()], &host(), None).unwrap();
         assert_eq!((cards.first.name.as_str(), cards.gateway), ("eth0", None));
+    }
+
+    #[test]
+    fn a_named_card_may_come_later_if_another_is_there() {
+        let cards = choose(&["eth7".to_owned(), "eth0".to_owned()], &host(), None).unwrap();
+        assert_eq!(
+            (cards.first.name.as_str(), cards.missing),
+            ("eth0", vec!["eth7".to_owned()])
+        );
     }
 
     #[test]

@@ -7,9 +7,14 @@ mod check_config;
 mod cluster;
 mod device;
 mod events;
+mod files;
+mod generate;
 mod login;
+mod machineconfig;
 mod network;
 mod output;
+mod patch;
+mod progress;
 mod prompt;
 mod remote;
 mod serve;
@@ -54,8 +59,16 @@ enum Command {
     Network(network::NetworkArgs),
     /// Kernels and initramfs files
     Assets(assets::AssetsArgs),
-    /// The cluster that machines join
+    /// The cluster that machines join: init, show, set, generate, import, export, secrets, talosconfig
     Cluster(cluster::ClusterArgs),
+    /// Patches of machines' configs: list, show, set, delete
+    Patch(patch::PatchArgs),
+    /// Make secrets and configs without a daemon, as `talosctl gen` does
+    #[command(subcommand)]
+    Gen(generate::Gen),
+    /// Patch and check configs without a daemon, as `talosctl machineconfig` does
+    #[command(subcommand, name = "machineconfig", visible_alias = "mc")]
+    MachineConfig(machineconfig::MachineConfigCommand),
     /// What happened, newest last
     Events(events::EventsArgs),
     /// People who may sign in: list, add, set, delete
@@ -94,6 +107,9 @@ pub fn main() -> ExitCode {
         Command::Network(args) => block_on(args.run()),
         Command::Assets(args) => block_on(args.run()),
         Command::Cluster(args) => block_on(args.run()),
+        Command::Patch(args) => block_on(args.run()),
+        Command::Gen(command) => command.run(),
+        Command::MachineConfig(command) => command.run(),
         Command::Events(args) => block_on(args.run()),
         Command::User(args) => block_on(args.run()),
         Command::Token(args) => block_on(args.run()),

@@ -3,6 +3,8 @@
 //! The served bytes live in the database; these files follow it. Each is written whole, and at start the folders are compared with the
 //! database and mended. A base config that was edited by hand is left alone: `ktizo device regenerate` takes it into use or refuses it.
 
+mod cluster;
+
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -12,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use api::ClusterFiles;
 use configgen::script::{Scripts, TableNode};
-use model::{Device, MacAddr, Role, Timestamp};
+use model::{Clock, Device, MacAddr, Role, Timestamp};
 use store::{Base, Error as StoreError, Lane, Store, StoredConfig};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +29,7 @@ pub(crate) struct Compiled {
     base_folder: PathBuf,
     /// Where machines fetch from, for the file of the table script: in the served one each machine gets the address that faces it.
     base_url: String,
+    clock: Arc<dyn Clock>,
 }
 
 /// Why the folder could not be made equal.
@@ -33,6 +37,8 @@ pub(crate) struct Compiled {
 enum Behind {
     #[error("the database did not answer: {0}")]
     Store(#[from] StoreError),
+    #[error("the cluster's files: {0}")]
+    Cluster(#[from] api::Error),
     #[error("boot.ipxe: {0}")]
     Script(#[from] configgen::script::ScriptError),
     #[error("{}: {source}", path.display())]
@@ -41,6 +47,8 @@ enum Behind {
 
 /// After a failure, such as a full disk, the folder is tried again in this time.
 const RETRY: Duration = Duration::from_secs(5);
+/// So long a burst of changes may go on before it is written.
+const SETTLE: Duration = Duration::from_millis(50);
 
 impl Compiled {
     /// The folder `compiled` below `state_dir`.
@@ -49,6 +57,7 @@ impl Compiled {
         scripts: Arc<Scripts>,
         state_dir: &Path,
         base_url: String,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             store,
@@ -56,6 +65,7 @@ impl Compiled {
             folder: state_dir.join("compiled"),
             base_folder: state_dir.join("base"),
             base_url,
+            clock,
         }
     }
 
@@ -85,18 +95,24 @@ impl Compiled {
                     () = &mut retry, if failed => break,
                     change = changes.recv() => match change {
                         Ok(change) if change.devices.is_empty() && !change.settings && !change.base => {}
-                        Ok(_) => break,
-                        Err(RecvError::Lagged(_)) => { known = None; break; }
+                        Ok(_) | Err(RecvError::Lagged(_)) => break,
                         Err(RecvError::Closed) => return,
                     }
                 }
             }
+            // What comes in a burst is written once: each look reads every approved device.
+            stop.run_until_cancelled(tokio::time::sleep(SETTLE)).await;
+            changes = changes.resubscribe();
         }
     }
 
     /// Writes what changed after `known`, or compares everything if it is `None`. Gives the revision that the folders are at now.
     async fn catch_up(&self, known: Option<i64>) -> Result<i64, Behind> {
         let read = self.store.read(Lane::Admin, move |reader| {
+            let revision = reader.revision()?;
+            if known == Some(revision) {
+                return Ok(None);
+            }
             let mut bases = Vec::new();
             for role in Role::ALL {
                 bases.extend(reader.base(*role)?.map(|base| (*role, base)));
@@ -110,18 +126,21 @@ impl Compiled {
                     .map(|(mac, role, _)| config_name(*mac, *role))
                     .collect(),
             };
-            Ok((reader.revision()?, state, reader.approved()?))
+            let files = ClusterFiles::read(reader);
+            Ok(Some((revision, state, reader.approved()?, files)))
         });
-        let (revision, state, approved) = read.await?;
-        if known == Some(revision) {
-            return Ok(revision);
-        }
+        let Some((revision, state, approved, files)) = read.await? else {
+            return Ok(known.unwrap_or_default());
+        };
+        let files = files?;
         let table = self
             .scripts
             .table(&self.base_url, &table_nodes(&approved))?;
         let (folder, base_folder) = (self.folder.clone(), self.base_folder.clone());
+        let now = self.clock.now();
         let written = tokio::task::spawn_blocking(move || {
             keep_bases(&base_folder, &state.bases)?;
+            cluster::keep_cluster(&base_folder, &files, now)?;
             keep_compiled(&folder, &state, table.as_bytes())
         });
         match written.await {
@@ -164,20 +183,25 @@ fn keep_bases(folder: &Path, bases: &[(Role, Base)]) -> Result<(), Behind> {
     let mut touched = false;
     for (role, base) in bases {
         let path = folder.join(format!("{role}.yaml"));
-        let edited = std::fs::metadata(&path)
-            .and_then(|meta| meta.modified())
-            .ok()
-            .is_some_and(|at| {
-                let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp::from_micros(0).plus(since) > base.imported_at
-            });
-        if !edited {
-            touched |= write_if_other(&path, base.text.as_bytes())?;
+        if !edited_since(&path, base.imported_at) {
+            touched |= write_as_of(&path, base.text.as_bytes(), Some(base.imported_at))?;
         } else if std::fs::read(&path).is_ok_and(|text| text != base.text.as_bytes()) {
             tracing::info!(path = %path.display(), "a base config was edited by hand; `ktizo device regenerate` takes it into use");
         }
     }
     if touched { sync_folder(folder) } else { Ok(()) }
+}
+
+/// Whether a file was changed after a moment.
+fn edited_since(path: &Path, since: Timestamp) -> bool {
+    modified(path).is_some_and(|at| at > since)
+}
+
+/// When a file was last changed; `None` if there is none.
+fn modified(path: &Path) -> Option<Timestamp> {
+    let at = std::fs::metadata(path).and_then(|meta| meta.modified());
+    let since = at.ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Some(Timestamp::from_micros(0).plus(since))
 }
 
 /// Writes the configs that differ, removes the files that no device has, and writes the table script. Every folder that changed is
@@ -196,6 +220,10 @@ fn keep_compiled(folder: &Path, state: &State, table: &[u8]) -> Result<(), Behin
     }
     for entry in std::fs::read_dir(&configs).map_err(at(&configs))? {
         let entry = entry.map_err(at(&configs))?;
+        // A folder that somebody made there is left alone.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
         let known = entry
             .file_name()
             .to_str()
@@ -236,6 +264,12 @@ fn sync_folder(path: &Path) -> Result<(), Behind> {
 
 /// Writes a file whole, unless it has these bytes already: a new file is written and synced beside it, and takes its place at once.
 fn write_if_other(path: &Path, bytes: &[u8]) -> Result<bool, Behind> {
+    write_as_of(path, bytes, None)
+}
+
+/// The same, with `moment` as the time of its last change: a file that ktizo wrote late, when the next one was in force already, must
+/// not look as if a person had edited it since.
+fn write_as_of(path: &Path, bytes: &[u8], moment: Option<Timestamp>) -> Result<bool, Behind> {
     if std::fs::read(path).is_ok_and(|present| present == bytes) {
         return Ok(false);
     }
@@ -248,6 +282,10 @@ fn write_if_other(path: &Path, bytes: &[u8]) -> Result<bool, Behind> {
             .mode(0o600)
             .open(&beside)?;
         file.write_all(bytes)?;
+        if let Some(moment) = moment {
+            let since = moment.since(Timestamp::from_micros(0));
+            file.set_modified(UNIX_EPOCH + since)?;
+        }
         file.sync_all()?;
         std::fs::rename(&beside, path)
     };
@@ -284,6 +322,7 @@ mod tests {
             text: text.to_owned(),
             imported_at,
             sha256: model::Sha256Digest([0; 32]),
+            origin: model::Origin::Imported,
         };
         keep_bases(
             folder.path(),
@@ -291,21 +330,29 @@ mod tests {
         )
         .unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
+        // The follower was late: the second was imported before the file of the first was written, which is no edit.
         keep_bases(
             folder.path(),
-            &[(Role::Worker, base("second", Timestamp::from_micros(0)))],
+            &[(Role::Worker, base("second", Timestamp::from_micros(1)))],
+        )
+        .unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "second");
+        std::fs::write(&path, "edited").unwrap();
+        keep_bases(
+            folder.path(),
+            &[(Role::Worker, base("second", Timestamp::from_micros(1)))],
         )
         .unwrap();
         assert_eq!(
             std::fs::read_to_string(&path).unwrap(),
-            "first",
+            "edited",
             "the file is newer than that import"
         );
         keep_bases(
             folder.path(),
             &[(
                 Role::Worker,
-                base("third", Timestamp::from_micros(i64::MAX)),
+                base("third", Timestamp::from_micros(4_000_000_000_000_000)),
             )],
         )
         .unwrap();
@@ -324,6 +371,7 @@ mod tests {
         ] {
             std::fs::write(configs.join(name), b"x").unwrap();
         }
+        make_folder(&configs.join("lost+found")).unwrap();
         let all = BTreeSet::from(["worker-52-54-00-00-00-01.yaml".to_owned()]);
         let state = State {
             bases: Vec::new(),
@@ -331,11 +379,16 @@ mod tests {
             all,
         };
         keep_compiled(folder.path(), &state, b"#!ipxe\n").unwrap();
-        let left: Vec<_> = std::fs::read_dir(&configs)
+        let left: BTreeSet<_> = std::fs::read_dir(&configs)
             .unwrap()
-            .map(|entry| entry.unwrap().file_name())
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        assert_eq!(left, ["worker-52-54-00-00-00-01.yaml"]);
+        assert_eq!(
+            left,
+            ["lost+found", "worker-52-54-00-00-00-01.yaml"]
+                .map(str::to_owned)
+                .into()
+        );
         assert_eq!(
             std::fs::read(folder.path().join("pxe/boot.ipxe")).unwrap(),
             b"#!ipxe\n"

@@ -6,13 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{Access, Api, AssetFolder, Gate, Live, Pages, TcpServer, Token, UnixServer, router};
+use api::{
+    Access, Api, AssetFolder, BindError, Gate, Live, Pages, Progress, TcpServer, Token, UnixServer,
+    router,
+};
 use configgen::script::Scripts;
 use model::{Clock, SystemClock};
 use netboot::Director;
 use netboot::net::dhcp::{DhcpConfig, DhcpPorts, DhcpServer};
 use netboot::net::http::BootHttpServer;
 use netboot::net::interface::InterfaceTable;
+use netboot::net::port::Protocol;
 use netboot::net::tftp::TftpServer;
 use store::{Lane, Store};
 use tokio::signal::unix::{SignalKind, signal};
@@ -127,7 +131,8 @@ async fn bind(config: &Config) -> anyhow::Result<(Bound, StateDir)> {
     let state = StateDir::lock(&config.state_dir)?;
     let admin = match config.admin {
         Some(address) => {
-            Some(TcpServer::bind(address, Token::read_or_make(&state.token_file())?).await?)
+            let token = Token::read_or_make(&state.token_file())?;
+            Some(TcpServer::bind(address, token).await.map_err(with_owner)?)
         }
         None => None,
     };
@@ -142,6 +147,18 @@ async fn bind(config: &Config) -> anyhow::Result<(Bound, StateDir)> {
         },
         state,
     ))
+}
+
+/// Names the process that has the admin API's port, as the boot servers do for theirs.
+fn with_owner(err: BindError) -> anyhow::Error {
+    match err {
+        BindError::PortInUse { port } => {
+            let in_use = std::io::ErrorKind::AddrInUse.into();
+            let named = netboot::Error::from_bind(Protocol::Tcp, port, in_use);
+            anyhow::Error::new(named).context("the admin API cannot listen")
+        }
+        err => err.into(),
+    }
 }
 
 /// Starts every task, waits until one ends or the daemon is told to, and drains the others.
@@ -165,7 +182,13 @@ async fn serve(
     let (mut servers, mut followers) = (Tasks::default(), Tasks::default());
 
     let base_url = report.base_url();
-    let compiled = Compiled::new(store.clone(), Arc::clone(&scripts), state.path(), base_url);
+    let compiled = Compiled::new(
+        store.clone(),
+        Arc::clone(&scripts),
+        state.path(),
+        base_url,
+        Arc::clone(&clock),
+    );
     followers.start("compiled files", compiled.follow(quiet.clone()));
     let probe = store.clone();
     let alive = move || {
@@ -201,7 +224,7 @@ async fn serve(
         bound.tftp.serve(Arc::clone(&director), stop.clone()),
     );
     servers.start("boot HTTP", bound.http.serve(director, stop.clone()));
-    let gate = Gate::new(store.clone(), clock);
+    let gate = Gate::new(store.clone(), Arc::clone(&clock));
     let live = Live::new(store.clone(), stop.clone());
     servers.start("live news", live.clone().follow());
     let app = router(Api {
@@ -213,6 +236,8 @@ async fn serve(
         state_dir: state.path().to_owned(),
         base_folder: state.path().join("base"),
         service: report,
+        clock,
+        progress: Progress::default(),
     });
     if let Some(admin) = bound.admin {
         servers.start("admin API by TCP", admin.serve(app.clone(), stop.clone()));

@@ -1,9 +1,12 @@
 //! netboot's question, answered: what is this machine to get, by the database at this moment.
 
+mod log_budget;
 mod peers;
 mod scripts;
 mod sightings;
 mod talos;
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -11,14 +14,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use configgen::script::Scripts;
 use model::{
-    Actor, Approval, AssetName, BootStage, Clock, EventKind, MacAddr, SeenBy, StageOutcome,
-    TalosVersion,
+    Actor, Approval, AssetName, BootStage, Clock, EventKind, SeenBy, StageOutcome, TalosVersion,
 };
 use netboot::director::{
     BootAsk, BootClient, ConfigAnswer, ConfigAsk, Content, Director, LoaderName, Observation,
     Offer, Platform, Program, ScriptAsk, Site,
 };
-use store::{Error as StoreError, Lane, Store};
+use store::{Error as StoreError, Lane, Store, StoredConfig};
 use tokio_util::sync::CancellationToken;
 
 use api::AssetFolder;
@@ -147,8 +149,11 @@ impl Director for Office {
 
     async fn config(&self, ask: ConfigAsk) -> ConfigAnswer {
         self.peers.learn(Some(ask.site.peer), ask.mac);
-        match self.release_config(ask.mac).await {
-            Ok(Ok(bytes)) => ConfigAnswer::Serve(bytes.into()),
+        match self.release_config(ask).await {
+            Ok(Ok(config)) => {
+                self.peers.gives(ask.mac, ask.site.peer, config.sha256);
+                ConfigAnswer::Serve(config.bytes.into())
+            }
             Ok(Err(reason)) => {
                 self.sightings
                     .config_refused(ask.mac, ask.site.peer, &reason);
@@ -191,7 +196,8 @@ impl Director for Office {
             return;
         };
         if seen.stage == BootStage::Config && seen.outcome != StageOutcome::Running {
-            self.sightings.config_delivered(mac, &seen);
+            let config = self.peers.was_given(mac, seen.peer);
+            self.sightings.config_delivered(mac, &seen, config);
         }
         self.sightings.stage(mac, seen);
     }
@@ -210,8 +216,12 @@ impl Office {
     /// The config of an approved device; the inner error is the reason for a no.
     ///
     /// That it was released is written down before its first byte leaves: whatever happens afterwards, the next boot of the machine
-    /// does not install again by itself.
-    async fn release_config(&self, mac: MacAddr) -> Result<Result<Vec<u8>, String>, StoreError> {
+    /// does not install again by itself. Its head alone installs nothing.
+    async fn release_config(
+        &self,
+        ask: ConfigAsk,
+    ) -> Result<Result<StoredConfig, String>, StoreError> {
+        let mac = ask.mac;
         self.store
             .write(Lane::Boot, Actor::Device(mac), move |writer| {
                 let Some(device) = writer.device_by_mac(mac)? else {
@@ -227,8 +237,10 @@ impl Office {
                             writer.event(Some(&device), EventKind::ConfigFailed { reason: reason.clone() })?;
                             return Ok(Err(reason));
                         };
-                        writer.config_released(device.id, config.sha256)?;
-                        Ok(Ok(config.bytes))
+                        if !ask.head_only {
+                            writer.config_released(device.id, config.sha256)?;
+                        }
+                        Ok(Ok(config))
                     }
                 }
             })

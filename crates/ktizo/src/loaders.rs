@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use netboot::director::{LoaderName, Platform};
+use sha2::{Digest as _, Sha256};
 
 /// The loaders that are served, by file name. Files that come, go or change are noticed by [`Loaders::refresh`].
 #[derive(Debug)]
@@ -153,15 +154,26 @@ fn candidates(folder: &Path) -> Vec<(LoaderName, PathBuf, Option<SystemTime>)> {
     files
 }
 
-/// What is known to be bad about a loader's build. iPXE's EFI builds are not compressed and name themselves in plain text; the builds
-/// of Debian 12 are from January 2019.
+/// What is known to be bad about a loader's build. iPXE's EFI builds name themselves in plain text; its BIOS builds are compressed, so
+/// those of Debian 12, which are from January 2019, are known by their fingerprints.
 fn judge(bytes: &[u8]) -> Option<String> {
     const OLD: &[u8] = b"1.0.0+git-20190125";
-    bytes.windows(OLD.len()).any(|window| window == OLD).then(|| {
-        "this iPXE build is from 2019 (Debian 12): under UEFI it hangs when its script ends, and it waits 16 s for IPv6 routers; \
-         use the package of Debian 13"
-            .to_owned()
-    })
+    const OLD_BIOS: [&str; 3] = [
+        "f09cfbe9bbd39c3f5eb9cdf7386b520a4f5858bbc4438960c5b870c7a8930a7f",
+        "2e318bc5882a1ffb191dabe6775930ca22605e86cb4fa5c80d8db10a223d9958",
+        "46bd33729c022ef33b3f0c52599b5dadf07f60c6bea681e0a7fb7db43d5ddaca",
+    ];
+    let fault = if bytes.windows(OLD.len()).any(|window| window == OLD) {
+        "under UEFI it hangs when its script ends, and it waits 16 s for IPv6 routers where there are none"
+    } else {
+        let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(bytes));
+        OLD_BIOS
+            .contains(&digest.as_str())
+            .then_some("it waits 16 s for IPv6 routers where there are none")?
+    };
+    Some(format!(
+        "this iPXE build is from 2019 (Debian 12): {fault}; use the package of Debian 13"
+    ))
 }
 
 #[cfg(test)]

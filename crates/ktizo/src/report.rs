@@ -1,6 +1,6 @@
 //! What the daemon says of itself: on the first screen, and by API.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use model::Timestamp;
 use netboot::director::Platform;
 use netboot::net::dhcp::{DhcpCounters, DhcpServer};
 use netboot::net::http::{BootHttpCounters, HttpKind, STATUSES};
+use netboot::net::interface::Interfaces;
 use netboot::net::tftp::TftpCounters;
 
 use crate::cards::Cards;
@@ -143,7 +144,7 @@ impl Report {
             .first
             .addresses
             .first()
-            .map_or(std::net::Ipv4Addr::UNSPECIFIED, |own| own.address);
+            .map_or(Ipv4Addr::UNSPECIFIED, |own| own.address);
         if self.http_port == 80 {
             format!("http://{own}")
         } else {
@@ -284,6 +285,18 @@ impl Counters {
 }
 
 impl Service for Report {
+    /// As they are now, for cards come and go; where they cannot be read, as they were at start.
+    fn own_addresses(&self) -> Vec<Ipv4Addr> {
+        let now = Interfaces::read().unwrap_or_else(|err| {
+            tracing::warn!(%err, "the addresses of this host cannot be read");
+            Interfaces::from_list(vec![self.cards.first.clone()])
+        });
+        now.iter()
+            .filter(|card| !card.loopback)
+            .flat_map(|card| card.addresses.iter().map(|own| own.address))
+            .collect()
+    }
+
     fn status(&self) -> ServiceStatus {
         let found = self.loaders.all();
         let of_kind = |name: &str| {

@@ -109,8 +109,8 @@ fn screen(report: &Report, known: &Known) -> String {
     }
     if !known.has_base {
         step(
-            "Bring the cluster's controlplane.yaml and worker.yaml, as `talosctl gen config` writes them:",
-            "cluster import DIR",
+            "Found the cluster (or bring one that `talosctl gen config` made, with `cluster import DIR`):",
+            "cluster init NAME https://ADDRESS-OF-THE-FIRST-CONTROL-PLANE:6443",
         );
     }
     step(

@@ -136,6 +136,38 @@ pub enum EventKind {
         /// The roles they are for.
         roles: Vec<Role>,
     },
+    /// Base configs were made from the cluster's settings and secrets.
+    BaseGenerated {
+        /// The roles they are for.
+        roles: Vec<Role>,
+    },
+    /// Cluster settings changed.
+    ClusterSettingsChanged {
+        /// The names of the fields that changed.
+        fields: Vec<String>,
+    },
+    /// A cluster's secrets were made.
+    SecretsMade,
+    /// A cluster's secrets were imported.
+    SecretsImported {
+        /// Whether others were in use, which are kept as a backup.
+        replaced: bool,
+    },
+    /// A person took out a file that holds secrets.
+    SecretsExported {
+        /// Which.
+        file: String,
+    },
+    /// A patch was added or changed.
+    PatchSaved {
+        /// Its name with what it is for.
+        patch: String,
+    },
+    /// A patch was deleted.
+    PatchDeleted {
+        /// Its name with what it was for.
+        patch: String,
+    },
     /// An asset was imported.
     AssetImported {
         /// Its release.
@@ -228,6 +260,13 @@ impl EventKind {
             Self::SettingsChanged { .. } => "settings_changed",
             Self::StrictModeSwitched { .. } => "strict_mode_switched",
             Self::BaseImported { .. } => "base_imported",
+            Self::BaseGenerated { .. } => "base_generated",
+            Self::ClusterSettingsChanged { .. } => "cluster_settings_changed",
+            Self::SecretsMade => "secrets_made",
+            Self::SecretsImported { .. } => "secrets_imported",
+            Self::SecretsExported { .. } => "secrets_exported",
+            Self::PatchSaved { .. } => "patch_saved",
+            Self::PatchDeleted { .. } => "patch_deleted",
             Self::AssetImported { .. } => "asset_imported",
             Self::AssetRemoved { .. } => "asset_removed",
             Self::FileMissing { .. } => "file_missing",
@@ -275,9 +314,15 @@ impl fmt::Display for EventKind {
             Self::StrictModeSwitched { on: false } => {
                 f.write_str("strict boot mode off: a machine that nobody approved boots its disk, or Talos without a config if no disk boots")
             }
-            Self::BaseImported { roles } => {
-                write!(f, "base configs imported for {}", roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" and "))
-            }
+            Self::BaseImported { roles } => write!(f, "base configs imported for {}", named(roles)),
+            Self::BaseGenerated { roles } => write!(f, "base configs made for {}", named(roles)),
+            Self::ClusterSettingsChanged { fields } => write!(f, "cluster settings changed: {}", fields.join(", ")),
+            Self::SecretsMade => f.write_str("secrets of a new cluster made"),
+            Self::SecretsImported { replaced: false } => f.write_str("secrets of the cluster imported"),
+            Self::SecretsImported { replaced: true } => f.write_str("secrets of the cluster replaced by imported ones; the old ones are kept as a backup"),
+            Self::SecretsExported { file } => write!(f, "{file} was taken out; it holds secrets"),
+            Self::PatchSaved { patch } => write!(f, "patch {patch} saved"),
+            Self::PatchDeleted { patch } => write!(f, "patch {patch} deleted"),
             Self::AssetImported { version, name, .. } => write!(f, "{name} of Talos {version} imported"),
             Self::AssetRemoved { version, name } => write!(f, "{name} of Talos {version} removed"),
             Self::FileMissing { what } => f.write_str(what),
@@ -296,6 +341,14 @@ impl fmt::Display for EventKind {
     }
 }
 
+fn named(roles: &[Role]) -> String {
+    roles
+        .iter()
+        .map(|role| role.as_str())
+        .collect::<Vec<_>>()
+        .join(" and ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,6 +362,11 @@ mod tests {
             EventKind::Regenerated {
                 made: 2,
                 changed: 1,
+            },
+            EventKind::SecretsMade,
+            EventKind::SecretsImported { replaced: true },
+            EventKind::ClusterSettingsChanged {
+                fields: vec!["cni".to_owned()],
             },
         ] {
             let json = serde_json::to_value(&what).unwrap();

@@ -17,6 +17,8 @@ mod version;
 // Machines and what is known of them.
 mod device;
 mod machine;
+mod origin;
+mod patch;
 mod role;
 
 // What a boot gets, and what became of it.
@@ -56,6 +58,8 @@ pub use kernel_log::{KernelLogLevel, KernelLogLine};
 pub use mac::MacAddr;
 pub use machine::{Arch, Firmware};
 pub use order::BootOrder;
+pub use origin::Origin;
+pub use patch::{PatchId, PatchScope};
 pub use person::{Authority, PersonName, TokenId, UserId};
 pub use proof::{EventReading, KernelReading, Verdict};
 pub use role::Role;

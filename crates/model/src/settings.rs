@@ -80,6 +80,8 @@ impl NetworkSettings {
     pub const MAX_HOLD_SECONDS: u32 = 86_400;
     /// The longest menu: ten minutes.
     pub const MAX_MENU_SECONDS: u32 = 600;
+    /// Characters that iPXE takes for something else than a part of a word.
+    const NOT_IN_A_SCRIPT: &str = "$#\"'\\|;`{}";
 
     /// Checks what the types cannot: that the fields agree with each other and can be written into a script.
     pub fn check(&self) -> Result<(), SettingsRefusal> {
@@ -128,17 +130,17 @@ impl NetworkSettings {
             }
         }
         for arg in &self.extra_kernel_args {
-            let printable = arg.bytes().all(|b| b.is_ascii_graphic());
-            if arg.is_empty()
-                || arg.len() > 256
-                || !printable
-                || arg.contains('$')
-                || arg.contains('#')
-            {
+            // The rest a boot script cannot carry, for iPXE would read it otherwise.
+            let plain = arg
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !Self::NOT_IN_A_SCRIPT.as_bytes().contains(&b));
+            if !plain || !(1..=256).contains(&arg.len()) || arg.contains("&&") {
+                let without = Self::NOT_IN_A_SCRIPT;
                 return refuse(
                     "extra_kernel_args",
-                    "each must be one word of 1 to 256 printable characters without $ and #"
-                        .to_owned(),
+                    format!(
+                        "each must be one word of 1 to 256 printable characters without && and any of {without}"
+                    ),
                 );
             }
             // ktizo alone says where a config comes from and what is wiped.
@@ -235,6 +237,20 @@ mod tests {
                 "extra_kernel_args",
                 NetworkSettings {
                     extra_kernel_args: vec!["x=${mac}".into()],
+                    ..base()
+                },
+            ),
+            (
+                "extra_kernel_args",
+                NetworkSettings {
+                    extra_kernel_args: vec!["dm-mod.create=\"a;b\"".into()],
+                    ..base()
+                },
+            ),
+            (
+                "extra_kernel_args",
+                NetworkSettings {
+                    extra_kernel_args: vec!["x=a&&b".into()],
                     ..base()
                 },
             ),

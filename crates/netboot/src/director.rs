@@ -201,12 +201,15 @@ pub struct ConfigAsk {
     pub mac: MacAddr,
     /// Where it came in.
     pub site: Site,
+    /// Whether only the head of the answer is wanted, so that nothing of the config goes out and nothing is told of it afterwards.
+    pub head_only: bool,
 }
 
 /// The answer to a request for a device config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigAnswer {
-    /// Serve these bytes, and tell by [`Director::observe`] with stage `config` whether they went out whole.
+    /// Serve these bytes, and tell by [`Director::observe`] with stage `config` whether they went out whole, unless only the head was
+    /// asked for.
     Serve(Bytes),
     /// Answer 403 with this reason.
     Refused(String),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::{Role, Sha256Digest, Timestamp};
+use model::{Origin, Role, Sha256Digest, Timestamp};
 use rusqlite::params;
 
 use crate::row::{Cells, fingerprint};
@@ -17,6 +17,8 @@ pub struct Base {
     pub imported_at: Timestamp,
     /// The fingerprint of the text.
     pub sha256: Sha256Digest,
+    /// Where it comes from.
+    pub origin: Origin,
 }
 
 impl fmt::Debug for Base {
@@ -25,6 +27,7 @@ impl fmt::Debug for Base {
         f.debug_struct("Base")
             .field("imported_at", &self.imported_at)
             .field("sha256", &self.sha256)
+            .field("origin", &self.origin)
             .finish_non_exhaustive()
     }
 }
@@ -32,31 +35,38 @@ impl fmt::Debug for Base {
 impl Reader<'_> {
     /// The base config of a role, if one was imported.
     pub fn base(&self, role: Role) -> Result<Option<Base>, Error> {
-        let sql = "SELECT text, imported_at, sha256 FROM base_configs WHERE role = ?1";
+        let sql = "SELECT text, imported_at, sha256, origin FROM base_configs WHERE role = ?1";
         self.maybe(sql, [role.as_str()], |row| {
             let mut cells = Cells::of(row);
             Ok(Base {
                 text: cells.get()?,
                 imported_at: cells.at()?,
                 sha256: cells.parse()?,
+                origin: cells.parse()?,
             })
         })
     }
 }
 
 impl Writer<'_> {
-    /// Puts a base config in the place of the one before; false, and nothing is written, if it is the same.
-    pub fn save_base(&self, role: Role, text: &str) -> Result<bool, Error> {
+    /// Puts a base config in the place of the one before; false, and nothing is written, if it is the same from the same origin.
+    pub fn save_base(&self, role: Role, text: &str, origin: Origin) -> Result<bool, Error> {
         let sha256 = fingerprint(text.as_bytes());
-        if self.base(role)?.is_some_and(|base| base.sha256 == sha256) {
+        let same = |base: Base| base.sha256 == sha256 && base.origin == origin;
+        if self.base(role)?.is_some_and(same) {
             return Ok(false);
         }
         self.run(
-            "INSERT OR REPLACE INTO base_configs (role, text, sha256, imported_at) VALUES (?1, ?2, ?3, ?4)",
-            params![role.as_str(), text, sha256.to_string(), self.now().as_micros()],
+            "INSERT OR REPLACE INTO base_configs (role, text, sha256, imported_at, origin) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                role.as_str(),
+                text,
+                sha256.to_string(),
+                self.now().as_micros(),
+                origin.as_str()
+            ],
         )?;
-        self.next_revision()?;
-        self.touch(|change| change.base = true);
+        self.cluster_touched()?;
         Ok(true)
     }
 }

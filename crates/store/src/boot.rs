@@ -8,10 +8,24 @@ use rusqlite::{Row, params};
 use crate::row::{Cells, count, micros, text};
 use crate::{Error, Reader, Writer};
 
-/// Boots that are kept of a device.
-const BOOTS: i64 = 20;
-/// Stages that are kept of a boot: the first is never dropped, nor are the newest.
-const STAGES: i64 = 200;
+/// How much is kept of a device.
+#[derive(Clone, Copy)]
+struct Kept {
+    boots: i64,
+    /// Of each boot: the first is never dropped, nor are the newest.
+    stages: i64,
+}
+
+/// Of a device that a person had a hand in.
+const KNOWN: Kept = Kept {
+    boots: 20,
+    stages: 200,
+};
+/// Of one that only the network speaks of: thousands of such addresses may be made up.
+const STRANGER: Kept = Kept {
+    boots: 4,
+    stages: 50,
+};
 /// The longest detail that is kept, in characters.
 const DETAIL: usize = 256;
 
@@ -32,9 +46,21 @@ const STAGES_OF: &str = "
     SELECT stage, began_at, duration_us, bytes, retries, peer, outcome, detail
     FROM boot_stages WHERE boot_id = ?1 ORDER BY id";
 
+/// A machine holds for one reason at a time, though that may change meanwhile; the end of a transfer may have a remark behind `: `.
 const LAST_OF_ITS_KIND: &str = "
     SELECT stage, began_at, duration_us, bytes, retries, peer, outcome, detail, id
-    FROM boot_stages WHERE boot_id = ?1 AND stage = ?2 AND detail = ?3 ORDER BY id DESC LIMIT 1";
+    FROM boot_stages
+    WHERE boot_id = ?1 AND stage = ?2
+      AND (detail = ?3
+           OR outcome = 'running' AND (stage = 'hold' OR substr(?3, 1, length(detail) + 2) = detail || ': '))
+    ORDER BY id DESC LIMIT 1";
+
+/// Whoever begins anew waits no longer where it waited before. A transfer of the boot before may still end late; those of earlier
+/// ones never will.
+const BREAK_OFF: &str = "
+    UPDATE boot_stages SET outcome = 'failed'
+    WHERE outcome = 'running' AND boot_id IN (SELECT id FROM boots WHERE device_id = ?1)
+      AND (stage = 'hold' OR boot_id < (SELECT max(id) FROM boots WHERE device_id = ?1))";
 
 const DROP_STAGES: &str = "
     DELETE FROM boot_stages WHERE id IN (
@@ -79,37 +105,50 @@ impl Reader<'_> {
 }
 
 impl Writer<'_> {
-    /// Adds a stage to the boot it belongs to, or begins a new boot. Where the last record of the same stage with the same detail is
-    /// still running, that one is completed. A record that began before the present boot goes to the one it began in. Keeps
-    /// 20 boots a device and 200 stages a boot. [`Error::NoSuchDevice`] if the device is gone.
+    /// Adds a stage to the boot it belongs to, or begins a new boot. Where the last record of the same stage with the same detail, or
+    /// with what this one's detail begins with, is still running, that one is completed. A record that began before the present boot goes to the one it began in. Keeps
+    /// 20 boots a device and 200 stages a boot, fewer of one that nobody had a hand in. [`Error::NoSuchDevice`] if the device is gone.
     pub fn record_stage(&self, device: DeviceId, record: &StageRecord) -> Result<BootId, Error> {
         let record = &StageRecord {
             detail: shown(&record.detail),
             ..record.clone()
         };
-        self.must_exist(device)?;
+        let kept = self.kept(device)?;
         let boot = match self.last_boot(device)? {
             Some(last) if record.at < last.began_at => {
                 self.one(DURING, params![device.0, record.at.as_micros()], read)?
             }
             last => match last.filter(|last| !begins_boot(Some(last), record.stage, record.at)) {
                 Some(last) => last,
-                None => self.begin_boot(device, record)?,
+                None => self.begin_boot(device, record, kept)?,
             },
         };
-        self.put_stage(boot.id, record)?;
+        self.put_stage(boot.id, record, kept)?;
         self.go_on(&boot, record)?;
         self.touch(|change| change.boot(device));
         Ok(boot.id)
     }
 
-    fn begin_boot(&self, device: DeviceId, record: &StageRecord) -> Result<Boot, Error> {
+    fn kept(&self, device: DeviceId) -> Result<Kept, Error> {
+        let sql = "SELECT status = 'pending' AND kept = 0 FROM devices WHERE id = ?1";
+        let stranger: Option<bool> = self.maybe(sql, [device.0], |row| row.get(0))?;
+        let stranger = stranger.ok_or(Error::NoSuchDevice(device))?;
+        Ok(if stranger { STRANGER } else { KNOWN })
+    }
+
+    fn begin_boot(
+        &self,
+        device: DeviceId,
+        record: &StageRecord,
+        kept: Kept,
+    ) -> Result<Boot, Error> {
+        self.run(BREAK_OFF, [device.0])?;
         self.run(
             "INSERT INTO boots (device_id, began_at, last_at, furthest) VALUES (?1, ?2, ?2, ?3)",
             params![device.0, record.at.as_micros(), record.stage.as_str()],
         )?;
         let id = BootId(self.conn.last_insert_rowid());
-        self.run(DROP_BOOTS, params![device.0, BOOTS])?;
+        self.run(DROP_BOOTS, params![device.0, kept.boots])?;
         Ok(Boot {
             id,
             device,
@@ -121,7 +160,7 @@ impl Writer<'_> {
         })
     }
 
-    fn put_stage(&self, boot: BootId, record: &StageRecord) -> Result<(), Error> {
+    fn put_stage(&self, boot: BootId, record: &StageRecord, kept: Kept) -> Result<(), Error> {
         let of_its_kind = params![boot.0, record.stage.as_str(), record.detail];
         let last = self.maybe(LAST_OF_ITS_KIND, of_its_kind, |row| {
             Ok((read_stage(row)?, row.get::<_, i64>(8)?))
@@ -130,7 +169,9 @@ impl Writer<'_> {
         {
             let done = completed(&running, record);
             self.run(
-                "UPDATE boot_stages SET duration_us = ?2, bytes = ?3, retries = ?4, peer = ?5, outcome = ?6 WHERE id = ?1",
+                "UPDATE boot_stages
+                 SET duration_us = ?2, bytes = ?3, retries = ?4, peer = ?5, outcome = ?6, detail = ?7
+                 WHERE id = ?1",
                 params![
                     id,
                     done.duration_us.map(count),
@@ -138,6 +179,7 @@ impl Writer<'_> {
                     done.retries,
                     text(done.peer.as_ref()),
                     done.outcome.as_str(),
+                    done.detail,
                 ],
             )?;
             return Ok(());
@@ -157,7 +199,7 @@ impl Writer<'_> {
                 record.detail,
             ],
         )?;
-        self.run(DROP_STAGES, params![boot.0, STAGES - 1])?;
+        self.run(DROP_STAGES, params![boot.0, kept.stages - 1])?;
         Ok(())
     }
 
@@ -197,6 +239,11 @@ fn completed(running: &StageRecord, record: &StageRecord) -> StageRecord {
         bytes: record.bytes.or(running.bytes),
         retries: record.retries.or(running.retries),
         peer: record.peer.or(running.peer),
+        // What it waited for is known best at the beginning.
+        detail: match record.stage {
+            BootStage::Hold => running.detail.clone(),
+            _ => record.detail.clone(),
+        },
         ..record.clone()
     }
 }

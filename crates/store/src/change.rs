@@ -11,7 +11,7 @@ pub struct Change {
     pub settings: bool,
     /// An asset came or went.
     pub assets: bool,
-    /// A base config changed.
+    /// A base config changed, or what it is made from: the cluster's settings, secrets or patches.
     pub base: bool,
     /// Devices whose boots went on, in order.
     pub boots: Vec<DeviceId>,

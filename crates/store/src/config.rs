@@ -70,7 +70,36 @@ const SERVED: &str = "
         config_released_at = coalesce(config_released_at, ?2), last_config_download_at = ?2, served_sha256 = ?3
     WHERE id = ?1";
 
+/// What a machine was sent and did not get whole is no config of its any more, unless another transfer is under way.
+const FORGET_UNDELIVERED: &str = "
+    DELETE FROM served_configs
+    WHERE device_id = ?1
+      AND EXISTS (SELECT 1 FROM devices WHERE id = ?1 AND config_transfers = 0 AND served_sha256 IS NOT served_configs.sha256)";
+
+const OUTDATED: &str = "
+    SELECT id FROM devices d JOIN device_configs c ON c.device_id = d.id
+    WHERE d.served_sha256 <> c.sha256";
+
 impl Reader<'_> {
+    /// The devices that were served another config than they would be now, ordered by number.
+    pub fn outdated(&self) -> Result<Vec<DeviceId>, Error> {
+        let sql = format!("{OUTDATED} ORDER BY id");
+        self.all(&sql, [], |row| row.get(0).map(DeviceId))
+    }
+
+    /// Whether a device was served another config than it would be now.
+    pub fn is_outdated(&self, device: DeviceId) -> Result<bool, Error> {
+        let sql = format!("{OUTDATED} AND id = ?1");
+        Ok(self.maybe(&sql, [device.0], |_| Ok(()))?.is_some())
+    }
+
+    /// The bytes of the config that a device was last served whole; `None` too if it was served by a ktizo that did not keep them.
+    pub fn served_config(&self, device: DeviceId) -> Result<Option<Vec<u8>>, Error> {
+        let sql = "SELECT bytes FROM served_configs s JOIN devices d ON d.id = s.device_id
+                   WHERE d.id = ?1 AND s.sha256 = d.served_sha256";
+        self.maybe(sql, [device.0], |row| row.get(0))
+    }
+
     /// The config of a device, if it has one.
     pub fn config(&self, device: DeviceId) -> Result<Option<StoredConfig>, Error> {
         self.maybe(ONE, [device.0], read)
@@ -154,6 +183,11 @@ impl Writer<'_> {
         if marked == 0 {
             return Err(Error::ConfigChanged(device));
         }
+        self.run(
+            "INSERT OR IGNORE INTO served_configs (device_id, sha256, bytes)
+             SELECT device_id, sha256, bytes FROM device_configs WHERE device_id = ?1",
+            [device.0],
+        )?;
         self.device_touched(device)
     }
 
@@ -161,13 +195,18 @@ impl Writer<'_> {
     /// and no other transfer is under way. Nothing happens if the device is gone.
     pub fn config_not_delivered(&self, device: DeviceId) -> Result<(), Error> {
         let known = self.maybe(NOT_DELIVERED, [device.0], |_| Ok(()))?;
-        known.map_or(Ok(()), |()| self.device_touched(device))
+        if known.is_none() {
+            return Ok(());
+        }
+        self.run(FORGET_UNDELIVERED, [device.0])?;
+        self.device_touched(device)
     }
 
     /// A transfer ended and the machine has the whole config. Nothing happens if the device is gone. The event is the caller's to write.
     pub fn config_served(&self, device: DeviceId, sha256: Sha256Digest) -> Result<(), Error> {
         let params = params![device.0, self.now().as_micros(), sha256.to_string()];
         if self.run(SERVED, params)? > 0 {
+            self.run(FORGET_UNDELIVERED, [device.0])?;
             self.device_touched(device)?;
         }
         Ok(())

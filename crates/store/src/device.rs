@@ -401,9 +401,12 @@ impl Writer<'_> {
         Ok(id)
     }
 
-    /// Notes that a device's row or config changed.
+    /// Notes that a device's row or config changed. What a machine does by itself changes nothing that a config is made of, so it
+    /// makes no revision: a fleet that boots must not keep a regeneration from being saved.
     pub(crate) fn device_touched(&self, id: DeviceId) -> Result<(), Error> {
-        self.next_revision()?;
+        if !matches!(self.actor(), Actor::Device(_)) {
+            self.next_revision()?;
+        }
         self.touch(|change| change.device(id));
         Ok(())
     }

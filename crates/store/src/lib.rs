@@ -8,6 +8,10 @@
 //! row, absent while all is at its default. `base_configs` holds one text per role, `assets` one row per imported file.
 //! `revisions` counts the changes to all of these but boots and events.
 //!
+//! What configs are made from, besides: `cluster_settings`, one row in the form of the config generator; `secrets_bundles`, of which
+//! one is in use and none is ever deleted; `patches`, applied in the order of their names, scope by scope; `device_settings`, what one
+//! device's config has beyond its row. `served_configs` keeps the bytes a device has, so that a difference can be shown.
+//!
 //! Times are microseconds since 1970 in UTC, in columns named `*_at`. Names, addresses and words are kept in the one text form
 //! that the model prints, and parsed again when they are read; what does not parse is reported as damage. What must be unique or
 //! belong together is a constraint of the schema (`schema.sql`), not a habit of the code.
@@ -36,9 +40,11 @@ mod writer;
 mod asset;
 mod base;
 mod boot;
+mod cluster;
 mod config;
 mod device;
 mod event;
+mod patch;
 mod person;
 mod settings;
 mod sight;
@@ -55,11 +61,13 @@ mod schema;
 pub use backup::check_copy;
 pub use base::Base;
 pub use change::Change;
+pub use cluster::SecretsRow;
 pub use config::StoredConfig;
 pub use device::{DeviceFilter, DeviceKey, DeviceSort, NewDevice, SortValue};
 pub use error::Error;
 pub use event::EventFilter;
 pub use latency::{LATENCY_BOUNDS, Latency};
+pub use patch::StoredPatch;
 pub use person::{ApiToken, OpenSession, User};
 pub use reader::Reader;
 pub use store::{Lane, Options, Store};

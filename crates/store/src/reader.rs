@@ -39,8 +39,8 @@ pub(crate) fn view<T>(
 }
 
 impl Reader<'_> {
-    /// A number that grows with every change to devices, settings, base configs, device configs and assets. Being seen again and
-    /// boot stages do not count.
+    /// A number that grows with every change by people or ktizo itself to devices, settings, base configs, device configs and
+    /// assets. What machines do does not count: being seen, boot stages, downloads.
     pub fn revision(&self) -> Result<i64, Error> {
         self.one("SELECT revision FROM revisions", [], |row| row.get(0))
     }

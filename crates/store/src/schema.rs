@@ -16,8 +16,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0001_first.sql"),
     },
     Migration {
-        name: "0002_people",
-        sql: include_str!("../migrations/0002_people.sql"),
+        name: "0002_cluster",
+        sql: include_str!("../migrations/0002_cluster.sql"),
+    },
+    Migration {
+        name: "0003_people",
+        sql: include_str!("../migrations/0003_people.sql"),
     },
 ];
 

@@ -84,9 +84,9 @@ fn check(commit: &AssetCommit) -> Result<(), Error> {
     Ok(())
 }
 
-/// The length of a file that was uploaded, or is in use.
+/// The length of a file that was uploaded, or is in use. An upload has just been read whole; the file in use may have been damaged.
 async fn size_of(folder: &AssetFolder, index: usize, sha256: Sha256Digest) -> Result<u64, Error> {
-    for path in [folder.file(sha256), folder.upload(sha256)] {
+    for path in [folder.upload(sha256), folder.file(sha256)] {
         match tokio::fs::metadata(&path).await {
             Ok(metadata) => return Ok(metadata.len()),
             Err(err) if err.kind() == std::io::ErrorKind::NotFound => {}
@@ -101,20 +101,16 @@ async fn size_of(folder: &AssetFolder, index: usize, sha256: Sha256Digest) -> Re
     ))
 }
 
-/// Moves uploads into the folder, durably: a row must never refer to a file that a power cut can take.
+/// Moves uploads into the folder, durably: a row must never refer to a file that a power cut can take. What is in use already is
+/// replaced by the same bytes, which mends a file that was damaged.
 async fn bring_in(folder: &AssetFolder, assets: &[AssetImport]) -> Result<(), Error> {
     for asset in assets {
         let (from, to) = (folder.upload(asset.sha256), folder.file(asset.sha256));
-        let there = tokio::fs::try_exists(&to)
-            .await
-            .map_err(Error::file(to.display().to_string()))?;
-        let moved = if there {
-            super::remove_if_there(&from).await?;
-            Ok(())
-        } else {
-            tokio::fs::rename(&from, &to).await
-        };
-        moved.map_err(Error::file(to.display().to_string()))?;
+        match tokio::fs::rename(&from, &to).await {
+            // It was in use before, under this or another name.
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => {}
+            moved => moved.map_err(Error::file(to.display().to_string()))?,
+        }
     }
     let synced = async { tokio::fs::File::open(&folder.path).await?.sync_all().await };
     synced

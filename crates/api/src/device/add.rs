@@ -1,9 +1,12 @@
 //! Devices that persons make known before they have been seen.
 
+use std::net::Ipv4Addr;
+
 use model::{Author, Device, EventKind, Inventory};
 use store::{Lane, Store, Writer};
 
-use super::fields::{check_unique, check_values, filled};
+use super::fields::{check_not_own, check_unique, check_values, filled};
+use super::shown;
 use crate::{Error, types};
 
 /// Adds a device by hand. It waits for approval like any other.
@@ -11,10 +14,11 @@ pub(crate) async fn add(
     store: &Store,
     author: Author,
     new: types::NewDevice,
+    own: Vec<Ipv4Addr>,
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            insert(writer, new).map(types::Device::from)
+            insert(writer, new, &own).map(types::Device::from)
         })
         .await
 }
@@ -24,18 +28,22 @@ pub(crate) async fn register(
     store: &Store,
     author: Author,
     new: types::NewDevice,
+    own: Vec<Ipv4Addr>,
 ) -> Result<(types::Device, bool), Error> {
     store
         .write(Lane::Admin, author, move |writer| {
             match writer.device_by_mac(new.mac_address)? {
-                Some(known) => Ok((known.into(), false)),
-                None => insert(writer, new).map(|device| (device.into(), true)),
+                Some(known) => Ok((shown(writer, known)?, false)),
+                None => insert(writer, new, &own).map(|device| (device.into(), true)),
             }
         })
         .await
 }
 
-fn insert(writer: &Writer<'_>, new: types::NewDevice) -> Result<Device, Error> {
+fn insert(writer: &Writer<'_>, new: types::NewDevice, own: &[Ipv4Addr]) -> Result<Device, Error> {
+    if let Some(address) = new.ip_address {
+        check_not_own(address, own)?;
+    }
     check_unique(
         writer,
         None,

@@ -1,10 +1,13 @@
 //! Letting a device in.
 
+use std::net::Ipv4Addr;
+
 use model::{Approval, Author, Device, EventKind, Role};
 use store::{Lane, Reader, Store, Writer};
 
-use super::fields::{check_unique, check_values, filled};
-use super::{DeviceRef, called, find};
+use super::fields::{check_not_own, check_unique, check_values, filled};
+use super::{DeviceRef, called, find, shown, shown_again};
+use crate::cluster::endpoint;
 use crate::generate::Ready;
 use crate::{Error, audit, types};
 
@@ -15,10 +18,11 @@ pub(crate) async fn approve(
     author: Author,
     who: DeviceRef,
     with: types::ApproveDevice,
+    own: Vec<Ipv4Addr>,
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            approve_in(writer, &Ready::read(writer)?, who, with)
+            approve_in(writer, &Ready::read(writer)?, who, with, &own)
         })
         .await
 }
@@ -28,12 +32,14 @@ pub(super) fn approve_in(
     ready: &Ready,
     who: DeviceRef,
     with: types::ApproveDevice,
+    own: &[Ipv4Addr],
 ) -> Result<types::Device, Error> {
+    let endpoint_elsewhere = with.endpoint_elsewhere;
     let before = find(writer, who)?;
     let mut device = with_values(&before, with);
     if before.approval.is_approved() {
         if device == before {
-            return Ok(before.into());
+            return shown(writer, before);
         }
         let why = format!("{} is approved already, with other values", called(&before));
         let hint = "change an approved device with PUT, or `ktizo device set`";
@@ -52,9 +58,15 @@ pub(super) fn approve_in(
         Some(address),
     )?;
     check_values(&device, ready.settings())?;
-    if role == Role::Worker && !has_control_plane(writer, &device)? {
-        let why = "the first approved device must be a control plane; workers join one";
-        return Err(Error::invalid("role", why));
+    check_not_own(address, own)?;
+    if !has_control_plane(writer, &device)? {
+        if role == Role::Worker {
+            let why = "the first approved device must be a control plane; workers join one";
+            return Err(Error::invalid("role", why));
+        }
+        if !endpoint_elsewhere {
+            check_endpoint(writer, address)?;
+        }
     }
     device.approval = Approval::Approved {
         by: writer.actor().clone(),
@@ -69,7 +81,7 @@ pub(super) fn approve_in(
     };
     let changes = audit::of_device(&before, &device);
     writer.event_of(Some(&device), what, &changes)?;
-    Ok(find(writer, DeviceRef::Id(device.id))?.into())
+    shown_again(writer, device.id)
 }
 
 /// The device with the values it is approved with.
@@ -109,6 +121,55 @@ fn first_missing(device: &Device) -> Error {
     let why = "an approved device must have one";
     let hint = "GET .../approval-suggestions, or `ktizo device show`, suggests one";
     Error::refused("missing", Some(field.to_owned()), why, Some(hint))
+}
+
+/// The first control plane answers at the cluster's endpoint, where that is an address of a node and nobody says that something else does.
+fn check_endpoint(reader: &Reader<'_>, address: Ipv4Addr) -> Result<(), Error> {
+    let subnet = reader.settings()?.node_subnet;
+    let endpoint =
+        endpoint(reader)?.filter(|endpoint| subnet.is_some_and(|subnet| subnet.contains(endpoint)));
+    match endpoint {
+        Some(endpoint) if endpoint != address => {
+            let why = format!(
+                "the cluster's endpoint is {endpoint}, so the first control plane must have that address"
+            );
+            let hint = "or say that a load balancer or a virtual address answers there: `endpoint_elsewhere: true`, --endpoint-elsewhere";
+            Err(Error::refused(
+                "endpoint",
+                Some("ip_address".to_owned()),
+                why,
+                Some(hint),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to let the last approved control plane go while workers are approved: they would have nothing to join.
+pub(super) fn check_not_last(reader: &Reader<'_>, device: &Device) -> Result<(), Error> {
+    let is_control_plane = device.approval.is_approved() && device.role == Some(Role::Controlplane);
+    if !is_control_plane || has_control_plane(reader, device)? {
+        return Ok(());
+    }
+    let approved = reader.approved()?;
+    let workers = approved
+        .iter()
+        .filter(|other| other.role == Some(Role::Worker))
+        .count();
+    if workers == 0 {
+        return Ok(());
+    }
+    let why = format!(
+        "{} is the last control plane, and {workers} approved workers belong to it; a cluster must have one",
+        called(device)
+    );
+    let hint = "approve another control plane before, or reject the workers first";
+    Err(Error::refused(
+        "last_control_plane",
+        Some("role".to_owned()),
+        why,
+        Some(hint),
+    ))
 }
 
 /// Whether a control plane other than `device` is approved.

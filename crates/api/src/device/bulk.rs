@@ -1,5 +1,7 @@
 //! The same for many devices: all of it or nothing, after a look at what it would do.
 
+use std::net::Ipv4Addr;
+
 use model::{Author, BootOrder, Role};
 use store::{Lane, Store, Writer};
 
@@ -7,7 +9,7 @@ use super::approve::approve_in;
 use super::order::order_in;
 use super::reject::reject_in;
 use super::suggest::Suggester;
-use super::{DeviceRef, called, find};
+use super::{DeviceRef, called, find, shown};
 use crate::Error;
 use crate::generate::Ready;
 use crate::types::{self, ApproveDevice, BulkAction, BulkAnswer, BulkDevices, BulkRow};
@@ -34,6 +36,7 @@ pub(crate) async fn bulk(
     store: &Store,
     author: Author,
     asked: BulkDevices,
+    own: Vec<Ipv4Addr>,
 ) -> Result<BulkAnswer, Error> {
     if asked.devices.is_empty() || asked.devices.len() > MOST {
         let why = format!("must name 1 to {MOST} devices");
@@ -41,7 +44,7 @@ pub(crate) async fn bulk(
     }
     let done = store
         .write(Lane::Admin, author, move |writer| {
-            let answer = all(writer, &asked).map_err(Undone::Refused)?;
+            let answer = all(writer, &asked, &own).map_err(Undone::Refused)?;
             if asked.preview {
                 Err(Undone::Preview(answer))
             } else if answer.refused > 0 {
@@ -57,9 +60,9 @@ pub(crate) async fn bulk(
     }
 }
 
-fn all(writer: &Writer<'_>, asked: &BulkDevices) -> Result<BulkAnswer, Error> {
+fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<BulkAnswer, Error> {
     let mut tools = match asked.action {
-        BulkAction::Approve => Some((Ready::read(writer)?, Suggester::read(writer)?)),
+        BulkAction::Approve => Some((Ready::read(writer)?, Suggester::read(writer, own.to_vec())?)),
         BulkAction::Reject | BulkAction::Order { .. } => None,
     };
     let mut rows = Vec::new();
@@ -71,22 +74,22 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices) -> Result<BulkAnswer, Error> {
         }
         let done = match (&asked.action, &mut tools) {
             (BulkAction::Approve, Some((ready, suggester))) => {
-                approve(writer, ready, suggester, &before, asked.role)
+                approve(writer, (ready, suggester, own), &before, asked.role)
             }
             (BulkAction::Order { order }, _) => order_of(writer, &before, *order),
             _ => reject_in(writer, DeviceRef::Id(before.id)),
         };
-        let (shown, refusal) = match done {
+        let (after, refusal) = match done {
             Ok(device) => (device, None),
             Err(Error::Store(err)) if !matches!(err, store::Error::Taken { .. }) => {
                 return Err(err.into());
             }
-            Err(err) => (types::Device::from(before.clone()), Some(err.body())),
+            Err(err) => (shown(writer, before.clone())?, Some(err.body())),
         };
         rows.push(BulkRow {
             id: before.id,
             name: called(&before),
-            device: shown,
+            device: after,
             refusal,
         });
     }
@@ -101,13 +104,12 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices) -> Result<BulkAnswer, Error> {
 /// Approves a device with what it has and what is suggested for the rest.
 fn approve(
     writer: &Writer<'_>,
-    ready: &Ready,
-    suggester: &mut Suggester,
+    (ready, suggester, own): (&Ready, &mut Suggester, &[Ipv4Addr]),
     before: &model::Device,
     role: Option<Role>,
 ) -> Result<types::Device, Error> {
     if before.approval.is_approved() {
-        return Ok(before.clone().into());
+        return shown(writer, before.clone());
     }
     let mut asked = before.clone();
     asked.role = asked.role.or(role);
@@ -118,7 +120,7 @@ fn approve(
         role: Some(suggested.role),
         ..ApproveDevice::default()
     };
-    let device = approve_in(writer, ready, DeviceRef::Id(before.id), with)?;
+    let device = approve_in(writer, ready, DeviceRef::Id(before.id), with, own)?;
     suggester.give(
         device.id,
         device.hostname.clone(),

@@ -3,6 +3,7 @@
 use model::{Author, EventKind, FieldChange};
 use store::{Lane, Store};
 
+use super::approve::check_not_last;
 use super::{DeviceRef, find};
 use crate::Error;
 
@@ -11,6 +12,7 @@ pub(crate) async fn delete(store: &Store, author: Author, who: DeviceRef) -> Res
     store
         .write(Lane::Admin, author, move |writer| {
             let device = find(writer, who)?;
+            check_not_last(writer, &device)?;
             let status = device.approval.status();
             let fields = [
                 (

@@ -67,6 +67,15 @@ pub(super) fn check_values(device: &Device, settings: &NetworkSettings) -> Resul
     Ok(())
 }
 
+/// Refuses an address that this host has: the node would take it from the daemon that serves it.
+pub(super) fn check_not_own(address: Ipv4Addr, own: &[Ipv4Addr]) -> Result<(), Error> {
+    if own.contains(&address) {
+        let why = format!("{address} is the address of the ktizo server");
+        return Err(Error::invalid("ip_address", why));
+    }
+    Ok(())
+}
+
 /// Checks that what must be unique is, and names the device that has it otherwise.
 pub(super) fn check_unique(
     reader: &Reader<'_>,

@@ -3,7 +3,7 @@
 use model::{Author, BootOrder, Device, EventKind};
 use store::{Lane, Store, Writer};
 
-use super::{DeviceRef, find};
+use super::{DeviceRef, find, shown_again};
 use crate::{Error, audit, types};
 
 /// Gives a device a boot order, also the one it has: an `install` is then done once more. A wipe that was asked for at the
@@ -32,7 +32,7 @@ pub(super) fn order_in(
     set_order(&mut device, order);
     writer.update_device(&device)?;
     record_order(writer, &before, &device)?;
-    Ok(find(writer, DeviceRef::Id(device.id))?.into())
+    shown_again(writer, device.id)
 }
 
 /// Puts an order in force: what was proven or released under the one before counts no more.

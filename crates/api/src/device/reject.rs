@@ -3,7 +3,8 @@
 use model::{Approval, Author, EventKind};
 use store::{Lane, Store, Writer};
 
-use super::{DeviceRef, find};
+use super::approve::check_not_last;
+use super::{DeviceRef, find, shown, shown_again};
 use crate::{Error, audit, types};
 
 /// Turns a device away and deletes its config, if it had one. To reject it again changes nothing.
@@ -21,8 +22,9 @@ pub(crate) async fn reject(
 pub(super) fn reject_in(writer: &Writer<'_>, who: DeviceRef) -> Result<types::Device, Error> {
     let before = find(writer, who)?;
     if matches!(before.approval, Approval::Rejected { .. }) {
-        return Ok(before.into());
+        return shown(writer, before);
     }
+    check_not_last(writer, &before)?;
     let mut device = before.clone();
     device.approval = Approval::Rejected {
         by: writer.actor().clone(),
@@ -33,5 +35,5 @@ pub(super) fn reject_in(writer: &Writer<'_>, who: DeviceRef) -> Result<types::De
     writer.delete_config(device.id)?;
     let changes = audit::of_device(&before, &device);
     writer.event_of(Some(&device), EventKind::DeviceRejected, &changes)?;
-    Ok(find(writer, DeviceRef::Id(device.id))?.into())
+    shown_again(writer, device.id)
 }

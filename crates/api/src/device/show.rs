@@ -1,12 +1,12 @@
 //! Looking at devices.
 
 use data_encoding::BASE64URL_NOPAD;
-use model::{ApprovalStatus, Arch, Boot, DeviceId, Role};
+use model::{ApprovalStatus, Arch, Boot, Device, DeviceId, Role};
 use serde::Deserialize;
 use serde_json::Value;
 use store::{DeviceFilter, DeviceKey, DeviceSort, Lane, Reader, SortValue, Store, StoredConfig};
 
-use super::{DeviceRef, find};
+use super::{DeviceRef, find, shown};
 use crate::{Error, types};
 
 /// Which devices a list shows.
@@ -86,9 +86,13 @@ pub(crate) async fn page(store: &Store, query: ListQuery) -> Result<Page, Error>
         // One more tells whether there is a next page.
         limit: query.limit.map(|limit| limit.saturating_add(1)),
     };
-    let (mut found, total) = store
+    let (mut found, total, outdated) = store
         .read(Lane::Admin, move |reader| {
-            Ok((reader.devices(&filter)?, reader.count_matching(&filter)?))
+            Ok((
+                reader.devices(&filter)?,
+                reader.count_matching(&filter)?,
+                reader.outdated()?,
+            ))
         })
         .await?;
     let mut next = None;
@@ -101,8 +105,12 @@ pub(crate) async fn page(store: &Store, query: ListQuery) -> Result<Page, Error>
                 .map(|last| Cursor::write(word, descending, &sort.key(last)));
         }
     }
+    let shown = |device: Device| types::Device {
+        config_outdated: outdated.binary_search(&device.id).is_ok(),
+        ..device.into()
+    };
     Ok(Page {
-        devices: found.into_iter().map(types::Device::from).collect(),
+        devices: found.into_iter().map(shown).collect(),
         next,
         total,
     })
@@ -149,7 +157,7 @@ impl Cursor {
 
 /// One device.
 pub(crate) async fn show(store: &Store, who: DeviceRef) -> Result<types::Device, Error> {
-    look(store, move |reader| Ok(find(reader, who)?.into())).await
+    look(store, move |reader| shown(reader, find(reader, who)?)).await
 }
 
 /// The last boots of a device with their stages, newest first.

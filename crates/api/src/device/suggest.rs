@@ -1,19 +1,26 @@
 //! What a device could be approved with.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
-use model::{Device, DeviceId, Hostname, NetworkSettings, Role, first_free_address};
+use model::{
+    Device, DeviceId, Hostname, NetworkSettings, Role, check_node_address, first_free_address,
+};
 use store::{DeviceFilter, Reader, Store};
 
 use super::show::look;
-use super::{DeviceRef, find};
+use super::{DeviceRef, find, shown};
+use crate::cluster::endpoint;
 use crate::{Error, types};
 
-/// Suggests name, address and role. What the device was given already stays; a control plane comes first, then workers.
-pub(crate) async fn suggest(store: &Store, who: DeviceRef) -> Result<types::Suggestions, Error> {
+/// Suggests name, address and role.
+pub(crate) async fn suggest(
+    store: &Store,
+    who: DeviceRef,
+    own: Vec<Ipv4Addr>,
+) -> Result<types::Suggestions, Error> {
     look(store, move |reader| {
-        Ok(Suggester::read(reader)?.suggest(&find(reader, who)?))
+        Ok(Suggester::read(reader, own)?.suggest(&find(reader, who)?))
     })
     .await
 }
@@ -22,16 +29,17 @@ pub(crate) async fn suggest(store: &Store, who: DeviceRef) -> Result<types::Sugg
 pub(crate) async fn suggest_all(
     store: &Store,
     who: Vec<DeviceRef>,
+    own: Vec<Ipv4Addr>,
 ) -> Result<Vec<(types::Device, types::Suggestions)>, Error> {
     look(store, move |reader| {
-        let mut suggester = Suggester::read(reader)?;
+        let mut suggester = Suggester::read(reader, own)?;
         let mut all = Vec::new();
         for who in who {
             let device = find(reader, who)?;
             let with = suggester.suggest(&device);
             let (hostname, address) = (with.hostname.clone(), with.ip_address);
             suggester.give(device.id, hostname, address, Some(with.role), true);
-            all.push((device.into(), with));
+            all.push((shown(reader, device)?, with));
         }
         Ok(all)
     })
@@ -41,22 +49,29 @@ pub(crate) async fn suggest_all(
 /// What is given already, so that several devices can be suggested for at once.
 pub(super) struct Suggester {
     settings: NetworkSettings,
-    controlplane: Option<DeviceId>,
+    /// The address of the cluster's endpoint, which is the first control plane's if it is free.
+    endpoint: Option<Ipv4Addr>,
+    /// The addresses of this host.
+    own: Vec<Ipv4Addr>,
+    controlplanes: HashSet<DeviceId>,
     addresses: HashMap<Ipv4Addr, DeviceId>,
     names: HashMap<Hostname, DeviceId>,
 }
 
 impl Suggester {
-    pub(super) fn read(reader: &Reader<'_>) -> Result<Self, Error> {
-        let mut own = Self {
+    /// Reads what is given; `own` are the addresses of this host.
+    pub(super) fn read(reader: &Reader<'_>, own: Vec<Ipv4Addr>) -> Result<Self, Error> {
+        let mut suggester = Self {
             settings: reader.settings()?,
-            controlplane: None,
+            endpoint: endpoint(reader)?,
+            own,
+            controlplanes: HashSet::new(),
             addresses: HashMap::new(),
             names: HashMap::new(),
         };
         for device in reader.devices(&DeviceFilter::default())? {
             let approved = device.approval.is_approved();
-            own.give(
+            suggester.give(
                 device.id,
                 device.hostname,
                 device.ip_address,
@@ -64,7 +79,7 @@ impl Suggester {
                 approved,
             );
         }
-        Ok(own)
+        Ok(suggester)
     }
 
     /// Notes what a device was given.
@@ -82,27 +97,40 @@ impl Suggester {
         if let Some(address) = address {
             self.addresses.insert(address, id);
         }
-        if approved && role == Some(Role::Controlplane) && self.controlplane.is_none() {
-            self.controlplane = Some(id);
+        if approved && role == Some(Role::Controlplane) {
+            self.controlplanes.insert(id);
         }
     }
 
-    /// What a device could be approved with.
+    /// What a device could be approved with. What it was given already stays; a control plane comes first, at the cluster's endpoint if
+    /// that is free, then workers.
     pub(super) fn suggest(&self, device: &Device) -> types::Suggestions {
-        let controlled = self.controlplane.is_some_and(|id| id != device.id);
+        let controlled = self.controlplanes.iter().any(|id| *id != device.id);
         let role = device.role.unwrap_or(if controlled {
             Role::Worker
         } else {
             Role::Controlplane
         });
-        let taken = |address| {
-            self.addresses
-                .get(&address)
-                .is_some_and(|id| *id != device.id)
+        let taken = |address: Ipv4Addr| {
+            let holder = self.addresses.get(&address);
+            holder.is_some_and(|id| *id != device.id) || self.own.contains(&address)
         };
-        let address = device
-            .ip_address
-            .or_else(|| first_free_address(&self.settings, taken));
+        let is_free = |address: &Ipv4Addr| {
+            check_node_address(*address, &self.settings).is_ok() && !taken(*address)
+        };
+        // Whoever is not the first control plane leaves the endpoint's address to it.
+        let first_free = || {
+            first_free_address(&self.settings, |address| {
+                taken(address) || Some(address) == self.endpoint
+            })
+        };
+        let address = device.ip_address.or_else(|| {
+            let first = role == Role::Controlplane && !controlled;
+            self.endpoint
+                .filter(|_| first)
+                .filter(is_free)
+                .or_else(first_free)
+        });
         let hostname = device
             .hostname
             .clone()

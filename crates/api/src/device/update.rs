@@ -1,20 +1,24 @@
 //! Changing a device.
 
+use std::net::Ipv4Addr;
+
 use model::{Author, Device, EventKind, Role};
 use serde_json::{Map, Value};
 use store::{Lane, Store, Writer};
 
 use super::approve::has_control_plane;
-use super::fields::{check_unique, check_values, filled};
+use super::fields::{check_not_own, check_unique, check_values, filled};
 use super::order::{record_order, set_order};
-use super::{DeviceRef, called, find};
+use super::{DeviceRef, called, find, shown, shown_again};
+use crate::cluster::endpoint;
 use crate::types::DevicePatch;
 use crate::version::{IfMatch, Version};
 use crate::{Error, audit, body, generate, types};
 
 /// Fields of a device that only record what happened. They may be sent back, as a client does that reads a device, changes it and
 /// writes it whole, and are not looked at.
-const RECORDED: [&str; 14] = [
+const RECORDED: [&str; 15] = [
+    "config_outdated",
     "first_seen",
     "last_seen",
     "approved_at",
@@ -38,13 +42,14 @@ pub(crate) async fn update(
     who: DeviceRef,
     fields: Map<String, Value>,
     expected: IfMatch,
+    own: Vec<Ipv4Addr>,
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
             let before = find(writer, who)?;
             expected.check(&Version::of_device(&before.clone().into()))?;
             let patch = read_patch(&before, fields)?;
-            update_in(writer, &before, &patch)
+            update_in(writer, &before, &patch, &own)
         })
         .await
 }
@@ -81,11 +86,12 @@ fn update_in(
     writer: &Writer<'_>,
     before: &Device,
     patch: &DevicePatch,
+    own: &[Ipv4Addr],
 ) -> Result<types::Device, Error> {
     let (mut device, changed) = patched(before, patch.clone());
     let order = patch.boot_order.filter(|order| *order != before.order);
     if changed.is_empty() && order.is_none() {
-        return Ok(before.clone().into());
+        return shown(writer, before.clone());
     }
     check_unique(
         writer,
@@ -95,6 +101,12 @@ fn update_in(
         device.ip_address,
     )?;
     check_values(&device, &writer.settings()?)?;
+    if let Some(address) = device
+        .ip_address
+        .filter(|_| device.ip_address != before.ip_address)
+    {
+        check_not_own(address, own)?;
+    }
     if device.approval.is_approved() {
         check_approved(writer, before, &device)?;
     }
@@ -114,7 +126,7 @@ fn update_in(
     if order.is_some() {
         record_order(writer, before, &device)?;
     }
-    Ok(find(writer, DeviceRef::Id(device.id))?.into())
+    shown_again(writer, device.id)
 }
 
 /// What an approved device must stay.
@@ -128,6 +140,24 @@ fn check_approved(writer: &Writer<'_>, before: &Device, device: &Device) -> Resu
             let why = "an approved device must have one";
             return Err(Error::invalid(field, why));
         }
+    }
+    if before.role == Some(Role::Controlplane)
+        && before.ip_address != device.ip_address
+        && before.ip_address == endpoint(writer)?
+        && !has_control_plane(writer, device)?
+    {
+        let why = format!(
+            "{} is the only control plane, and its address is the cluster's endpoint, which all nodes are made with",
+            called(before)
+        );
+        let hint =
+            "approve another control plane, or change the endpoint in the cluster's settings first";
+        return Err(Error::refused(
+            "endpoint",
+            Some("ip_address".to_owned()),
+            why,
+            Some(hint),
+        ));
     }
     let gives_up = before.role == Some(Role::Controlplane) && device.role == Some(Role::Worker);
     if gives_up && !has_control_plane(writer, device)? {

@@ -5,14 +5,15 @@ use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use model::Boot;
+use model::{Authority, Boot};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::auth::Caller;
 use crate::body::{Asked, Body};
 use crate::types::{
-    ApproveDevice, BulkAnswer, BulkDevices, Device, GiveOrder, NewDevice, Regenerated, Suggestions,
+    ApproveDevice, BulkAnswer, BulkDevices, ConfigDiff, ConfigOrigin, Device, DeviceSettings,
+    GiveOrder, NewDevice, RegenerateProgress, Regenerated, Suggestions,
 };
 use crate::version::{IfMatch, Version};
 use crate::{Api, Error, base, device};
@@ -60,7 +61,13 @@ pub(crate) async fn add(
     caller: Caller,
     Body(new): Body<NewDevice>,
 ) -> Result<(StatusCode, Json<Device>), Error> {
-    let added = device::add(&api.store, caller.author(), new).await?;
+    let added = device::add(
+        &api.store,
+        caller.author(),
+        new,
+        api.service.own_addresses(),
+    )
+    .await?;
     Ok((StatusCode::CREATED, Json(added)))
 }
 
@@ -69,7 +76,13 @@ pub(crate) async fn register(
     caller: Caller,
     Body(new): Body<NewDevice>,
 ) -> Result<(StatusCode, Json<Device>), Error> {
-    let (device, is_new) = device::register(&api.store, caller.author(), new).await?;
+    let (device, is_new) = device::register(
+        &api.store,
+        caller.author(),
+        new,
+        api.service.own_addresses(),
+    )
+    .await?;
     let status = if is_new {
         StatusCode::CREATED
     } else {
@@ -85,9 +98,16 @@ pub(crate) async fn update(
     expected: IfMatch,
     Body(fields): Body<Map<String, Value>>,
 ) -> Result<impl IntoResponse, Error> {
-    device::update(&api.store, caller.author(), id.parse()?, fields, expected)
-        .await
-        .map(versioned)
+    device::update(
+        &api.store,
+        caller.author(),
+        id.parse()?,
+        fields,
+        expected,
+        api.service.own_addresses(),
+    )
+    .await
+    .map(versioned)
 }
 
 pub(crate) async fn approve(
@@ -96,9 +116,15 @@ pub(crate) async fn approve(
     Path(id): Path<String>,
     Body(with): Body<ApproveDevice>,
 ) -> Answer<Device> {
-    device::approve(&api.store, caller.author(), id.parse()?, with)
-        .await
-        .map(Json)
+    device::approve(
+        &api.store,
+        caller.author(),
+        id.parse()?,
+        with,
+        api.service.own_addresses(),
+    )
+    .await
+    .map(Json)
 }
 
 pub(crate) async fn reject(
@@ -132,7 +158,9 @@ pub(crate) async fn give_order(
 }
 
 pub(crate) async fn suggest(State(api): State<Api>, Path(id): Path<String>) -> Answer<Suggestions> {
-    device::suggest(&api.store, id.parse()?).await.map(Json)
+    device::suggest(&api.store, id.parse()?, api.service.own_addresses())
+        .await
+        .map(Json)
 }
 
 /// How many boots are shown.
@@ -163,15 +191,71 @@ pub(crate) async fn config(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     let config = device::config(&api.store, id.parse()?).await?;
+    Ok(yaml(config.bytes))
+}
+
+/// A file that holds secrets.
+pub(super) fn yaml(bytes: impl IntoResponse) -> Response {
     let headers = [
         (CONTENT_TYPE, "application/x-yaml"),
         (CACHE_CONTROL, "no-store"),
     ];
-    Ok((headers, config.bytes).into_response())
+    (headers, bytes).into_response()
+}
+
+pub(crate) async fn preview(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Asked(query): Asked<device::PreviewQuery>,
+) -> Result<Response, Error> {
+    if query.secrets {
+        caller.must(Authority::Admin)?;
+    }
+    let own = api.service.own_addresses();
+    let text = device::preview(&api.store, id.parse()?, query, own).await?;
+    Ok(yaml(text))
+}
+
+pub(crate) async fn diff(State(api): State<Api>, Path(id): Path<String>) -> Answer<ConfigDiff> {
+    device::diff(&api.store, id.parse()?).await.map(Json)
+}
+
+pub(crate) async fn explain(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Asked(query): Asked<device::ExplainQuery>,
+) -> Answer<Vec<ConfigOrigin>> {
+    let own = api.service.own_addresses();
+    device::explain(&api.store, id.parse()?, query.path, own)
+        .await
+        .map(Json)
+}
+
+pub(crate) async fn settings(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Answer<DeviceSettings> {
+    device::settings(&api.store, id.parse()?).await.map(Json)
+}
+
+pub(crate) async fn change_settings(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(fields): Body<Map<String, Value>>,
+) -> Answer<DeviceSettings> {
+    device::change_settings(&api.store, caller.author(), id.parse()?, fields)
+        .await
+        .map(Json)
+}
+
+pub(crate) async fn progress(State(api): State<Api>) -> Json<RegenerateProgress> {
+    Json(api.progress.look())
 }
 
 pub(crate) async fn regenerate(State(api): State<Api>, caller: Caller) -> Answer<Regenerated> {
-    base::regenerate(&api.store, caller.author(), api.base_folder)
+    base::regenerate(&api.store, &api.progress, caller.author(), api.base_folder)
         .await
         .map(Json)
 }
@@ -181,7 +265,8 @@ pub(crate) async fn bulk(
     caller: Caller,
     Body(asked): Body<BulkDevices>,
 ) -> Answer<BulkAnswer> {
-    device::bulk(&api.store, caller.author(), asked)
+    let own = api.service.own_addresses();
+    device::bulk(&api.store, caller.author(), asked, own)
         .await
         .map(Json)
 }

@@ -1,4 +1,4 @@
-//! `/network/settings` and `/cluster/base`.
+//! `/network/settings`.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,9 +6,9 @@ use axum::response::IntoResponse;
 
 use crate::auth::Caller;
 use crate::body::Body;
-use crate::types::{BaseImport, BaseImported, NetworkAnswer, NetworkPatch};
+use crate::types::{NetworkAnswer, NetworkPatch};
 use crate::version::{IfMatch, Version};
-use crate::{Api, Error, base, settings};
+use crate::{Api, Error, settings};
 
 pub(crate) async fn show(State(api): State<Api>) -> Result<impl IntoResponse, Error> {
     settings::show(&api.store).await.map(versioned)
@@ -25,17 +25,7 @@ pub(crate) async fn change(
     expected: IfMatch,
     Body(patch): Body<NetworkPatch>,
 ) -> Result<impl IntoResponse, Error> {
-    settings::change(&api.store, caller.author(), patch, expected)
+    settings::change(&api.store, &api.progress, caller.author(), patch, expected)
         .await
         .map(versioned)
-}
-
-pub(crate) async fn import_base(
-    State(api): State<Api>,
-    caller: Caller,
-    Body(given): Body<BaseImport>,
-) -> Result<Json<BaseImported>, Error> {
-    base::import(&api.store, caller.author(), given)
-        .await
-        .map(Json)
 }

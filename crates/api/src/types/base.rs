@@ -11,6 +11,12 @@ pub struct BaseImport {
     pub controlplane: Option<String>,
     /// `worker.yaml`.
     pub worker: Option<String>,
+    /// `secrets.yaml`; without it the secrets are taken out of `controlplane.yaml`, if all of them are there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<String>,
+    /// The cluster's name once more, where other secrets are replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<String>,
 }
 
 impl std::fmt::Debug for BaseImport {
@@ -19,7 +25,8 @@ impl std::fmt::Debug for BaseImport {
         f.debug_struct("BaseImport")
             .field("controlplane", &self.controlplane.is_some())
             .field("worker", &self.worker.is_some())
-            .finish()
+            .field("secrets", &self.secrets.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -30,8 +37,12 @@ pub struct BaseImported {
     pub message: String,
     /// The roles whose base config changed.
     pub roles: Vec<Role>,
+    /// Whether the cluster's secrets came with them.
+    pub secrets_imported: bool,
     /// How many device configs were made anew.
     pub device_configs_generated: u64,
+    /// What Talos would warn of in the configs, in sentences.
+    pub warnings: Vec<String>,
 }
 
 /// What a regeneration did.

@@ -70,6 +70,9 @@ pub struct Device {
     pub config_released_at: Option<Timestamp>,
     /// When somebody at its console asked for a wipe that nobody has answered yet.
     pub wipe_asked_at: Option<Timestamp>,
+    /// Whether it runs another config than it would be served now.
+    #[serde(default)]
+    pub config_outdated: bool,
 }
 
 impl From<model::Device> for Device {
@@ -108,6 +111,8 @@ impl From<model::Device> for Device {
             last_seen: device.last_seen,
             config_released_at: device.config_released_at,
             wipe_asked_at: device.wipe_asked_at,
+            // The store alone knows.
+            config_outdated: false,
         }
     }
 }
@@ -279,6 +284,8 @@ pub struct ApproveDevice {
     pub ephemeral_max_size: Option<String>,
     /// Which disk the EPHEMERAL volume is on.
     pub ephemeral_disk_selector: Option<String>,
+    /// Whether a load balancer or a virtual address answers at the cluster's endpoint, so that the first control plane need not.
+    pub endpoint_elsewhere: bool,
 }
 
 /// A boot order that is given, also if the device has the same already: an `install` is then done once more.

@@ -76,7 +76,7 @@ pub(super) async fn several(State(api): State<Api>, ask: Ask) -> Result<Response
 }
 
 async fn suggested(api: &Api, ask: &Ask, chosen: Vec<DeviceRef>) -> Result<Response, Error> {
-    let rows = device::suggest_all(&api.store, chosen).await?;
+    let rows = device::suggest_all(&api.store, chosen, api.service.own_addresses()).await?;
     let rows = rows
         .into_iter()
         .filter(|(device, _)| device.status != ApprovalStatus::Approved);
@@ -186,6 +186,7 @@ async fn let_in(api: &Api, ask: &Ask, row: &Row) -> Result<(), Error> {
         ask.visitor.author(),
         DeviceRef::Id(row.device.id),
         with,
+        api.service.own_addresses(),
     )
     .await?;
     Ok(())

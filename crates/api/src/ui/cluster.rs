@@ -94,8 +94,9 @@ pub(super) async fn import(
     let import = BaseImport {
         controlplane: given(Role::Controlplane),
         worker: given(Role::Worker),
+        ..BaseImport::default()
     };
-    match base::import(&api.store, ask.visitor.author(), import).await {
+    match base::import(&api.store, &api.progress, ask.visitor.author(), import).await {
         Ok(done_) => Ok(done(
             "/cluster",
             if done_.roles.is_empty() {
@@ -129,7 +130,8 @@ pub(super) async fn regenerate(
     _post: Post,
 ) -> Result<Response, Error> {
     ask.visitor.must_admin()?;
-    match base::regenerate(&api.store, ask.visitor.author(), api.base_folder.clone()).await {
+    let (author, folder) = (ask.visitor.author(), api.base_folder.clone());
+    match base::regenerate(&api.store, &api.progress, author, folder).await {
         Ok(_) => Ok(done("/cluster", "regenerated")),
         Err(err) => {
             let mut view = View::read(&api).await?;

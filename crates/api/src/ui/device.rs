@@ -177,7 +177,8 @@ pub(super) async fn save(
         }
     }
     let seen = IfMatch::from_form(post.text("seen"));
-    match device::update(&api.store, ask.visitor.author(), who, fields, seen).await {
+    let (author, own) = (ask.visitor.author(), api.service.own_addresses());
+    match device::update(&api.store, author, who, fields, seen, own).await {
         Ok(after) => {
             let said = if after == before {
                 "unchanged"

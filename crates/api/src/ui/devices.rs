@@ -156,7 +156,10 @@ pub(super) async fn add(State(api): State<Api>, ask: Ask, post: Post) -> Result<
         }
     }
     let added = match body::read_value::<NewDevice>(new.into()) {
-        Ok(new) => device::add(&api.store, ask.visitor.author(), new).await,
+        Ok(new) => {
+            let own = api.service.own_addresses();
+            device::add(&api.store, ask.visitor.author(), new, own).await
+        }
         Err(err) => Err(err),
     };
     match added {

@@ -18,7 +18,7 @@ use crate::{Api, Error};
 const ROWS: u64 = 100;
 
 /// The kinds that can be asked for, and what they are called.
-const KINDS: [(&str, &str); 20] = [
+const KINDS: [(&str, &str); 27] = [
     ("", "Every kind"),
     ("device_seen", "device seen"),
     ("device_added", "device added"),
@@ -36,6 +36,13 @@ const KINDS: [(&str, &str); 20] = [
     ("settings_changed", "settings changed"),
     ("strict_mode_switched", "strict mode switched"),
     ("base_imported", "base imported"),
+    ("base_generated", "base made"),
+    ("cluster_settings_changed", "cluster settings changed"),
+    ("secrets_made", "secrets made"),
+    ("secrets_imported", "secrets imported"),
+    ("secrets_exported", "secrets taken out"),
+    ("patch_saved", "patch saved"),
+    ("patch_deleted", "patch deleted"),
     ("asset_imported", "asset imported"),
     ("asset_removed", "asset removed"),
     ("file_missing", "file missing"),

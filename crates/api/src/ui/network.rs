@@ -72,7 +72,7 @@ pub(super) async fn save(State(api): State<Api>, ask: Ask, post: Post) -> Result
     let changed = match patch(&post) {
         Ok(patch) => {
             let seen = IfMatch::from_form(post.text("seen"));
-            settings::change(&api.store, ask.visitor.author(), patch, seen).await
+            settings::change(&api.store, &api.progress, ask.visitor.author(), patch, seen).await
         }
         Err(err) => Err(err),
     };

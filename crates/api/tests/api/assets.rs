@@ -99,6 +99,25 @@ async fn a_release_comes_into_use_at_once_and_goes_again() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_damaged_is_mended_by_another_import() {
+    let world = World::new().await;
+    for damage in [None, Some(&KERNEL[..4000])] {
+        let file = world.path("assets").join(digest(KERNEL).to_string());
+        if let Some(damage) = damage {
+            std::fs::write(&file, damage).unwrap();
+        }
+        let kernel = as_asset(upload(&world, KERNEL).await, "v1.13.9", AssetKind::Kernel);
+        let commit = AssetCommit {
+            assets: vec![kernel],
+        };
+        let done = world.client.import_assets(&commit).await.unwrap();
+        assert_eq!(done.assets[0].size, 5000);
+        assert_eq!(std::fs::read(&file).unwrap(), KERNEL);
+        assert_eq!(files(&world.path("assets/uploads")), [""; 0]);
+    }
+}
+
+#[tokio::test]
 async fn an_import_is_whole_or_nothing() {
     let world = World::new().await;
     let kernel = as_asset(upload(&world, KERNEL).await, "v1.13.9", AssetKind::Kernel);

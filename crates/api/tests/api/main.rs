@@ -8,10 +8,14 @@
 
 mod approval;
 mod assets;
+mod cluster;
 mod devices;
 mod doors;
+mod leaks;
 mod lists;
 mod live;
 mod network;
+mod patches;
 mod people;
+mod scale;
 mod world;

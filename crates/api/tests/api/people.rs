@@ -91,6 +91,15 @@ async fn every_route_asks_who_it_is_and_lets_in_whom_it_names() {
             }
         }
     }
+    // Whoever may look at a config sees its secrets only as an admin.
+    let preview = "/devices/{id}/config/preview";
+    for (authority, token) in &tokens {
+        let shown = format!("{preview}?secrets=true");
+        let (status, _) = ask(reqwest::Method::GET, &shown, Some(token)).await;
+        assert_eq!(status == 403, *authority < Authority::Admin, "{authority}");
+        let (status, _) = ask(reqwest::Method::GET, preview, Some(token)).await;
+        assert_ne!(status, 403, "{authority}");
+    }
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! A daemon's admin plane in a folder of its own.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::types::{LoaderStatus, Served, ServiceStatus};
 use api::{
-    Access, Api, AssetFolder, Client, Gate, Live, Pages, Sample, Service, UnixServer, router,
+    Access, Api, AssetFolder, Client, Gate, Live, Pages, Progress, Sample, Service, UnixServer,
+    router,
 };
 use axum::Router;
 use model::{
@@ -63,7 +65,14 @@ impl Service for Well {
             3,
         )]
     }
+
+    fn own_addresses(&self) -> Vec<Ipv4Addr> {
+        vec![OWN_ADDRESS]
+    }
 }
+
+/// The address of the daemon's host.
+pub(crate) const OWN_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
 
 pub(crate) const MAC_1: &str = "52:54:00:00:00:01";
 pub(crate) const MAC_2: &str = "52:54:00:00:00:02";
@@ -75,8 +84,13 @@ pub(crate) fn mac(number: u8) -> String {
 
 /// A base config with what a device config needs and one secret.
 pub(crate) fn base(role: &str) -> String {
+    let key = if role == "controlplane" {
+        "    key: YQ==\n"
+    } else {
+        ""
+    };
     format!(
-        "version: v1alpha1\nmachine:\n  type: {role}\n  token: abcdef.verysecret\n  install:\n    disk: /dev/sda\ncluster:\n  clusterName: test\n"
+        "version: v1alpha1\nmachine:\n  type: {role}\n  token: abcdef.verysecret\n  ca:\n    crt: YQ==\n{key}  install:\n    disk: /dev/sda\ncluster:\n  controlPlane:\n    endpoint: https://cluster.example:6443\n  clusterName: test\n"
     )
 }
 
@@ -104,6 +118,8 @@ impl World {
             state_dir: dir.path().to_owned(),
             base_folder: dir.path().join("base"),
             service: Arc::new(Well),
+            clock: Arc::<ManualClock>::clone(&clock),
+            progress: Progress::default(),
         });
         let socket = dir.path().join("ktizo.sock");
         let server = UnixServer::bind(&socket, access()).await.unwrap();

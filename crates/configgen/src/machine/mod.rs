@@ -1,7 +1,9 @@
 //! Base configs: what `talosctl gen config` makes, for every contract from v1.8 on.
 
+mod check;
 mod documents;
 mod input;
+mod selector;
 mod v1alpha1;
 
 #[cfg(test)]
@@ -9,8 +11,9 @@ mod tests;
 
 use model::Role;
 
-pub(crate) use input::is_subnet;
-pub use input::{ClusterInput, Cni, DiskSelector, InstallTarget, RegistryMirror};
+pub(crate) use check::is_subnet;
+pub use input::{ClusterInput, Cni, RegistryMirror};
+pub use selector::{DiskSelector, InstallTarget};
 
 use crate::yaml::{Document, Node};
 use crate::{BaseConfig, Contract, Error, MachineConfig, Schematic, SecretsBundle};

@@ -6,6 +6,7 @@
 //! is said by [`resolve`], which restates the rules of the YAML library Talos reads with and of YAML 1.1; a new string is
 //! quoted whenever either of them would take it for something else.
 
+mod mapping;
 mod node;
 mod parse;
 mod path;
@@ -15,7 +16,8 @@ pub mod resolve;
 #[cfg(test)]
 mod tests;
 
-pub use node::{Entry, Mapping, Node, Position, Scalar, Style, Value};
+pub use mapping::{Entry, Mapping};
+pub use node::{Node, Position, Scalar, Style, Value};
 pub use parse::{Document, ParseError, parse};
 pub use path::{Path, PathError, Step};
 pub use print::{print, print_node};

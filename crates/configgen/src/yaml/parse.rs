@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::node::{Entry, Mapping, Node, Position, Scalar, Style, Value};
+use super::mapping::{Entry, Mapping};
+use super::node::{Node, Position, Scalar, Style, Value};
 
 /// Longest text that is read, bytes.
 const MAX_BYTES: usize = 8 << 20;

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::node::{Mapping, Node, Scalar, Style, Value};
+use super::mapping::Mapping;
+use super::node::{Node, Scalar, Style, Value};
 use super::parse::Document;
 use super::resolve;
 

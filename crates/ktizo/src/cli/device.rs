@@ -1,6 +1,8 @@
 //! `ktizo device`.
 
+mod config;
 mod set;
+mod settings;
 mod show;
 
 use std::io::Write as _;
@@ -12,6 +14,7 @@ use model::{ApprovalStatus, Hostname, Role};
 use std::net::Ipv4Addr;
 
 use super::output::{or_dash, say};
+use super::progress::with_bar;
 use super::{Failure, Output, Remote, confirm};
 use set::{SetDevice, Volume};
 
@@ -42,8 +45,9 @@ enum DeviceCommand {
     Delete(Delete),
     /// Show the boots of a machine, stage by stage
     Boots(Boots),
-    /// Print the config of an approved machine; it holds secrets
-    Config(One),
+    /// The config of a machine: show, preview, diff, explain
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Make the configs of all approved machines anew
     Regenerate,
 }
@@ -97,7 +101,7 @@ struct Approve {
     #[arg(required_unless_present = "all_pending")]
     device: Option<DeviceRef>,
     /// Let in every machine that waits, with what is suggested, after a look at it; all or none
-    #[arg(long, conflicts_with_all = ["device", "hostname", "address", "notes"])]
+    #[arg(long, conflicts_with_all = ["device", "hostname", "address", "notes", "endpoint_elsewhere"])]
     all_pending: bool,
     /// Its name as a node
     #[arg(long)]
@@ -113,6 +117,9 @@ struct Approve {
     notes: Option<String>,
     #[command(flatten)]
     volume: Volume,
+    /// A load balancer or a virtual address answers at the cluster's endpoint, so that the first control plane need not
+    #[arg(long)]
+    endpoint_elsewhere: bool,
     /// Take the suggestions for what is not given without asking
     #[arg(long, short)]
     yes: bool,
@@ -190,11 +197,9 @@ impl DeviceArgs {
                 let found = client.boots(boots.device, boots.limit).await?;
                 output.print(&found, |found| show::boots(found))
             }
-            DeviceCommand::Config(one) => {
-                say(String::from_utf8_lossy(&client.config(one.device).await?).trim_end())
-            }
+            DeviceCommand::Config(command) => command.run(&client, output).await,
             DeviceCommand::Regenerate => {
-                let done = client.regenerate().await?;
+                let done = with_bar(&client, client.regenerate()).await?;
                 output.print(&done, |done| done.message.clone())
             }
         }
@@ -231,6 +236,7 @@ impl Approve {
             ephemeral_min_size: self.volume.ephemeral_min_size,
             ephemeral_max_size: self.volume.ephemeral_max_size,
             ephemeral_disk_selector: self.volume.ephemeral_disk_selector,
+            endpoint_elsewhere: self.endpoint_elsewhere,
         };
         if body.hostname.is_none() || body.ip_address.is_none() || body.role.is_none() {
             let suggested = client.suggestions(device).await?;

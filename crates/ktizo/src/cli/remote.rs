@@ -62,6 +62,9 @@ pub enum Failure {
     /// Something on this side.
     #[error("{0}")]
     Local(String),
+    /// A rule, checked on this side.
+    #[error("{0}")]
+    Invalid(String),
     /// What was named is not there.
     #[error("{0}")]
     NotFound(String),
@@ -76,11 +79,19 @@ pub enum Failure {
     Terminal(#[from] std::io::Error),
 }
 
+impl From<configgen::Error> for Failure {
+    /// The generator's no.
+    fn from(err: configgen::Error) -> Self {
+        Self::Invalid(err.to_string())
+    }
+}
+
 impl Failure {
     /// The documented exit code: 1 failed, 3 refused by a rule, 4 not found, 5 not reached or not let in.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Local(_) | Self::Terminal(_) => 1,
+            Self::Invalid(_) => 3,
             Self::NotFound(_) => 4,
             Self::Closed(_) => 5,
             Self::Remote(ClientError::File(_)) => 1,

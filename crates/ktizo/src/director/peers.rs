@@ -1,4 +1,4 @@
-//! Which machine has which address, and which of them are on their way to their disk.
+//! Which machine has which address, which of them are on their way to their disk, and which config each was given last.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use model::{MacAddr, Timestamp};
+use model::{MacAddr, Sha256Digest, Timestamp};
 use netboot::net::neighbour::neighbour;
 
 /// What requests have shown of machines and addresses; bounded, and lost without harm.
@@ -14,6 +14,7 @@ use netboot::net::neighbour::neighbour;
 pub(super) struct Peers {
     seen: Mutex<Bounded<IpAddr, MacAddr>>,
     leaving: Mutex<Bounded<MacAddr, Timestamp>>,
+    given: Mutex<Bounded<(MacAddr, IpAddr), Sha256Digest>>,
 }
 
 /// How long a machine that was sent to its disk gets no boot program by UEFI HTTP boot.
@@ -45,7 +46,18 @@ impl Peers {
     pub(super) fn is_leaving(&self, mac: MacAddr, now: Timestamp) -> bool {
         lock(&self.leaving)
             .get(&mac)
-            .is_some_and(|left| now.since(left) < LEAVING_FOR)
+            // The clock may have been set back since.
+            .is_some_and(|left| now >= left && now.since(left) < LEAVING_FOR)
+    }
+
+    /// Notes which config of `mac` is on its way to `address`.
+    pub(super) fn gives(&self, mac: MacAddr, address: IpAddr, config: Sha256Digest) {
+        lock(&self.given).insert((mac, address), config);
+    }
+
+    /// Which config of `mac` was on its way to `address` last: by the time it has arrived, another may be in force.
+    pub(super) fn was_given(&self, mac: MacAddr, address: IpAddr) -> Option<Sha256Digest> {
+        lock(&self.given).get(&(mac, address))
     }
 
     /// Notes that `mac` got something to boot after all.
@@ -120,6 +132,8 @@ mod tests {
         peers.leaves(mac, now);
         assert!(peers.is_leaving(mac, now.plus(Duration::from_secs(59))));
         assert!(!peers.is_leaving(mac, now.plus(Duration::from_secs(60))));
+        let set_back = Timestamp::from_micros(-1);
+        assert!(!peers.is_leaving(mac, set_back));
         peers.stays(mac);
         assert!(!peers.is_leaving(mac, now));
     }

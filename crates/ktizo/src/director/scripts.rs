@@ -53,14 +53,17 @@ impl Office {
             self.wipe_asked(mac).await?;
         }
 
-        let since = ask.held_since.unwrap_or_else(|| self.clock.now());
+        // A clock that was set back must not make the hold longer.
+        let began = self.clock.now();
+        let held_since = ask.held_since.map(|since| since.min(began));
+        let since = held_since.unwrap_or(began);
         let deadline = Instant::now() + LONG_POLL;
         let mut changes = self.store.subscribe();
         let mut reason = HoldReason::Approval;
         loop {
             let view = self.look(mac, &facts.inventory).await?;
             let now = self.clock.now();
-            let held = ask.held_since.map(|since| now.since(since));
+            let held = held_since.map(|since| now.since(since));
             let decision = decide(BootState {
                 device: view.device.as_ref(),
                 settings: &view.settings,
@@ -377,10 +380,13 @@ fn lines(
             ),
         ],
         BootDecision::Hold(HoldReason::AssetMissing) => {
-            vec![
-                format!("{name} is approved, but cannot start:"),
-                missing.cloned().unwrap_or_default(),
-            ]
+            // A screen has 80 columns: what to do gets a line of its own.
+            let missing = missing.map(String::as_str).unwrap_or_default();
+            let sentences = missing
+                .split_inclusive(". ")
+                .map(|line| line.trim_end().to_owned());
+            let first = format!("{name} is approved, but cannot start:");
+            std::iter::once(first).chain(sentences).collect()
         }
         BootDecision::Leave(LeaveReason::HoldLimit) => vec![
             format!("{mac} was not approved in time and goes to its disk."),

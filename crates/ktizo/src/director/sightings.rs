@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use model::{
-    Actor, BootStage, Clock, EventKind, Inventory, MacAddr, SeenBy, StageOutcome, StageRecord,
-    Timestamp,
+    Actor, BootStage, Clock, EventKind, Inventory, MacAddr, SeenBy, Sha256Digest, StageOutcome,
+    StageRecord, Timestamp,
 };
 use netboot::director::Observation;
 use store::Store;
+
+use super::log_budget::LogBudget;
 
 /// Hands to the store's writer what nobody waits for.
 pub(super) struct Sightings {
@@ -18,6 +20,7 @@ pub(super) struct Sightings {
     clock: Arc<dyn Clock>,
     /// When a refusal of a machine was last made an event: Talos asks again and again, and so would a flood.
     refusals: Mutex<HashMap<MacAddr, (Timestamp, String)>>,
+    log: LogBudget,
 }
 
 /// A machine's refusals for the same reason make one event in this time.
@@ -31,7 +34,20 @@ impl Sightings {
             store,
             clock,
             refusals: Mutex::default(),
+            log: LogBudget::default(),
         }
+    }
+
+    /// Whether a line may be written; where a flood left lines out, that is said first.
+    fn may_log(&self) -> bool {
+        let left_out = self.log.allow(self.clock.now());
+        if let Some(count @ 1..) = left_out {
+            tracing::warn!(
+                count,
+                "{count} lines about machines were left out, for there were too many in a second"
+            );
+        }
+        left_out.is_some()
     }
 
     /// A machine was heard of.
@@ -40,7 +56,7 @@ impl Sightings {
         let taken = self.store.submit(Actor::Device(mac), move |writer| {
             writer.sight(mac, &inventory, by).map(|_| ())
         });
-        if !taken {
+        if !taken && self.may_log() {
             tracing::warn!(%mac, "too many machines at once: a sight was not written down");
         }
     }
@@ -64,11 +80,13 @@ impl Sightings {
             detail: seen.detail,
         };
         // The text reads alone; the fields are for programs.
-        tracing::info!(
-            %mac, stage = %record.stage, bytes = record.bytes,
-            peer = record.peer.map(tracing::field::display),
-            "{mac} {} {}: {}", record.stage, record.outcome, record.detail
-        );
+        if self.may_log() {
+            tracing::info!(
+                %mac, stage = %record.stage, bytes = record.bytes,
+                peer = record.peer.map(tracing::field::display),
+                "{mac} {} {}: {}", record.stage, record.outcome, record.detail
+            );
+        }
         self.record(mac, record);
     }
 
@@ -105,13 +123,18 @@ impl Sightings {
                 None => Ok(()),
             }
         });
-        if !taken {
+        if !taken && self.may_log() {
             tracing::warn!(%mac, %stage, "too many machines at once: a boot stage was not written down");
         }
     }
 
-    /// A config went out whole, or broke off.
-    pub(super) fn config_delivered(&self, mac: MacAddr, seen: &Observation) {
+    /// A config went out whole, or broke off; which one, as far as it is known.
+    pub(super) fn config_delivered(
+        &self,
+        mac: MacAddr,
+        seen: &Observation,
+        config: Option<Sha256Digest>,
+    ) {
         let whole = seen.outcome == StageOutcome::Done;
         let (peer, bytes) = (seen.peer, seen.bytes.unwrap_or(0));
         let taken = self.store.submit(Actor::Device(mac), move |writer| {
@@ -121,18 +144,17 @@ impl Sightings {
             if !whole {
                 return writer.config_not_delivered(device.id);
             }
-            let Some(config) = writer.config(device.id)? else {
+            let in_force = writer.config(device.id)?.map(|config| config.sha256);
+            let Some(sha256) = config.or(in_force) else {
                 return Ok(());
             };
-            writer.config_served(device.id, config.sha256)?;
-            writer.event(
-                Some(&device),
-                EventKind::ConfigServed {
-                    peer,
-                    bytes,
-                    sha256: config.sha256,
-                },
-            )?;
+            writer.config_served(device.id, sha256)?;
+            let what = EventKind::ConfigServed {
+                peer,
+                bytes,
+                sha256,
+            };
+            writer.event(Some(&device), what)?;
             Ok(())
         });
         if !taken {

@@ -59,8 +59,9 @@ pub(super) fn missing_asset(version: Option<&TalosVersion>, names: &[AssetName])
     let of = version
         .map(|version| format!(" of Talos {version}"))
         .unwrap_or_default();
+    let were = if names.len() > 1 { "were" } else { "was" };
     format!(
-        "{}{of} was not imported. On the ktizo host: ktizo assets import DIR",
+        "{}{of} {were} not imported. On the ktizo host: ktizo assets import DIR",
         names.join(" and ")
     )
 }

@@ -172,8 +172,12 @@ async fn a_full_disk_is_an_error_for_the_change_that_needs_room() {
     };
     together(&store, vec![Box::new(add(1)), Box::new(limit("1"))]).await;
     let big = |w: &Writer<'_>| {
-        w.save_base(model::Role::Worker, &"x".repeat(1 << 20))
-            .map(drop)
+        w.save_base(
+            model::Role::Worker,
+            &"x".repeat(1 << 20),
+            model::Origin::Imported,
+        )
+        .map(drop)
     };
     for _ in 0..2 {
         let outcomes = together(&store, vec![Box::new(big)]).await;

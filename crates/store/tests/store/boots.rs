@@ -144,6 +144,50 @@ async fn a_running_stage_is_completed_in_place() {
 }
 
 #[tokio::test]
+async fn no_stage_is_left_running() {
+    use BootStage::{Discover, Hold, Kernel, Loader};
+    use StageOutcome::{Done, Failed, Running};
+    let house = House::new();
+    let id = device(&house).await;
+    let told = vec![
+        // By TFTP, the end says more than the beginning did; and the name of one file may begin as that of another.
+        record(Loader, 100, Running, "ipxe/a"),
+        record(Loader, 100, Running, "ipxe/a.efi"),
+        record(Loader, 101, Failed, "ipxe/a.efi: the machine fell silent"),
+        record(Loader, 102, Done, "ipxe/a"),
+        // What a machine waits for may change while it waits.
+        record(Hold, 110, Running, "waits for approval"),
+        record(Hold, 110, Done, "waits for a kernel"),
+        // Power is cut during a transfer and a hold, and again.
+        record(Kernel, 120, Running, "vmlinuz-amd64"),
+        record(Hold, 121, Running, "waits for approval"),
+        done(Discover, 130),
+    ];
+    tell(&house, id, told).await;
+    let boots = house.read(move |r| r.boots(id, 9)).await;
+    let of = |boot: usize| -> Vec<(BootStage, StageOutcome, &str)> {
+        let stages = boots[boot].stages.iter();
+        stages
+            .map(|stage| (stage.stage, stage.outcome, stage.detail.as_str()))
+            .collect()
+    };
+    assert_eq!(
+        of(1),
+        [
+            (Loader, Done, "ipxe/a"),
+            (Loader, Failed, "ipxe/a.efi: the machine fell silent"),
+            (Hold, Done, "waits for approval"),
+            // It may still end late.
+            (Kernel, Running, "vmlinuz-amd64"),
+            (Hold, Failed, "waits for approval"),
+        ]
+    );
+    tell(&house, id, vec![done(Hold, 131), done(Discover, 140)]).await;
+    let boots = house.read(move |r| r.boots(id, 9)).await;
+    assert_eq!(boots[2].stages[3].outcome, Failed);
+}
+
+#[tokio::test]
 async fn what_ends_late_goes_to_the_boot_it_began_in() {
     use BootStage::{Discover, Kernel, Script};
     let house = House::new();
@@ -249,6 +293,35 @@ async fn timelines_are_bounded() {
     assert_eq!(boots.len(), 20);
     assert_eq!(boots[19].began_at, at(110_000));
     assert_eq!(boots[0].stages[1].detail, "x".repeat(256));
+}
+
+#[tokio::test]
+async fn less_is_kept_of_a_machine_that_nobody_had_a_hand_in() {
+    let house = House::new();
+    let mac = new(1).mac;
+    let id = house
+        .write(move |w| {
+            let (device, _) = w.sight(mac, &model::Inventory::default(), model::SeenBy::Dhcp)?;
+            for n in 0..10 {
+                for m in 0..100 {
+                    let detail = m.to_string();
+                    let at = n * 10_000 + m;
+                    let stage = if m == 0 {
+                        BootStage::Discover
+                    } else {
+                        BootStage::Script
+                    };
+                    w.record_stage(device.id, &record(stage, at, StageOutcome::Done, &detail))?;
+                }
+            }
+            Ok(device.id)
+        })
+        .await;
+    let boots = house.read(move |r| r.boots(id, 99)).await;
+    let stages: Vec<usize> = boots.iter().map(|boot| boot.stages.len()).collect();
+    assert_eq!(stages, [50; 4]);
+    assert_eq!(boots[0].stages[0].stage, BootStage::Discover);
+    assert_eq!(boots[0].stages[49].detail, "99");
 }
 
 #[tokio::test]

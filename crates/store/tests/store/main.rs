@@ -8,6 +8,7 @@
 
 mod assets;
 mod boots;
+mod cluster;
 mod configs;
 mod crash;
 mod devices;

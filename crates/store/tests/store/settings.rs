@@ -1,6 +1,6 @@
 //! Settings and base configs.
 
-use model::{NetworkSettings, Payload, Role};
+use model::{NetworkSettings, Origin, Payload, Role};
 use store::Change;
 
 use crate::House;
@@ -47,7 +47,7 @@ async fn a_base_config_is_written_only_when_it_differs() {
     let mut changes = house.store.subscribe();
     assert!(
         house
-            .write(|w| w.save_base(Role::Worker, "secret: a\n"))
+            .write(|w| w.save_base(Role::Worker, "secret: a\n", Origin::Imported))
             .await
     );
     assert_eq!(
@@ -61,13 +61,13 @@ async fn a_base_config_is_written_only_when_it_differs() {
     house.pass(1);
     assert!(
         !house
-            .write(|w| w.save_base(Role::Worker, "secret: a\n"))
+            .write(|w| w.save_base(Role::Worker, "secret: a\n", Origin::Imported))
             .await
     );
     assert_eq!(house.read(|r| r.base(Role::Worker)).await.unwrap(), first);
     assert!(
         house
-            .write(|w| w.save_base(Role::Worker, "secret: b\n"))
+            .write(|w| w.save_base(Role::Worker, "secret: b\n", Origin::Imported))
             .await
     );
     let second = house.read(|r| r.base(Role::Worker)).await.unwrap();

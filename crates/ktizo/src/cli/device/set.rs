@@ -6,6 +6,7 @@ use api::types::DevicePatch;
 use api::{Client, DeviceRef};
 use model::{BootOrder, Hostname, LocalBoot, MacAddr, Role};
 
+use super::settings::ConfigSettings;
 use super::show;
 use crate::cli::{Failure, Output};
 
@@ -57,6 +58,8 @@ pub(super) struct SetDevice {
     /// File name of the boot loader it gets instead of the usual one
     #[arg(long, value_name = "FILE")]
     loader: Option<String>,
+    #[command(flatten)]
+    config: ConfigSettings,
 }
 
 /// A value, or the empty text that clears it.
@@ -93,7 +96,11 @@ impl SetDevice {
             loader: text(self.loader),
         };
         let changes = patch != DevicePatch::default();
-        if !changes && self.order.is_none() {
+        let before = client.device_settings(self.device).await?;
+        let before =
+            serde_json::to_value(&before).map_err(|err| Failure::Local(err.to_string()))?;
+        let settings = self.config.patch(&before);
+        if !changes && settings.is_empty() && self.order.is_none() {
             return Err(Failure::Local(
                 "nothing to change was given; see `ktizo device set --help`".to_owned(),
             ));
@@ -105,6 +112,10 @@ impl SetDevice {
             // Its MAC may be another now.
             who = DeviceRef::Id(changed.id);
             device = Some(changed);
+        }
+        if !settings.is_empty() {
+            client.set_device_settings(who, &settings).await?;
+            device = Some(client.device(who).await?);
         }
         if let Some(order) = self.order {
             device = Some(client.give_order(who, order).await?);

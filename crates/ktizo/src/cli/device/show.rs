@@ -97,6 +97,14 @@ pub(super) fn details(device: &Device) -> String {
             "config download",
             or_nothing(device.last_config_download.as_ref()),
         ),
+        (
+            "config",
+            if device.config_outdated {
+                "OUTDATED: it runs an older config than it would be served now; `ktizo device config diff` shows what changed".to_owned()
+            } else {
+                String::new()
+            },
+        ),
         ("wipe asked for", or_nothing(device.wipe_asked_at.as_ref())),
         ("notes", device.notes.clone()),
     ])

@@ -118,7 +118,13 @@ impl Exchange {
     }
 
     async fn config(&self, mac: MacAddr, ask: &HttpAsk, site: Site) -> Response<Outgoing> {
-        match self.shared.director.config(ConfigAsk { mac, site }).await {
+        let head_only = ask.head_only;
+        let wanted = ConfigAsk {
+            mac,
+            site,
+            head_only,
+        };
+        match self.shared.director.config(wanted).await {
             ConfigAnswer::Serve(config) => {
                 let receipt = self.receipt(Some(mac), ask);
                 self.live(ask.content_type(), config, ask.head_only, receipt)

@@ -30,7 +30,7 @@ impl Default for Limits {
             idle: Duration::from_secs(75),
             answering: Duration::from_secs(60),
             stalled: Duration::from_secs(30),
-            connections: 1024,
+            connections: 4096,
             connections_of_peer: 32,
             head_bytes: 16 * 1024,
         }

@@ -31,6 +31,7 @@ const MAC: &str = "52-54-00-12-34-56";
 struct Told {
     kernel: Option<Arc<File>>,
     scripts: Mutex<Vec<ScriptAsk>>,
+    configs: Mutex<Vec<ConfigAsk>>,
     observed: Mutex<Vec<Observation>>,
     /// A held poll began.
     held: Notify,
@@ -73,6 +74,7 @@ impl Director for Told {
     }
 
     async fn config(&self, ask: ConfigAsk) -> ConfigAnswer {
+        self.configs.lock().unwrap().push(ask);
         match ask.mac.octets()[5] {
             0x56 => ConfigAnswer::Serve(Bytes::from_static(CONFIG)),
             0x57 => ConfigAnswer::Refused("the device is pending".into()),

@@ -1,3 +1,5 @@
+//! Events as Talos marshals them, field by field, and bytes that are none.
+
 use hex_literal::hex;
 use proptest::prelude::*;
 
@@ -166,7 +168,7 @@ proptest! {
             "SequenceEvent", "PhaseEvent", "TaskEvent", "ServiceStateEvent", "RestartEvent", "ConfigLoadErrorEvent",
             "ConfigValidationErrorEvent", "AddressEvent", "MachineStatusEvent", "OtherEvent",
         ]),
-        value in prop::collection::vec(any::<u8>(), 0..80),
+        value in prop::collection::vec(any::<u8>(), 0..60),
     ) {
         prop_assert_eq!(decode(&request(kind, &value)).unwrap().id, "d6oj4nau3i80009q23qg");
     }

@@ -253,6 +253,9 @@ async fn a_config_that_went_out_is_told_once_and_so_is_one_that_did_not() {
     let observed = running.told.observed.lock().unwrap();
     assert_eq!(observed[0].mac, Some(MAC.parse().unwrap()));
     assert_eq!(observed[0].stage, BootStage::Config);
+    let configs = running.told.configs.lock().unwrap();
+    let heads: Vec<bool> = configs.iter().map(|ask| ask.head_only).collect();
+    assert_eq!(heads, [true, false, false]);
 }
 
 #[tokio::test]

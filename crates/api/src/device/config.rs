@@ -1,0 +1,205 @@
+//! The config of a device: what it would be served, how that came about, and what changes.
+
+use configgen::{MachineConfig, difference, masked_text};
+use model::{Author, Device, EventKind};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::net::Ipv4Addr;
+use store::{Lane, Reader, Store};
+
+use super::suggest::Suggester;
+use super::{DeviceRef, find, look};
+use crate::generate::{Recipe, for_one};
+use crate::sources::{Sources, device_settings};
+use crate::types::{ConfigDiff, ConfigOrigin, DeviceSettings};
+use crate::{Error, audit, body};
+
+/// What a preview shows.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PreviewQuery {
+    /// Whether secrets are shown.
+    pub(crate) secrets: bool,
+}
+
+/// What is explained.
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExplainQuery {
+    /// Such as `machine.network.hostname`, or with a document before it: `HostnameConfig:hostname`.
+    pub(crate) path: String,
+}
+
+/// The config that a device would be served, also before it is approved: then with the suggestions for what it lacks.
+pub(crate) async fn preview(
+    store: &Store,
+    who: DeviceRef,
+    query: PreviewQuery,
+    own: Vec<Ipv4Addr>,
+) -> Result<String, Error> {
+    look(store, move |reader| {
+        let device = as_approved(reader, who, own)?;
+        let made = Recipe::of(Sources::read(reader)?)?.make(&device)?;
+        if query.secrets {
+            return Ok(made);
+        }
+        Ok(masked_text(&parse("the config", &made)?))
+    })
+    .await
+}
+
+/// Which layers made a value what it is.
+pub(crate) async fn explain(
+    store: &Store,
+    who: DeviceRef,
+    path: String,
+    own: Vec<Ipv4Addr>,
+) -> Result<Vec<ConfigOrigin>, Error> {
+    look(store, move |reader| {
+        let device = as_approved(reader, who, own)?;
+        let layers = Recipe::of(Sources::read(reader)?)?.layers(&device)?;
+        let found = layers
+            .explain(&path)
+            .map_err(|err| Error::invalid("path", err.to_string()))?;
+        if found.is_empty() {
+            let shown: String = path.chars().filter(|c| !c.is_control()).take(80).collect();
+            return Err(Error::NotFound {
+                what: "value at",
+                name: format!("{shown} in any layer of this config"),
+            });
+        }
+        let origin = |found: configgen::Explanation| ConfigOrigin {
+            document: found.document.to_string(),
+            path: found.path.to_string(),
+            value: found.value,
+            layers: found.layers.iter().map(ToString::to_string).collect(),
+        };
+        Ok(found.into_iter().map(origin).collect())
+    })
+    .await
+}
+
+/// What changes against what the device last received.
+pub(crate) async fn diff(store: &Store, who: DeviceRef) -> Result<ConfigDiff, Error> {
+    look(store, move |reader| {
+        let device = find(reader, who)?;
+        let served = reader.last_served(device.id)?;
+        let now = reader.config(device.id)?;
+        let before = reader.served_config(device.id)?;
+        let outdated = reader.is_outdated(device.id)?;
+        let diff = match (&before, &now) {
+            (Some(before), Some(now)) => Some(difference(
+                &parse("the served config", &String::from_utf8_lossy(before))?,
+                &parse("the config", &String::from_utf8_lossy(&now.bytes))?,
+            )),
+            _ => None,
+        };
+        let called = super::called(&device);
+        let message = match (&served, &now) {
+            (None, _) => format!("{called} never received a config"),
+            (Some((_, at)), None) => {
+                format!("{called} received a config on {at}, and would get none now")
+            }
+            (Some((_, at)), Some(_)) if !outdated => {
+                format!("{called} runs this config since {at}")
+            }
+            (Some((_, at)), Some(_)) if diff.is_none() => {
+                format!("{called} runs an older config than this, of {at}, whose text was not kept")
+            }
+            (Some((_, at)), Some(_)) => {
+                format!("{called} runs an older config than this, of {at}")
+            }
+        };
+        Ok(ConfigDiff {
+            message,
+            outdated,
+            served_at: served.map(|(_, at)| at),
+            served_sha256: served.map(|(sha256, _)| sha256),
+            sha256: now.map(|config| config.sha256),
+            diff,
+        })
+    })
+    .await
+}
+
+/// What the config of a device has beyond its row.
+pub(crate) async fn settings(store: &Store, who: DeviceRef) -> Result<DeviceSettings, Error> {
+    look(store, move |reader| settings_of(reader, who)).await
+}
+
+fn settings_of(reader: &Reader<'_>, who: DeviceRef) -> Result<DeviceSettings, Error> {
+    let json = reader.device_settings(find(reader, who)?.id)?;
+    json.map_or_else(
+        || Ok(DeviceSettings::default()),
+        |json| device_settings(&json),
+    )
+}
+
+/// Changes the settings that the body has: an absent field stays, `null` clears. The config of an approved device follows in the same
+/// transaction; of any other it is tried.
+pub(crate) async fn change_settings(
+    store: &Store,
+    author: Author,
+    who: DeviceRef,
+    patch: Map<String, Value>,
+) -> Result<DeviceSettings, Error> {
+    store
+        .write(Lane::Admin, author, move |writer| {
+            let device = find(writer, who)?;
+            let before = settings_of(writer, who)?;
+            let mut fields = fields_of(&before)?;
+            for (field, value) in patch {
+                if value.is_null() {
+                    fields.remove(&field);
+                } else {
+                    fields.insert(field, value);
+                }
+            }
+            let after: DeviceSettings = body::read_value(fields.into())?;
+            if after == before {
+                return Ok(after);
+            }
+            let json =
+                serde_json::to_string(&after).map_err(|err| Error::Internal(err.to_string()))?;
+            let json = (after != DeviceSettings::default()).then_some(json);
+            writer.save_device_settings(device.id, json.as_deref())?;
+            if device.approval.is_approved() {
+                for_one(writer, &device)?;
+            } else {
+                Recipe::of(Sources::read(writer)?)?.try_device(&device)?;
+            }
+            let (old, new) = (fields_of(&before)?, fields_of(&after)?);
+            let fields = new
+                .keys()
+                .chain(old.keys().filter(|field| !new.contains_key(*field)))
+                .filter(|field| old.get(*field) != new.get(*field))
+                .cloned()
+                .collect();
+            let changes = audit::changes(&before, &after);
+            writer.event_of(Some(&device), EventKind::DeviceUpdated { fields }, &changes)?;
+            Ok(after)
+        })
+        .await
+}
+
+fn fields_of(settings: &DeviceSettings) -> Result<Map<String, Value>, Error> {
+    match serde_json::to_value(settings) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(Error::Internal("settings are no object".to_owned())),
+        Err(err) => Err(Error::Internal(err.to_string())),
+    }
+}
+
+/// The device with the suggestions for what it lacks.
+fn as_approved(reader: &Reader<'_>, who: DeviceRef, own: Vec<Ipv4Addr>) -> Result<Device, Error> {
+    let mut device = find(reader, who)?;
+    let suggested = Suggester::read(reader, own)?.suggest(&device);
+    device.hostname = device.hostname.or(suggested.hostname);
+    device.ip_address = device.ip_address.or(suggested.ip_address);
+    device.role = device.role.or(Some(suggested.role));
+    Ok(device)
+}
+
+fn parse(file: &str, text: &str) -> Result<MachineConfig, Error> {
+    MachineConfig::parse(file, text).map_err(|err| Error::Internal(err.to_string()))
+}
