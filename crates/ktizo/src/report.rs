@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use api::Service;
 use api::types::{LoaderStatus, Served, ServiceStatus};
+use configgen::script::boot_root;
 use model::Timestamp;
 use netboot::director::Platform;
 use netboot::net::dhcp::DhcpServer;
@@ -49,8 +50,7 @@ impl Report {
             .first
             .addresses
             .first()
-            .map(|own| own.address.to_string())
-            .unwrap_or_default();
+            .map_or(Ipv4Addr::UNSPECIFIED, |own| own.address);
         let card = &cards.first.name;
         let shared = if dhcp.shares_port() {
             ", beside the DHCP server of this host"
@@ -61,11 +61,6 @@ impl Report {
             what: what.to_owned(),
             address,
         };
-        let http = if ports.http_port == 80 {
-            format!("http://{own}/")
-        } else {
-            format!("http://{own}:{}/", ports.http_port)
-        };
         let mut serves = vec![
             served(
                 "ProxyDHCP",
@@ -75,7 +70,7 @@ impl Report {
                 ),
             ),
             served("TFTP", format!("udp {own}:{}", ports.tftp_port)),
-            served("boot HTTP", http),
+            served("boot HTTP", boot_root(own, ports.http_port)),
             served("admin API", format!("unix {}", config.socket.display())),
         ];
         if let Some(address) = config.admin {
@@ -112,11 +107,7 @@ impl Report {
             .addresses
             .first()
             .map_or(Ipv4Addr::UNSPECIFIED, |own| own.address);
-        if self.http_port == 80 {
-            format!("http://{own}")
-        } else {
-            format!("http://{own}:{}", self.http_port)
-        }
+        boot_root(own, self.http_port)
     }
 }
 
