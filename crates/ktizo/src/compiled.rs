@@ -4,22 +4,26 @@
 //! database and mended. A base config that was edited by hand is left alone: `ktizo device regenerate` takes it into use or refuses it.
 
 mod cluster;
+mod file;
 
 use std::collections::BTreeSet;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use api::ClusterFiles;
 use configgen::script::{Scripts, TableNode};
-use model::{Clock, Device, MacAddr, Role, Timestamp};
+use model::{Clock, Device, MacAddr, Role};
 use store::{Base, Error as StoreError, Lane, Store, StoredConfig};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
+
+use file::{
+    BATCH, at, edited_since, holds, make_folder, put_in_place, sync_folder, write_as_of,
+    write_beside, write_if_other,
+};
 
 /// Keeps the folders equal to the database.
 pub(crate) struct Compiled {
@@ -192,18 +196,6 @@ fn keep_bases(folder: &Path, bases: &[(Role, Base)]) -> Result<(), Behind> {
     if touched { sync_folder(folder) } else { Ok(()) }
 }
 
-/// Whether a file was changed after a moment.
-fn edited_since(path: &Path, since: Timestamp) -> bool {
-    modified(path).is_some_and(|at| at > since)
-}
-
-/// When a file was last changed; `None` if there is none.
-fn modified(path: &Path) -> Option<Timestamp> {
-    let at = std::fs::metadata(path).and_then(|meta| meta.modified());
-    let since = at.ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Some(Timestamp::from_micros(0).plus(since))
-}
-
 /// Writes the configs that differ, removes the files that no device has, and writes the table script. Every folder that changed is
 /// synced once.
 fn keep_compiled(folder: &Path, state: &State, table: &[u8]) -> Result<(), Behind> {
@@ -211,13 +203,20 @@ fn keep_compiled(folder: &Path, state: &State, table: &[u8]) -> Result<(), Behin
     let pxe = folder.join("pxe");
     make_folder(&configs)?;
     make_folder(&pxe)?;
-    let mut touched = false;
+    let mut batch = Vec::new();
     for config in &state.changed {
-        touched |= write_if_other(
-            &configs.join(config_name(config.mac, config.role)),
-            &config.bytes,
-        )?;
+        let path = configs.join(config_name(config.mac, config.role));
+        if !holds(&path, &config.bytes) {
+            let (file, beside) = write_beside(&path, &config.bytes, None).map_err(at(&path))?;
+            batch.push((file, beside, path));
+            if batch.len() == BATCH {
+                put_in_place(&configs, &batch)?;
+                batch.clear();
+            }
+        }
     }
+    let mut touched = !state.changed.is_empty();
+    put_in_place(&configs, &batch)?;
     for entry in std::fs::read_dir(&configs).map_err(at(&configs))? {
         let entry = entry.map_err(at(&configs))?;
         // A folder that somebody made there is left alone.
@@ -242,77 +241,11 @@ fn keep_compiled(folder: &Path, state: &State, table: &[u8]) -> Result<(), Behin
     Ok(())
 }
 
-/// Names the file that an error is about.
-fn at(path: &Path) -> impl FnOnce(io::Error) -> Behind {
-    let path = path.to_owned();
-    move |source| Behind::File { path, source }
-}
-
-fn make_folder(path: &Path) -> Result<(), Behind> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(at(path))
-}
-
-fn sync_folder(path: &Path) -> Result<(), Behind> {
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(at(path))
-}
-
-/// Writes a file whole, unless it has these bytes already: a new file is written and synced beside it, and takes its place at once.
-fn write_if_other(path: &Path, bytes: &[u8]) -> Result<bool, Behind> {
-    write_as_of(path, bytes, None)
-}
-
-/// The same, with `moment` as the time of its last change: a file that ktizo wrote late, when the next one was in force already, must
-/// not look as if a person had edited it since.
-fn write_as_of(path: &Path, bytes: &[u8], moment: Option<Timestamp>) -> Result<bool, Behind> {
-    if std::fs::read(path).is_ok_and(|present| present == bytes) {
-        return Ok(false);
-    }
-    let write = || -> io::Result<()> {
-        let beside = path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.write_all(bytes)?;
-        if let Some(moment) = moment {
-            let since = moment.since(Timestamp::from_micros(0));
-            file.set_modified(UNIX_EPOCH + since)?;
-        }
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    };
-    write().map_err(at(path))?;
-    Ok(true)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use model::Timestamp;
 
     use super::*;
-
-    #[test]
-    fn a_file_is_written_whole_and_for_its_owner_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("worker-52-54-00-00-00-01.yaml");
-        assert!(write_if_other(&path, b"a").unwrap());
-        assert!(!write_if_other(&path, b"a").unwrap());
-        assert!(write_if_other(&path, b"b").unwrap());
-        assert_eq!(std::fs::read(&path).unwrap(), b"b");
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
 
     #[test]
     fn a_base_config_edited_by_hand_is_left_alone_and_an_older_one_follows() {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::types::{LoaderStatus, Served, ServiceStatus};
 use api::{Sample, Service};
+use configgen::script::boot_root;
 use model::Timestamp;
 use netboot::director::Platform;
 use netboot::net::dhcp::{DhcpCounters, DhcpServer};
@@ -69,8 +70,7 @@ impl Report {
             .first
             .addresses
             .first()
-            .map(|own| own.address.to_string())
-            .unwrap_or_default();
+            .map_or(Ipv4Addr::UNSPECIFIED, |own| own.address);
         let card = &cards.first.name;
         let shared = if dhcp.shares_port() {
             ", beside the DHCP server of this host"
@@ -81,11 +81,6 @@ impl Report {
             what: what.to_owned(),
             address,
         };
-        let http = if ports.http_port == 80 {
-            format!("http://{own}/")
-        } else {
-            format!("http://{own}:{}/", ports.http_port)
-        };
         let mut serves = vec![
             served(
                 "ProxyDHCP",
@@ -95,7 +90,7 @@ impl Report {
                 ),
             ),
             served("TFTP", format!("udp {own}:{}", ports.tftp_port)),
-            served("boot HTTP", http),
+            served("boot HTTP", boot_root(own, ports.http_port)),
             served("admin API", format!("unix {}", config.socket.display())),
         ];
         if let Some(address) = config.admin {
@@ -145,11 +140,7 @@ impl Report {
             .addresses
             .first()
             .map_or(Ipv4Addr::UNSPECIFIED, |own| own.address);
-        if self.http_port == 80 {
-            format!("http://{own}")
-        } else {
-            format!("http://{own}:{}", self.http_port)
-        }
+        boot_root(own, self.http_port)
     }
 }
 

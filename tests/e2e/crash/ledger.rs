@@ -133,17 +133,22 @@ impl Ledger {
         let Some((mac, device)) = self.devices.iter().nth(picked) else {
             return add;
         };
+        // A cluster has a control plane before it has workers, and as long as it has any.
+        let plane =
+            |device: &Known| device.status == "approved" && device.role == Some("controlplane");
+        let planes = self.devices.values().filter(|device| plane(device)).count();
+        let last = planes == 1 && plane(device);
         let (mac, approved) = (mac.clone(), device.status == "approved");
-        let role = ["controlplane", "worker"][usize::from(dice.below(2) == 0)];
+        let role = ["controlplane", "worker"][usize::from(planes > 0 && dice.below(2) == 0)];
         match dice.below(10) {
             0 if self.devices.len() < DEVICES => add,
-            0 | 1 if self.devices.len() > 10 => Change::Delete { mac },
+            0 | 1 if self.devices.len() > 10 && !last => Change::Delete { mac },
             0 | 1 => add,
             2 => Change::Settings {
                 seconds: dice.below(60),
             },
-            3 => Change::Reject { mac },
-            4 | 5 if approved => Change::Update {
+            3 if !last => Change::Reject { mac },
+            3..=5 if approved => Change::Update {
                 mac,
                 notes: format!("note {number}"),
                 disk: format!("/dev/disk{number}"),
@@ -154,7 +159,10 @@ impl Ledger {
                 order: ["install", "local", "menu"][usize::try_from(dice.below(3)).unwrap_or(0)],
             },
             8 if approved => Change::Fetch { mac },
-            _ if approved => Change::Reject { mac },
+            _ if approved && !last => Change::Reject { mac },
+            _ if approved => Change::Settings {
+                seconds: dice.below(60),
+            },
             _ => Change::Approve { mac, number, role },
         }
     }

@@ -16,17 +16,22 @@ pub struct Place {
     pub mac: MacAddr,
 }
 
+/// The root of the boot HTTP server: `http://10.0.0.2`, with the port unless it is 80.
+pub fn boot_root(server: Ipv4Addr, http_port: u16) -> String {
+    match http_port {
+        80 => format!("http://{server}"),
+        port => format!("http://{server}:{port}"),
+    }
+}
+
 /// What iPXE fills in of itself and the machine, in the query of its next request. `:uristring` makes each text safe in a URL.
 const FACTS: &str = "facts=1&uuid=${uuid}&serial=${serial:uristring}&manufacturer=${manufacturer:uristring}\
 &product=${product:uristring}&buildarch=${buildarch}&platform=${platform}&version=${version:uristring}";
 
 impl Place {
-    /// The root of the boot HTTP server: `http://10.0.0.2`, with the port unless it is 80.
+    /// The root of the boot HTTP server.
     pub fn base_url(&self) -> String {
-        match self.http_port {
-            80 => format!("http://{}", self.server),
-            port => format!("http://{}:{port}", self.server),
-        }
+        boot_root(self.server, self.http_port)
     }
 
     /// The root of the TFTP server.

@@ -7,9 +7,8 @@ use api::ClusterFiles;
 use model::Timestamp;
 use store::SecretsRow;
 
-use super::{
-    Behind, edited_since, make_folder, modified, sync_folder, write_as_of, write_if_other,
-};
+use super::Behind;
+use super::file::{edited_since, make_folder, modified, sync_folder, write_as_of, write_if_other};
 
 /// A `talosconfig` is made anew when its certificate, which is valid for a year, has become this old.
 const RENEWAL: Duration = Duration::from_secs(180 * 24 * 3600);

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use configgen::script::{DiskWays, Menu, Place, ScriptError, TalosBoot};
+use configgen::script::{DiskWays, Menu, Place, ScriptError, TalosBoot, boot_root};
 use model::{
     Actor, Arch, BootDecision, BootStage, BootState, Device, EventKind, HoldReason, Inventory,
     LeaveReason, LocalBoot, MacAddr, MenuDefault, NetworkSettings, SeenBy, StageOutcome,
@@ -289,12 +289,7 @@ fn place(ask: &ScriptAsk, advertised: Option<Ipv4Addr>) -> Place {
 
 /// The root of the boot HTTP server, as a machine at `site` sees it.
 pub(super) fn root(site: Site, advertised: Option<Ipv4Addr>) -> String {
-    let server = advertised.unwrap_or(site.server);
-    if site.http_port == 80 {
-        format!("http://{server}")
-    } else {
-        format!("http://{server}:{}", site.http_port)
-    }
+    boot_root(advertised.unwrap_or(site.server), site.http_port)
 }
 
 /// The script of last resort, for when nothing could be read or rendered: says so, and asks again.
