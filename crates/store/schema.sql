@@ -1,5 +1,16 @@
 -- The database as all migrations leave it; a test keeps this file equal to that.
 
+CREATE TABLE api_tokens (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 64),
+    authority TEXT NOT NULL CHECK (authority IN ('viewer', 'operator', 'admin')),
+    token_sha256 TEXT NOT NULL UNIQUE CHECK (length(token_sha256) = 64),
+    made_by TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    last_used_at INTEGER
+) STRICT;
+
 CREATE TABLE assets (
     version TEXT NOT NULL,
     arch TEXT NOT NULL,
@@ -116,6 +127,16 @@ CREATE INDEX devices_by_status ON devices (status);
 
 CREATE INDEX devices_forgettable ON devices (last_seen_at) WHERE status = 'pending' AND kept = 0;
 
+CREATE TRIGGER events_are_not_rewritten BEFORE UPDATE ON events
+BEGIN
+    SELECT RAISE(ABORT, 'events are never changed');
+END;
+
+CREATE TRIGGER events_of_persons_stay BEFORE DELETE ON events WHEN old.actor GLOB 'person:*'
+BEGIN
+    SELECT RAISE(ABORT, 'what a person did is never deleted');
+END;
+
 CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     happened_at INTEGER NOT NULL,
@@ -125,7 +146,7 @@ CREATE TABLE events (
     mac TEXT,
     kind TEXT NOT NULL CHECK (kind <> ''),
     what TEXT NOT NULL CHECK (json_valid(what))
-) STRICT;
+, came_from TEXT, changes TEXT CHECK (json_valid(changes))) STRICT;
 
 CREATE INDEX events_by_device ON events (device_id);
 
@@ -186,4 +207,34 @@ CREATE TABLE served_configs (
     sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
     bytes BLOB NOT NULL,
     PRIMARY KEY (device_id, sha256)
+) STRICT;
+
+CREATE TABLE sessions (
+    -- Of the token in the cookie; the token itself is kept nowhere.
+    token_sha256 TEXT PRIMARY KEY CHECK (length(token_sha256) = 64),
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    came_from TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    last_seen_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX sessions_by_user ON sessions (user_id);
+
+CREATE TABLE set_up_links (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    token_sha256 TEXT NOT NULL CHECK (length(token_sha256) = 64),
+    expires_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE users (
+    -- AUTOINCREMENT: events name their actor for ever, so a number is never given twice.
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 64),
+    authority TEXT NOT NULL CHECK (authority IN ('viewer', 'operator', 'admin')),
+    -- In the PHC string format, with its salt and cost.
+    password_hash TEXT NOT NULL CHECK (password_hash GLOB '$argon2id$*'),
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    last_sign_in_at INTEGER
 ) STRICT;

@@ -43,7 +43,8 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub(crate) fn new(socket: &Path) -> Self {
+    /// The API behind a socket.
+    pub fn new(socket: &Path) -> Self {
         Self {
             socket: socket.to_path_buf(),
         }

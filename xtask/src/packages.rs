@@ -67,6 +67,12 @@ const TESTS: &[(Proof, &str, &str)] = &[
         "kernel modules of the lab's guest",
     ),
     (Program("dpkg-deb"), "dpkg", "unpacking packages"),
+    (Program("chromium"), "chromium", "the browser tests"),
+    (
+        Program("chromedriver"),
+        "chromium-driver",
+        "the browser tests",
+    ),
 ];
 
 /// What unpacking a package beside the system needs.

@@ -37,7 +37,19 @@ pub(crate) fn test(dirs: &Dirs, quick: bool) -> Result<()> {
         let deny = ["--", "-D", "warnings"];
         run(cargo(dirs, &["clippy", "--quiet", "--workspace", "--all-targets"]).args(deny))?;
         // Not among all targets, because a plain `cargo test` must not boot machines.
-        run(cargo(dirs, &["clippy", "--quiet", "--workspace", "--test", "e2e"]).args(deny))
+        run(cargo(
+            dirs,
+            &[
+                "clippy",
+                "--quiet",
+                "--workspace",
+                "--test",
+                "e2e",
+                "--test",
+                "browser",
+            ],
+        )
+        .args(deny))
     })?;
     // Always the whole workspace with all its tests, so that nothing is compiled a second time with other features.
     steps.take("build", || {
@@ -56,6 +68,12 @@ pub(crate) fn test(dirs: &Dirs, quick: bool) -> Result<()> {
             run(&mut golden(dirs, end_to_end(dirs)?))
         })?;
     }
+    steps.take("browser tests", || {
+        run(&mut cargo(
+            dirs,
+            &["test", "--workspace", "--test", "browser"],
+        ))
+    })?;
     steps.report();
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::{Actor, Asset, AssetName, EventKind, Sha256Digest, TalosVersion};
+use model::{Asset, AssetName, Author, EventKind, Sha256Digest, TalosVersion};
 use store::{Lane, Store};
 use tokio::sync::Mutex;
 
@@ -89,13 +89,13 @@ pub(crate) async fn list(store: &Store) -> Result<Vec<Asset>, Error> {
 pub(crate) async fn remove(
     store: &Store,
     folder: &AssetFolder,
-    actor: Actor,
+    author: Author,
     version: TalosVersion,
     name: AssetName,
 ) -> Result<(), Error> {
     let _moving = folder.moving.lock().await;
     let sha256 = store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             let Some(asset) = writer.delete_asset(&version, name)? else {
                 let name = format!("{version}/{name}");
                 return Err(Error::NotFound {

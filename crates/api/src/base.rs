@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use configgen::SecretsBundle;
-use model::{Actor, Origin, Role, Timestamp};
+use model::{Author, Origin, Role, Timestamp};
 use store::Store;
 
 use crate::cluster::{Bundle, bundle_of, check_kinship};
@@ -18,7 +18,7 @@ use crate::{Error, generate};
 pub(crate) async fn import(
     store: &Store,
     progress: &Progress,
-    actor: Actor,
+    author: Author,
     import: BaseImport,
 ) -> Result<BaseImported, Error> {
     let bundle = Bundle::read(
@@ -43,7 +43,7 @@ pub(crate) async fn import(
         let why = "neither controlplane nor worker has a text";
         return Err(Error::invalid("controlplane", why));
     }
-    let done = remake(store, progress, actor, move |ground| {
+    let done = remake(store, progress, author, move |ground| {
         let mut bases = Vec::new();
         for base in &given {
             generate::parse(base.role, &base.text)?;
@@ -120,10 +120,10 @@ fn check_family(
 pub(crate) async fn regenerate(
     store: &Store,
     progress: &Progress,
-    actor: Actor,
+    author: Author,
     folder: PathBuf,
 ) -> Result<Regenerated, Error> {
-    let done = remake(store, progress, actor, move |ground| {
+    let done = remake(store, progress, author, move |ground| {
         let mut bases = Vec::new();
         for role in Role::ALL {
             let known = ground.bases.iter().find(|(of, _)| of == role);

@@ -3,6 +3,7 @@
 mod calls;
 mod cluster;
 mod error;
+mod follow;
 
 use std::path::Path;
 
@@ -12,8 +13,9 @@ use serde::de::DeserializeOwned;
 
 use crate::types::ErrorBody;
 
-pub use calls::{DeviceQuery, EventQuery};
+pub use calls::{DeviceQuery, Download, EventQuery};
 pub use error::ClientError;
+pub use follow::{Follow, News};
 
 /// A connection to one daemon.
 #[derive(Clone, Debug)]

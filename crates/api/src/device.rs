@@ -2,6 +2,7 @@
 
 mod add;
 mod approve;
+mod bulk;
 mod config;
 mod delete;
 mod fields;
@@ -21,14 +22,15 @@ use crate::{Error, types};
 
 pub(crate) use add::{add, register};
 pub(crate) use approve::approve;
+pub(crate) use bulk::bulk;
 pub(crate) use config::{
     ExplainQuery, PreviewQuery, change_settings, diff, explain, preview, settings,
 };
 pub(crate) use delete::delete;
 pub(crate) use order::give_order;
 pub(crate) use reject::reject;
-pub(crate) use show::{ListQuery, boots, config, list, look, show};
-pub(crate) use suggest::suggest;
+pub(crate) use show::{ListQuery, boots, config, look, page, show};
+pub(crate) use suggest::{suggest, suggest_all};
 pub(crate) use update::update;
 
 /// How a request names a device: by number, or by its MAC in any spelling.
@@ -83,7 +85,7 @@ pub(crate) fn find(reader: &Reader<'_>, who: DeviceRef) -> Result<Device, Error>
 }
 
 /// A device as the API shows it.
-fn shown(reader: &Reader<'_>, device: Device) -> Result<types::Device, Error> {
+pub(crate) fn shown(reader: &Reader<'_>, device: Device) -> Result<types::Device, Error> {
     let config_outdated = reader.is_outdated(device.id)?;
     Ok(types::Device {
         config_outdated,

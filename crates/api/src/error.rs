@@ -33,7 +33,7 @@ pub enum Error {
         limit: u64,
     },
     /// The caller did not say who it is, or not rightly.
-    #[error("{0}")]
+    #[error("the caller did not say who it is, or not rightly")]
     Unauthorized(&'static str),
     /// The caller is known and may not do this.
     #[error("{why}")]
@@ -43,9 +43,15 @@ pub enum Error {
         /// What would help.
         hint: String,
     },
+    /// The change was made for another version than the present one.
+    #[error("it was changed by somebody else since it was read, so nothing was changed")]
+    Stale,
     /// The method is not one of the path's.
     #[error("this path does not answer this method")]
     Method,
+    /// All places for listeners are taken.
+    #[error("all places for live listeners are taken; try again later")]
+    Crowded,
     /// The request was not done in time.
     #[error("the request was not done in time; whether it was done is seen by reading again")]
     Timeout,
@@ -105,6 +111,17 @@ impl Error {
         move |source| Self::File { what, source }
     }
 
+    /// The body of the answer.
+    pub fn body(&self) -> ErrorBody {
+        let (_, code, field, hint) = self.outward();
+        ErrorBody {
+            code: code.to_owned(),
+            message: self.to_string(),
+            field,
+            hint,
+        }
+    }
+
     /// The answer's status, word, field and hint.
     fn outward(&self) -> (StatusCode, &str, Option<String>, Option<String>) {
         let plain = |status, code| (status, code, None, None);
@@ -127,7 +144,14 @@ impl Error {
             Self::Forbidden { hint, .. } => {
                 (StatusCode::FORBIDDEN, "forbidden", None, Some(hint.clone()))
             }
+            Self::Stale => (
+                StatusCode::PRECONDITION_FAILED,
+                "stale",
+                None,
+                Some("read it again, and make the change on what is there now".to_owned()),
+            ),
             Self::Method => plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Crowded => plain(StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Timeout => plain(StatusCode::GATEWAY_TIMEOUT, "timeout"),
             Self::Store(store::Error::Taken { field, .. }) => (
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -157,17 +181,11 @@ impl Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let (status, code, field, hint) = self.outward();
+        let (status, ..) = self.outward();
         if status.is_server_error() {
             tracing::error!(err = %self, "an admin request failed");
         }
-        let body = ErrorBody {
-            code: code.to_owned(),
-            message: self.to_string(),
-            field,
-            hint,
-        };
-        let mut response = (status, Json(body)).into_response();
+        let mut response = (status, Json(self.body())).into_response();
         if status == StatusCode::UNAUTHORIZED {
             let scheme = axum::http::HeaderValue::from_static("Bearer realm=\"ktizo\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, scheme);

@@ -1,6 +1,6 @@
 //! What happened.
 
-use model::EventId;
+use model::{Actor, EventId, Timestamp};
 use serde::Deserialize;
 use store::{EventFilter, Lane, Store};
 
@@ -8,17 +8,23 @@ use crate::device::DeviceRef;
 use crate::{Error, types};
 
 /// Which events a list shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct EventQuery {
     /// Only those before this one.
     before: Option<EventId>,
     /// Only those after this one.
-    after: Option<EventId>,
+    pub(crate) after: Option<EventId>,
     /// Only those of this device, by number or MAC; a deleted one has its number only.
     device: Option<String>,
     /// Only those of this kind.
     kind: Option<String>,
+    /// Only those of this actor, such as `person:ada`.
+    actor: Option<Actor>,
+    /// Only those at or after this moment.
+    since: Option<Timestamp>,
+    /// Only those before this moment.
+    until: Option<Timestamp>,
     /// Shows so many at most, up to 1000.
     limit: Option<u64>,
 }
@@ -26,12 +32,12 @@ pub(crate) struct EventQuery {
 /// The most events of one answer.
 const MOST: u64 = 1000;
 
-/// A list of events, newest first; with `person_only`, what persons did.
+/// A list of events, newest first, and whether there are more; with `person_only`, what persons did.
 pub(crate) async fn list(
     store: &Store,
     query: EventQuery,
     person_only: bool,
-) -> Result<Vec<types::Event>, Error> {
+) -> Result<(Vec<types::Event>, bool), Error> {
     let who = query
         .device
         .as_deref()
@@ -43,7 +49,8 @@ pub(crate) async fn list(
                 "is neither the number of a device nor a MAC address",
             )
         })?;
-    let found = store
+    let limit = query.limit.unwrap_or(100).min(MOST);
+    let mut found = store
         .read(Lane::Admin, move |reader| {
             let mut filter = EventFilter {
                 before: query.before,
@@ -51,7 +58,11 @@ pub(crate) async fn list(
                 device: None,
                 kind: query.kind,
                 person_only,
-                limit: query.limit.unwrap_or(100).min(MOST),
+                actor: query.actor,
+                since: query.since,
+                until: query.until,
+                // One more tells whether there are more.
+                limit: limit.saturating_add(1),
             };
             match who {
                 None => {}
@@ -64,5 +75,8 @@ pub(crate) async fn list(
             reader.events(&filter)
         })
         .await?;
-    Ok(found.into_iter().map(types::Event::from).collect())
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = found.len() > limit;
+    found.truncate(limit);
+    Ok((found.into_iter().map(types::Event::from).collect(), more))
 }

@@ -8,8 +8,8 @@ use configgen::{
     BaseConfig, ClusterInput, DevicePatches, Finding, Layered, MachineConfig, Patch, SecretsBundle,
     base_config, device_documents, layered_device_config, validate,
 };
-use model::{Device, DeviceId, Origin, PatchScope, Role, TalosVersion};
-use store::Writer;
+use model::{Device, DeviceId, NetworkSettings, Origin, PatchScope, Role, TalosVersion};
+use store::{Reader, Writer};
 
 use crate::Error;
 use crate::sources::{BaseText, PatchText, Sources};
@@ -225,11 +225,38 @@ pub(crate) fn check_patch(sources: &Sources, patch: &PatchText) -> Result<(), Er
 
 /// Makes and saves the config of one approved device, within the transaction of the change that asks for it.
 pub(crate) fn for_one(writer: &Writer<'_>, device: &Device) -> Result<(), Error> {
-    if let Some(role) = device.role {
-        let config = Recipe::of(Sources::read(writer)?)?.make(device)?;
-        writer.save_config(device, role, config.as_bytes())?;
+    Ready::read(writer)?.save_for(writer, device)
+}
+
+/// What the configs of several devices are made from, read once within a change.
+pub(crate) struct Ready {
+    settings: NetworkSettings,
+    recipe: Recipe,
+}
+
+impl Ready {
+    /// Reads the settings and what configs are made from.
+    pub(crate) fn read(reader: &Reader<'_>) -> Result<Self, Error> {
+        let sources = Sources::read(reader)?;
+        Ok(Self {
+            settings: sources.network.clone(),
+            recipe: Recipe::of(sources)?,
+        })
     }
-    Ok(())
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> &NetworkSettings {
+        &self.settings
+    }
+
+    /// Makes and saves the config of one approved device.
+    pub(crate) fn save_for(&self, writer: &Writer<'_>, device: &Device) -> Result<(), Error> {
+        if let Some(role) = device.role {
+            let config = self.recipe.make(device)?;
+            writer.save_config(device, role, config.as_bytes())?;
+        }
+        Ok(())
+    }
 }
 
 /// Refuses what a Talos of one of the versions would refuse.

@@ -10,12 +10,17 @@ pub mod types;
 
 // Operations.
 mod asset;
+mod audit;
+mod backup;
 mod base;
 mod cluster;
 mod device;
 mod event;
 mod generate;
+mod live;
+mod metrics;
 mod patch;
+pub mod people;
 mod progress;
 mod remake;
 mod settings;
@@ -25,23 +30,33 @@ mod status;
 // The surface.
 mod body;
 mod error;
+mod openapi;
 mod router;
 mod routes;
+mod version;
+
+// The pages.
+mod ui;
 
 // The doors.
-mod auth;
+pub mod auth;
 mod server;
 
 // The other end.
 mod client;
 
 pub use asset::AssetFolder;
-pub use auth::{Access, Token, TokenError};
-pub use client::{Client, ClientError, DeviceQuery, EventQuery};
+pub use auth::{Access, Gate, Token, TokenError};
+pub use backup::{BACKUP_FORMAT, DATABASE, FOLDERS, MANIFEST, Manifest};
+pub use client::{Client, ClientError, DeviceQuery, Download, EventQuery, Follow, News};
 pub use cluster::ClusterFiles;
 pub use device::DeviceRef;
 pub use error::Error;
+pub use live::Live;
+pub use metrics::Sample;
 pub use progress::Progress;
-pub use router::{Api, router};
+pub use router::{Api, authorities, router};
 pub use server::{BindError, TcpServer, UnixServer};
 pub use status::Service;
+pub use ui::{PageError, Pages};
+pub use version::{IfMatch, Version};

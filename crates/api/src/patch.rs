@@ -1,6 +1,6 @@
 //! Operations on patches.
 
-use model::{Actor, Device, PatchId, PatchScope};
+use model::{Author, Device, PatchId, PatchScope};
 use store::{Reader, Store, StoredPatch};
 
 use crate::device::{DeviceRef, find, look};
@@ -39,7 +39,7 @@ pub(crate) async fn show(store: &Store, id: PatchId) -> Result<types::Patch, Err
 pub(crate) async fn save(
     store: &Store,
     progress: &Progress,
-    actor: Actor,
+    author: Author,
     new: types::SavePatch,
 ) -> Result<(types::PatchDone, bool), Error> {
     check_name(&new.name)?;
@@ -64,14 +64,14 @@ pub(crate) async fn save(
         name: new.name,
         text: new.text,
     };
-    put(store, progress, actor, patch, device).await
+    put(store, progress, author, patch, device).await
 }
 
 /// Gives a patch another text.
 pub(crate) async fn change(
     store: &Store,
     progress: &Progress,
-    actor: Actor,
+    author: Author,
     id: PatchId,
     text: String,
 ) -> Result<types::PatchDone, Error> {
@@ -80,13 +80,13 @@ pub(crate) async fn change(
         text,
         ..before.into()
     };
-    Ok(put(store, progress, actor, patch, device).await?.0)
+    Ok(put(store, progress, author, patch, device).await?.0)
 }
 
 async fn put(
     store: &Store,
     progress: &Progress,
-    actor: Actor,
+    author: Author,
     patch: PatchText,
     of: Option<Device>,
 ) -> Result<(types::PatchDone, bool), Error> {
@@ -104,7 +104,7 @@ async fn put(
         })
         .await?
     };
-    let done = remake(store, progress, actor, move |ground| {
+    let done = remake(store, progress, author, move |ground| {
         let before = &ground.sources.patches;
         let same = before
             .iter()
@@ -141,7 +141,7 @@ async fn put(
 pub(crate) async fn delete(
     store: &Store,
     progress: &Progress,
-    actor: Actor,
+    author: Author,
     id: PatchId,
 ) -> Result<types::PatchDone, Error> {
     let before = look(store, move |reader| {
@@ -151,7 +151,7 @@ pub(crate) async fn delete(
     });
     let (gone, of, patch) = before.await?;
     let called = patch.called();
-    let done = remake(store, progress, actor, move |ground| {
+    let done = remake(store, progress, author, move |ground| {
         Ok(Plan {
             configs: concerned(ground, of.as_ref()),
             patch: Some(PatchPlan::Delete(id, patch.clone())),

@@ -9,7 +9,7 @@ mod plan;
 use std::num::NonZero;
 use std::sync::Arc;
 
-use model::{Actor, Device, Role};
+use model::{Author, Device, Role};
 use store::{Lane, Reader, SecretsRow, Store, Writer};
 
 use crate::generate::Recipe;
@@ -76,10 +76,10 @@ impl Ground {
 pub(crate) async fn remake(
     store: &Store,
     progress: &Progress,
-    actor: Actor,
+    author: impl Into<Author>,
     plan: impl Fn(&Ground) -> Result<Plan, Error> + Send + Sync + 'static,
 ) -> Result<Done, Error> {
-    let plan = Arc::new(plan);
+    let (plan, author) = (Arc::new(plan), author.into());
     for _ in 0..TRIES {
         let running = progress.begin();
         let ground = device::look(store, Ground::read).await?;
@@ -91,7 +91,7 @@ pub(crate) async fn remake(
         let (prepared, running) = prepared
             .await
             .map_err(|err| Error::Internal(err.to_string()))??;
-        let saved = store.write(Lane::Admin, actor.clone(), move |writer| {
+        let saved = store.write(Lane::Admin, author.clone(), move |writer| {
             running.saving();
             if writer.revision()? == revision {
                 save(writer, prepared).map(Some)
@@ -105,7 +105,7 @@ pub(crate) async fn remake(
     }
     let running = progress.begin();
     store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             let ground = Ground::read(writer)?;
             save(writer, prepare(&ground, &*plan, &running)?)
         })

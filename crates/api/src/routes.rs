@@ -6,4 +6,5 @@ pub(crate) mod devices;
 pub(crate) mod events;
 pub(crate) mod network;
 pub(crate) mod patches;
+pub(crate) mod people;
 pub(crate) mod state;

@@ -1,6 +1,7 @@
 //! The two servers of the admin plane: bound first, then serving until they are stopped.
 
 mod connection;
+mod patient;
 mod tcp;
 mod unix;
 
@@ -61,8 +62,8 @@ pub enum BindError {
     },
 }
 
-/// Connections a server takes at once; a browser has six, a script one.
-const CONNECTIONS: usize = 256;
+/// Connections a server takes at once; a browser has six, a script one, and live listeners may hold most of them.
+const CONNECTIONS: usize = 1024;
 /// How long to wait after the system refused a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

@@ -1,12 +1,13 @@
 //! Network settings.
 
-use model::{Actor, EventKind, NetworkSettings};
+use model::{Author, EventKind, NetworkSettings};
 use serde_json::{Map, Value};
 use store::{Lane, Store};
 
 use crate::progress::Progress;
 use crate::remake::{Ground, Plan, Remade, remake};
 use crate::types::{NetworkAnswer, NetworkPatch};
+use crate::version::{IfMatch, Version};
 use crate::{Error, body};
 
 /// The settings in force.
@@ -26,10 +27,15 @@ pub(crate) async fn show(store: &Store) -> Result<NetworkAnswer, Error> {
 pub(crate) async fn change(
     store: &Store,
     progress: &Progress,
-    actor: Actor,
+    author: Author,
     patch: NetworkPatch,
+    expected: IfMatch,
 ) -> Result<NetworkAnswer, Error> {
-    let done = remake(store, progress, actor, move |ground| plan(ground, &patch)).await?;
+    let done = remake(store, progress, author, move |ground| {
+        expected.check(&Version::of(&ground.sources.network))?;
+        plan(ground, &patch)
+    })
+    .await?;
     let Some((settings, fields)) = done.plan.settings else {
         return show(store).await;
     };

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use model::{ApprovalStatus, AssetKind, AssetName, Role};
 use store::{Lane, Reader, Store};
 
-use crate::Error;
 use crate::types::{DeviceCounts, ServiceStatus, Status};
+use crate::{Error, Sample};
 
 /// Tells how the daemon does, apart from the store.
 pub trait Service: Send + Sync + 'static {
     /// How it does at this moment. May look at files; it is called where blocking is allowed.
     fn status(&self) -> ServiceStatus;
 
+    /// What its servers have counted.
+    fn samples(&self) -> Vec<Sample>;
     /// The addresses of the host it runs on, which no node may have.
     fn own_addresses(&self) -> Vec<Ipv4Addr>;
 }

@@ -2,6 +2,7 @@
 
 mod asset;
 mod base;
+mod bulk;
 mod cluster;
 mod config;
 mod device;
@@ -9,10 +10,12 @@ mod error;
 mod event;
 mod network;
 mod patch;
+mod person;
 mod status;
 
 pub use asset::{AssetCommit, AssetImport, AssetImported, Upload};
 pub use base::{BaseImport, BaseImported, Regenerated};
+pub use bulk::{BulkAction, BulkAnswer, BulkDevices, BulkRow};
 pub(crate) use cluster::NOTES;
 pub use cluster::{
     BaseState, Cluster, ClusterAnswer, ClusterGenerated, ClusterPatch, GenerateCluster,
@@ -28,6 +31,7 @@ pub use error::ErrorBody;
 pub use event::Event;
 pub use network::{NetworkAnswer, NetworkPatch};
 pub use patch::{Patch, PatchContent, PatchDone, SavePatch};
+pub use person::{ApiToken, NewToken, NewUser, SetUpLink, TokenShown, User, UserPatch, Whoami};
 pub use status::{DeviceCounts, LoaderStatus, Served, ServiceStatus, Status};
 
 /// A kernel or initramfs that was imported.

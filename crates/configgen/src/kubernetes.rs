@@ -71,6 +71,16 @@ impl fmt::Display for KubernetesVersion {
     }
 }
 
+impl utoipa::PartialSchema for KubernetesVersion {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for KubernetesVersion {}
+
 impl Serialize for KubernetesVersion {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text)

@@ -1,20 +1,26 @@
 //! The command line: one file per noun.
 
+mod admin;
 mod assets;
+mod backup;
 mod check_config;
 mod cluster;
 mod device;
 mod events;
 mod files;
 mod generate;
+mod login;
 mod machineconfig;
 mod network;
 mod output;
 mod patch;
 mod progress;
+mod prompt;
 mod remote;
 mod serve;
 mod status;
+mod token;
+mod user;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -65,6 +71,20 @@ enum Command {
     MachineConfig(machineconfig::MachineConfigCommand),
     /// What happened, newest last
     Events(events::EventsArgs),
+    /// People who may sign in: list, add, set, delete
+    User(user::UserArgs),
+    /// API tokens: list, add, revoke
+    Token(token::TokenArgs),
+    /// Getting in when nobody can: reset
+    Admin(admin::AdminArgs),
+    /// Reach a daemon on another host with an API token
+    Login(login::LoginArgs),
+    /// Forget the daemon on another host
+    Logout,
+    /// Write all that lasts into one file, while the daemon runs
+    Backup(backup::BackupArgs),
+    /// Put a backup in the place of the state
+    Restore(backup::RestoreArgs),
     /// Print the completion script for a shell
     Completion {
         /// bash, zsh, fish, elvish or powershell
@@ -91,6 +111,13 @@ pub fn main() -> ExitCode {
         Command::Gen(command) => command.run(),
         Command::MachineConfig(command) => command.run(),
         Command::Events(args) => block_on(args.run()),
+        Command::User(args) => block_on(args.run()),
+        Command::Token(args) => block_on(args.run()),
+        Command::Admin(args) => block_on(args.run()),
+        Command::Login(args) => block_on(args.run()),
+        Command::Logout => login::logout(),
+        Command::Backup(args) => block_on(args.run()),
+        Command::Restore(args) => args.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{Access, Api, AssetFolder, BindError, Progress, TcpServer, Token, UnixServer, router};
+use api::{
+    Access, Api, AssetFolder, BindError, Gate, Live, Pages, Progress, TcpServer, Token, UnixServer,
+    router,
+};
 use configgen::script::Scripts;
 use model::{Clock, SystemClock};
 use netboot::Director;
@@ -27,7 +30,7 @@ use crate::director::Office;
 use crate::loaders::Loaders;
 use crate::notify;
 use crate::privilege::become_user;
-use crate::report::Report;
+use crate::report::{Counters, Report};
 use crate::screen;
 use crate::state::{StateDir, seed_settings};
 
@@ -48,7 +51,10 @@ const LOADER_LOOK: Duration = Duration::from_secs(10);
 /// Runs the daemon until it is told to end.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let scripts = Arc::new(Scripts::new(&own_templates(config.templates.as_deref())?)?);
+    let scripts = Arc::new(Scripts::new(&own_templates(
+        config.templates.as_deref(),
+        "ipxe",
+    )?)?);
     let (bound, state) = bind(&config).await?;
     let privilege = become_user(config.user.as_deref(), &[state.path()])?;
 
@@ -73,8 +79,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         clock.now(),
         Arc::clone(&loaders),
         privilege,
+        Counters {
+            dhcp: bound.dhcp.counters(),
+            tftp: bound.tftp.counters(),
+            http: bound.http.counters(),
+        },
     ));
     screen::show(&report, &store).await?;
+    if bound.admin.is_some() {
+        screen::first_link(&report, &Gate::new(store.clone(), Arc::clone(&clock))).await?;
+    }
     serve(
         &config, bound, state, store, scripts, assets, loaders, report, clock,
     )
@@ -210,9 +224,16 @@ async fn serve(
         bound.tftp.serve(Arc::clone(&director), stop.clone()),
     );
     servers.start("boot HTTP", bound.http.serve(director, stop.clone()));
+    let gate = Gate::new(store.clone(), Arc::clone(&clock));
+    let live = Live::new(store.clone(), stop.clone());
+    servers.start("live news", live.clone().follow());
     let app = router(Api {
         store: store.clone(),
+        gate,
+        live,
+        pages: Pages::new(&own_templates(config.templates.as_deref(), "html")?)?,
         assets,
+        state_dir: state.path().to_owned(),
         base_folder: state.path().join("base"),
         service: report,
         clock,
@@ -270,8 +291,8 @@ async fn look_for_loaders(loaders: Arc<Loaders>, stop: CancellationToken) {
     }
 }
 
-/// Reads an operator's own templates; without a folder there are none.
-fn own_templates(folder: Option<&Path>) -> anyhow::Result<Vec<(String, String)>> {
+/// Reads an operator's own templates of a kind, by the ending of their names; without a folder there are none.
+fn own_templates(folder: Option<&Path>, kind: &str) -> anyhow::Result<Vec<(String, String)>> {
     let Some(folder) = folder else {
         return Ok(Vec::new());
     };
@@ -280,7 +301,7 @@ fn own_templates(folder: Option<&Path>) -> anyhow::Result<Vec<(String, String)>>
         .with_context(|| format!("read the templates in {}", folder.display()))?
     {
         let path = entry?.path();
-        if path.extension().is_some_and(|kind| kind == "ipxe") {
+        if path.extension().is_some_and(|ending| ending == kind) {
             let name = path
                 .file_name()
                 .unwrap_or_default()

@@ -17,5 +17,6 @@ mod logging;
 mod notify;
 mod privilege;
 mod report;
+mod restore;
 mod screen;
 mod state;

@@ -1,16 +1,19 @@
 //! What the daemon says of itself: on the first screen, and by API.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use api::Service;
 use api::types::{LoaderStatus, Served, ServiceStatus};
+use api::{Sample, Service};
 use configgen::script::boot_root;
 use model::Timestamp;
 use netboot::director::Platform;
-use netboot::net::dhcp::DhcpServer;
+use netboot::net::dhcp::{DhcpCounters, DhcpServer};
+use netboot::net::http::{BootHttpCounters, HttpKind, STATUSES};
 use netboot::net::interface::Interfaces;
+use netboot::net::tftp::TftpCounters;
 
 use crate::cards::Cards;
 use crate::config::Config;
@@ -33,7 +36,23 @@ pub(crate) struct Report {
     loaders: Arc<Loaders>,
     chosen: Vec<(Platform, String)>,
     http_port: u16,
+    admin: Option<SocketAddr>,
+    counters: Counters,
 }
+
+/// What the servers of the boot plane have counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Counters {
+    /// ProxyDHCP.
+    pub dhcp: Arc<DhcpCounters>,
+    /// TFTP.
+    pub tftp: Arc<TftpCounters>,
+    /// Boot HTTP.
+    pub http: Arc<BootHttpCounters>,
+}
+
+/// Less free space than this is a problem, in bytes: SQLite and the compiled files need room to write.
+const LEAST_FREE: u64 = 64 << 20;
 
 impl Report {
     /// Takes note of what was bound.
@@ -44,6 +63,7 @@ impl Report {
         started_at: Timestamp,
         loaders: Arc<Loaders>,
         privilege: Privilege,
+        counters: Counters,
     ) -> Self {
         let ports = config.boot;
         let own = cards
@@ -96,7 +116,20 @@ impl Report {
                 .map(|(platform, name)| (*platform, name.to_string()))
                 .collect(),
             http_port: ports.http_port,
+            admin: config.admin,
+            counters,
         }
+    }
+
+    /// The root of the admin API by TCP, if it is open; one that listens everywhere is reached at the first card's address.
+    pub(crate) fn admin_url(&self) -> Option<String> {
+        let address = self.admin?;
+        let own = self.cards.first.addresses.first();
+        let host = match own.filter(|_| address.ip().is_unspecified()) {
+            Some(own) => SocketAddr::new(own.address.into(), address.port()),
+            None => address,
+        };
+        Some(format!("http://{host}"))
     }
 
     /// The root of the boot HTTP server at the first address.
@@ -108,6 +141,137 @@ impl Report {
             .first()
             .map_or(Ipv4Addr::UNSPECIFIED, |own| own.address);
         boot_root(own, self.http_port)
+    }
+}
+
+impl Report {
+    /// What is broken, in sentences.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = self.loaders.complaints();
+        match nix::sys::statvfs::statvfs(&self.state_dir) {
+            Ok(disk) => {
+                let free = disk.blocks_available() * disk.fragment_size();
+                if free < LEAST_FREE {
+                    problems.push(format!(
+                        "the disk of {} is nearly full: {} MiB are free",
+                        self.state_dir.display(),
+                        free >> 20
+                    ));
+                }
+            }
+            Err(err) => problems.push(format!("{}: {err}", self.state_dir.display())),
+        }
+        problems
+    }
+}
+
+impl Counters {
+    fn samples(&self) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        let dhcp = "DHCP datagrams by outcome, and by what asked or why it was left";
+        samples.push(Sample::counter(
+            "ktizo_dhcp_received",
+            "DHCP datagrams that came",
+            &[],
+            self.dhcp.received(),
+        ));
+        for (outcome, detail, count) in self.dhcp.rows() {
+            let labels = [("outcome", outcome), ("detail", detail)];
+            samples.push(Sample::counter(
+                "ktizo_dhcp_datagrams",
+                dhcp,
+                &labels,
+                count,
+            ));
+        }
+        let tftp = &self.tftp;
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        for (outcome, count) in [
+            ("done", &tftp.done),
+            ("size_probe", &tftp.size_probes),
+            ("aborted", &tftp.aborted),
+            ("silent", &tftp.silent),
+            ("never_answered", &tftp.never_answered),
+            ("displaced", &tftp.displaced),
+            ("broken", &tftp.broken),
+        ] {
+            let help = "TFTP sessions that ended, by outcome";
+            samples.push(Sample::counter(
+                "ktizo_tftp_sessions",
+                help,
+                &[("outcome", outcome)],
+                read(count),
+            ));
+        }
+        for (reason, count) in [
+            ("stray", &tftp.stray),
+            ("malformed", &tftp.malformed),
+            ("write", &tftp.writes),
+            ("unknown_name", &tftp.unknown_names),
+            ("missing", &tftp.missing),
+            ("too_often", &tftp.too_often),
+            ("address_full", &tftp.address_full),
+            ("full", &tftp.full),
+            ("repeated", &tftp.repeated),
+        ] {
+            let help = "TFTP requests that opened no session, by reason";
+            samples.push(Sample::counter(
+                "ktizo_tftp_refused",
+                help,
+                &[("reason", reason)],
+                read(count),
+            ));
+        }
+        for (name, help, count) in [
+            (
+                "ktizo_tftp_bytes",
+                "Bytes of content that TFTP clients have",
+                &tftp.bytes,
+            ),
+            (
+                "ktizo_tftp_retries",
+                "TFTP packets sent again",
+                &tftp.retries,
+            ),
+            (
+                "ktizo_http_bytes",
+                "Bytes of content handed out by boot HTTP",
+                &self.http.bytes,
+            ),
+            (
+                "ktizo_http_connections",
+                "Connections taken by boot HTTP",
+                &self.http.connections,
+            ),
+        ] {
+            samples.push(Sample::counter(name, help, &[], read(count)));
+        }
+        for kind in HttpKind::ALL {
+            for status in STATUSES {
+                let count = self.http.answers(kind, status);
+                let status = status.to_string();
+                let labels = [("kind", kind.as_str()), ("status", status.as_str())];
+                let help = "Answers of boot HTTP, by what was asked for and status";
+                samples.push(Sample::counter("ktizo_http_answers", help, &labels, count));
+            }
+        }
+        for (reason, count) in [
+            ("turned_away", &self.http.turned_away),
+            ("made_way", &self.http.made_way),
+            ("slow_head", &self.http.slow_heads),
+            ("stalled", &self.http.stalled),
+            ("unanswered", &self.http.unanswered),
+            ("malformed", &self.http.malformed),
+        ] {
+            let help = "Connections that boot HTTP closed, by reason";
+            samples.push(Sample::counter(
+                "ktizo_http_closed",
+                help,
+                &[("reason", reason)],
+                read(count),
+            ));
+        }
+        samples
     }
 }
 
@@ -157,7 +321,11 @@ impl Service for Report {
             state_dir: self.state_dir.display().to_string(),
             serves: self.serves.clone(),
             loaders,
-            problems: self.loaders.complaints(),
+            problems: self.problems(),
         }
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        self.counters.samples()
     }
 }

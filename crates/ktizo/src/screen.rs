@@ -1,10 +1,11 @@
 //! The first screen: what is served where, where the state is, and what to do next.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use api::Service as _;
-use model::{ApprovalStatus, Role};
+use api::auth::{self, Gate};
+use model::{Actor, ApprovalStatus, Role};
 use store::{Lane, Store};
 
 use crate::config::DEFAULT_SOCKET;
@@ -26,6 +27,29 @@ pub(crate) async fn show(report: &Report, store: &Store) -> anyhow::Result<()> {
         .await?;
     // A daemon whose terminal went away serves all the same.
     let _ = io::stdout().write_all(screen(report, &known).as_bytes());
+    Ok(())
+}
+
+/// While nobody can sign in yet, makes a one-time set-up link and shows it, on a terminal only: it is a secret, and whatever else
+/// standard output is, the journal or a file, keeps it.
+pub(crate) async fn first_link(report: &Report, gate: &Gate) -> anyhow::Result<()> {
+    let mut out = io::stdout();
+    let Some(root) = report.admin_url() else {
+        return Ok(());
+    };
+    if auth::has_users(gate).await? {
+        return Ok(());
+    }
+    let text = if out.is_terminal() {
+        let token = auth::make_set_up_link(gate, Actor::System.into()).await?;
+        format!(
+            "  Make the first user, with this link, once, within a day:\n      {root}/set-up?token={token}\n\n"
+        )
+    } else {
+        "  Nobody can sign in yet; this makes a one-time link for the first user:\n      ktizo admin reset\n\n".to_owned()
+    };
+    // A daemon whose terminal went away serves all the same.
+    let _ = out.write_all(text.as_bytes());
     Ok(())
 }
 

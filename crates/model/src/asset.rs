@@ -18,7 +18,7 @@ word_enum! {
 }
 
 /// A kernel or initramfs of one Talos version and architecture, as it was imported.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Asset {
     /// The Talos release it belongs to.
     pub version: TalosVersion,

@@ -57,7 +57,7 @@ word_enum! {
 }
 
 /// One attempt of one device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Boot {
     /// Its row.
     pub id: BootId,
@@ -76,7 +76,7 @@ pub struct Boot {
 }
 
 /// One stage of a boot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StageRecord {
     /// Which one.
     pub stage: BootStage,
@@ -89,6 +89,7 @@ pub struct StageRecord {
     /// How often something had to be sent again.
     pub retries: Option<u32>,
     /// The address of the machine in it.
+    #[schema(value_type = Option<String>)]
     pub peer: Option<IpAddr>,
     /// How it ended.
     pub outcome: StageOutcome,

@@ -167,7 +167,7 @@ impl Inventory {
 }
 
 /// Overrides for Talos's EPHEMERAL volume (`VolumeConfig`); absent keys leave Talos's defaults.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct EphemeralVolume {
     /// Such as `10GiB`.
     pub min_size: Option<String>,

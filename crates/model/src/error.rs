@@ -33,9 +33,24 @@ impl ParseError {
     }
 }
 
-/// Implements `Serialize` and `Deserialize` through `Display` and `FromStr`.
+/// Implements `Serialize`, `Deserialize` and the OpenAPI schema of a text through `Display` and `FromStr`.
 macro_rules! serde_as_text {
     ($type:ty) => {
+        impl utoipa::PartialSchema for $type {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .into()
+            }
+        }
+        impl utoipa::ToSchema for $type {
+            fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed(stringify!($type))
+            }
+        }
+        $crate::error::serde_as_text!(without_schema $type);
+    };
+    (without_schema $type:ty) => {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -81,7 +96,21 @@ macro_rules! word_enum {
             }
         }
 
-        $crate::error::serde_as_text!($name);
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some([$($word),+]))
+                    .into()
+            }
+        }
+        impl utoipa::ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed(stringify!($name))
+            }
+        }
+
+        $crate::error::serde_as_text!(without_schema $name);
     };
 }
 

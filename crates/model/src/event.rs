@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::word_enum;
 use crate::{
-    Actor, ApprovalStatus, AssetName, BootOrder, DeviceId, EventId, Hostname, MacAddr, Role,
-    Sha256Digest, TalosVersion, Timestamp,
+    Actor, ApprovalStatus, AssetName, Authority, BootOrder, DeviceId, EventId, FieldChange,
+    Hostname, MacAddr, PersonName, Role, Sha256Digest, TalosVersion, Timestamp,
 };
 
 /// One thing that happened, who did it, and to which device. Append-only, and never with a secret in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Event {
     /// Its row; later events have larger numbers.
     pub id: EventId,
@@ -24,6 +24,12 @@ pub struct Event {
     pub device: Option<DeviceId>,
     /// The MAC of that device.
     pub mac: Option<MacAddr>,
+    /// From where a person did it: an address, or the Unix socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What the fields were before and are since, where a change is one of fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<FieldChange>,
     /// What.
     pub what: EventKind,
 }
@@ -41,7 +47,7 @@ word_enum! {
 }
 
 /// Everything that can happen. Prints as a sentence for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EventKind {
     /// A machine was heard of for the first time.
@@ -56,6 +62,7 @@ pub enum EventKind {
         /// Its name.
         hostname: Hostname,
         /// Its address.
+        #[schema(value_type = String)]
         address: Ipv4Addr,
         /// Its role.
         role: Role,
@@ -87,6 +94,7 @@ pub enum EventKind {
     /// A device config was served whole.
     ConfigServed {
         /// To whom.
+        #[schema(value_type = String)]
         peer: IpAddr,
         /// Its length in bytes.
         bytes: u64,
@@ -96,6 +104,7 @@ pub enum EventKind {
     /// A device config was asked for and refused.
     ConfigRefused {
         /// By whom.
+        #[schema(value_type = String)]
         peer: IpAddr,
         /// Why, in words.
         reason: String,
@@ -180,6 +189,55 @@ pub enum EventKind {
         /// Which, and how to bring it, in words.
         what: String,
     },
+    /// Somebody signed in.
+    SignedIn,
+    /// Somebody signed out.
+    SignedOut,
+    /// Somebody could not sign in.
+    SignInRefused {
+        /// As whom.
+        name: PersonName,
+    },
+    /// A one-time set-up link was made.
+    SetUpLinkMade,
+    /// A user was added.
+    UserAdded {
+        /// Its name.
+        name: PersonName,
+        /// What it may do.
+        authority: Authority,
+    },
+    /// A user was changed.
+    UserChanged {
+        /// Its name.
+        name: PersonName,
+        /// The names of the fields that changed.
+        fields: Vec<String>,
+    },
+    /// A user was deleted.
+    UserDeleted {
+        /// Its name.
+        name: PersonName,
+    },
+    /// An API token was made.
+    TokenMade {
+        /// Its name.
+        name: PersonName,
+        /// What it may do.
+        authority: Authority,
+        /// Until when; for ever without it.
+        expires_at: Option<Timestamp>,
+    },
+    /// An API token was revoked.
+    TokenRevoked {
+        /// Its name.
+        name: PersonName,
+    },
+    /// A backup was taken; it holds every secret.
+    BackupTaken {
+        /// Its length in bytes.
+        bytes: u64,
+    },
 }
 
 impl EventKind {
@@ -212,6 +270,16 @@ impl EventKind {
             Self::AssetImported { .. } => "asset_imported",
             Self::AssetRemoved { .. } => "asset_removed",
             Self::FileMissing { .. } => "file_missing",
+            Self::SignedIn => "signed_in",
+            Self::SignedOut => "signed_out",
+            Self::SignInRefused { .. } => "sign_in_refused",
+            Self::SetUpLinkMade => "set_up_link_made",
+            Self::UserAdded { .. } => "user_added",
+            Self::UserChanged { .. } => "user_changed",
+            Self::UserDeleted { .. } => "user_deleted",
+            Self::TokenMade { .. } => "token_made",
+            Self::TokenRevoked { .. } => "token_revoked",
+            Self::BackupTaken { .. } => "backup_taken",
         }
     }
 
@@ -258,6 +326,17 @@ impl fmt::Display for EventKind {
             Self::AssetImported { version, name, .. } => write!(f, "{name} of Talos {version} imported"),
             Self::AssetRemoved { version, name } => write!(f, "{name} of Talos {version} removed"),
             Self::FileMissing { what } => f.write_str(what),
+            Self::SignedIn => f.write_str("signed in"),
+            Self::SignedOut => f.write_str("signed out"),
+            Self::SignInRefused { name } => write!(f, "a sign-in as {name} was refused"),
+            Self::SetUpLinkMade => f.write_str("a one-time set-up link was made"),
+            Self::UserAdded { name, authority } => write!(f, "user {name} added as {authority}"),
+            Self::UserChanged { name, fields } => write!(f, "user {name} changed: {}", fields.join(", ")),
+            Self::UserDeleted { name } => write!(f, "user {name} deleted"),
+            Self::TokenMade { name, authority, expires_at: Some(at) } => write!(f, "API token {name} made as {authority}, until {at}"),
+            Self::TokenMade { name, authority, expires_at: None } => write!(f, "API token {name} made as {authority}, without an end"),
+            Self::TokenRevoked { name } => write!(f, "API token {name} revoked"),
+            Self::BackupTaken { bytes } => write!(f, "backup of {bytes} bytes taken; it holds every secret"),
         }
     }
 }

@@ -36,11 +36,14 @@ mod xid;
 // What the rest is recorded with.
 mod actor;
 mod asset;
+mod author;
 mod event;
+mod person;
 
 pub use actor::Actor;
 pub use address::{AddressRefusal, check_node_address, first_free_address};
 pub use asset::{Asset, AssetKind, AssetName};
+pub use author::{Author, FieldChange};
 pub use boot::{Boot, BootId, BootStage, StageOutcome, StageRecord, begins_boot};
 pub use decision::{
     BootDecision, BootState, HoldReason, LeaveReason, MenuDefault, Released, decide,
@@ -57,6 +60,7 @@ pub use machine::{Arch, Firmware};
 pub use order::BootOrder;
 pub use origin::Origin;
 pub use patch::{PatchId, PatchScope};
+pub use person::{Authority, PersonName, TokenId, UserId};
 pub use proof::{EventReading, KernelReading, Verdict};
 pub use role::Role;
 pub use settings::{NetworkSettings, Payload, SettingsRefusal};

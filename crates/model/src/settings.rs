@@ -9,7 +9,7 @@ use crate::TalosVersion;
 use crate::error::word_enum;
 
 /// The settings every boot decision reads, kept in the store and changed by API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NetworkSettings {
     /// On: a machine that nobody approved waits and its disks are left alone. Off: it boots its disk, or else Talos without a config.
@@ -19,12 +19,16 @@ pub struct NetworkSettings {
     /// How long the menu of an approved machine with order `install` waits, in seconds; 0 shows none.
     pub menu_seconds: u32,
     /// The subnet that node addresses lie in.
+    #[schema(value_type = Option<String>)]
     pub node_subnet: Option<Ipv4Net>,
     /// The default route of nodes; `None` leaves them without a static one.
+    #[schema(value_type = Option<String>)]
     pub gateway: Option<Ipv4Addr>,
     /// Name servers of nodes; empty leaves Talos's defaults.
+    #[schema(value_type = Vec<String>)]
     pub nameservers: Vec<IpAddr>,
     /// The address machines are told to fetch from; `None` takes the one that faces each machine.
+    #[schema(value_type = Option<String>)]
     pub server_address: Option<Ipv4Addr>,
     /// The Talos release that machines boot; `None` takes the newest that was imported.
     pub talos_version: Option<TalosVersion>,

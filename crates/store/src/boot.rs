@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Boot, BootId, BootStage, DeviceId, StageOutcome, StageRecord, begins_boot};
+use model::{Boot, BootId, BootStage, DeviceId, StageOutcome, StageRecord, Timestamp, begins_boot};
 use rusqlite::{Row, params};
 
 use crate::row::{Cells, count, micros, text};
@@ -32,6 +32,10 @@ const DETAIL: usize = 256;
 const NEWEST: &str = "
     SELECT id, device_id, began_at, last_at, furthest, left_at
     FROM boots WHERE device_id = ?1 ORDER BY id DESC LIMIT ?2";
+
+const NEWEST_OF_ALL: &str = "
+    SELECT id, device_id, began_at, last_at, furthest, left_at
+    FROM boots ORDER BY id DESC LIMIT ?1";
 
 /// The boot during which a moment lay, or the first one if it lay before all.
 const DURING: &str = "
@@ -75,6 +79,23 @@ impl Reader<'_> {
             boot.stages = self.all(STAGES_OF, [boot.id.0], read_stage)?;
         }
         Ok(boots)
+    }
+
+    /// How many boots were ever begun, also by devices that are gone.
+    pub fn boots_ever(&self) -> Result<u64, Error> {
+        let sql = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'boots'), 0)";
+        self.one(sql, [], |row| Cells::of(row).count())
+    }
+
+    /// The devices that were heard of in a boot at or after a moment.
+    pub fn booted_since(&self, at: Timestamp) -> Result<Vec<DeviceId>, Error> {
+        let sql = "SELECT DISTINCT device_id FROM boots WHERE last_at >= ?1 ORDER BY device_id";
+        self.all(sql, [at.as_micros()], |row| row.get(0).map(DeviceId))
+    }
+
+    /// The newest boots of all devices, without their stages, newest first.
+    pub fn newest_boots(&self, limit: u64) -> Result<Vec<Boot>, Error> {
+        self.all(NEWEST_OF_ALL, params![count(limit)], read)
     }
 
     /// The last boot of a device, without its stages.

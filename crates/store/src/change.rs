@@ -36,7 +36,7 @@ impl Change {
     }
 
     /// Takes in what a later change touched.
-    pub(crate) fn merge(&mut self, later: Self) {
+    pub fn merge(&mut self, later: Self) {
         later.devices.into_iter().for_each(|id| self.device(id));
         later.boots.into_iter().for_each(|id| self.boot(id));
         self.settings |= later.settings;

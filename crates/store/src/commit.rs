@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use model::{Actor, Clock};
+use model::{Author, Clock};
 use rusqlite::Connection;
 use tokio::sync::broadcast;
 
@@ -16,7 +16,7 @@ const BATCH: usize = 256;
 /// A change that waits to be made, and then to be committed.
 pub(crate) trait WriteJob: Send {
     /// Who makes it.
-    fn actor(&self) -> Actor;
+    fn author(&self) -> Author;
     /// Makes it; false if it has to be undone.
     fn run(&mut self, writer: &Writer<'_>) -> bool;
     /// Tells the caller what became of it, once that is certain.
@@ -25,16 +25,16 @@ pub(crate) trait WriteJob: Send {
 
 /// A closure, what it returned, and where that goes.
 pub(crate) struct Pending<F, T, E, D> {
-    actor: Actor,
+    author: Author,
     f: Option<F>,
     outcome: Option<Result<T, E>>,
     deliver: D,
 }
 
 impl<F, T, E, D> Pending<F, T, E, D> {
-    pub(crate) fn new(actor: Actor, f: F, deliver: D) -> Self {
+    pub(crate) fn new(author: Author, f: F, deliver: D) -> Self {
         Self {
-            actor,
+            author,
             f: Some(f),
             outcome: None,
             deliver,
@@ -49,8 +49,8 @@ where
     E: From<Error> + Send,
     D: FnOnce(Result<T, E>) + Send,
 {
-    fn actor(&self) -> Actor {
-        self.actor.clone()
+    fn author(&self) -> Author {
+        self.author.clone()
     }
 
     fn run(&mut self, writer: &Writer<'_>) -> bool {
@@ -152,8 +152,8 @@ impl Committer {
     /// Makes one change inside of the transaction; `None` if it was undone by its own wish.
     fn make(&self, job: &mut dyn WriteJob) -> Result<Option<Change>, Error> {
         self.sql("SAVEPOINT change")?;
-        let actor = job.actor();
-        let writer = Writer::new(&self.conn, &actor, self.clock.now(), self.options);
+        let author = job.author();
+        let writer = Writer::new(&self.conn, &author, self.clock.now(), self.options);
         let keep = job.run(&writer);
         let touched = writer.into_change();
         if keep {

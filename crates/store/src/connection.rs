@@ -62,7 +62,7 @@ fn open(path: &Path) -> Result<Connection, Error> {
 }
 
 /// Makes the file if it is missing.
-fn make(path: &Path) -> io::Result<()> {
+pub(crate) fn make(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options
         .write(true)
@@ -93,7 +93,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-fn cannot(path: &Path, err: &io::Error) -> Error {
+pub(crate) fn cannot(path: &Path, err: &io::Error) -> Error {
     Error::Open {
         path: path.to_owned(),
         why: err.to_string(),

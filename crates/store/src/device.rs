@@ -3,26 +3,123 @@
 use std::net::Ipv4Addr;
 
 use model::{
-    Actor, Approval, ApprovalStatus, BootOrder, Device, DeviceId, EphemeralVolume, Hostname,
-    Inventory, LocalBoot, MacAddr, Role,
+    Actor, Approval, ApprovalStatus, Arch, BootOrder, Device, DeviceId, EphemeralVolume, Hostname,
+    Inventory, LocalBoot, MacAddr, Role, Timestamp,
 };
-use rusqlite::{Row, named_params, params};
+use rusqlite::types::Value;
+use rusqlite::{Row, named_params, params, params_from_iter};
 
 use crate::row::{Cells, count, micros, text};
 use crate::{Error, Reader, Writer};
 
-/// Which devices a list shows, in order of their numbers.
+/// Which devices a list shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceFilter {
     /// Only those with this status.
     pub status: Option<ApprovalStatus>,
+    /// Only those with this role.
+    pub role: Option<Role>,
+    /// Only those with this processor.
+    pub arch: Option<Arch>,
     /// Only those that have this text somewhere in their MAC (in any spelling), name, address, serial, vendor, model or notes.
     /// Letters match in either case.
     pub search: Option<String>,
+    /// In which order.
+    pub sort: DeviceSort,
+    /// The other way round.
+    pub descending: bool,
+    /// Only those that come after this one in that order.
+    pub after: Option<DeviceKey>,
     /// Leaves out so many at the beginning.
     pub skip: u64,
     /// Shows so many at most.
     pub limit: Option<u64>,
+}
+
+/// The order of a list. What is equal in it is ordered by number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceSort {
+    /// By number.
+    #[default]
+    Id,
+    /// By boot MAC.
+    Mac,
+    /// By name; those without one come first, as everywhere here.
+    Hostname,
+    /// By address, as a number.
+    Address,
+    /// By status.
+    Status,
+    /// By role.
+    Role,
+    /// By when it was last heard of.
+    LastSeen,
+    /// By when it was last changed.
+    UpdatedAt,
+}
+
+/// The place of a device in an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceKey {
+    /// What it is ordered by.
+    pub value: SortValue,
+    /// Its number.
+    pub id: DeviceId,
+}
+
+/// What a device is ordered by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SortValue {
+    /// A number, or a moment.
+    Number(i64),
+    /// A text.
+    Text(String),
+}
+
+impl DeviceSort {
+    /// The order in SQL; never NULL, and the same as [`Self::key`].
+    const fn sql(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Mac => "mac",
+            Self::Hostname => "coalesce(hostname, '')",
+            // The four numbers of an address, which SQLite has no other function for.
+            Self::Address => {
+                "coalesce(
+                    (json_extract('[' || replace(ip_address, '.', ',') || ']', '$[0]') << 24)
+                    + (json_extract('[' || replace(ip_address, '.', ',') || ']', '$[1]') << 16)
+                    + (json_extract('[' || replace(ip_address, '.', ',') || ']', '$[2]') << 8)
+                    + json_extract('[' || replace(ip_address, '.', ',') || ']', '$[3]'), -1)"
+            }
+            Self::Status => "status",
+            Self::Role => "coalesce(role, '')",
+            Self::LastSeen => "coalesce(last_seen_at, -1)",
+            Self::UpdatedAt => "updated_at",
+        }
+    }
+
+    /// The place of a device in this order.
+    pub fn key(self, device: &Device) -> DeviceKey {
+        let moment = |at: Option<Timestamp>| SortValue::Number(at.map_or(-1, Timestamp::as_micros));
+        let value = match self {
+            Self::Id => SortValue::Number(device.id.0),
+            Self::Mac => SortValue::Text(device.mac.to_string()),
+            Self::Hostname => SortValue::Text(text(device.hostname.as_ref()).unwrap_or_default()),
+            Self::Address => SortValue::Number(
+                device
+                    .ip_address
+                    .map_or(-1, |address| i64::from(u32::from(address))),
+            ),
+            Self::Status => SortValue::Text(device.approval.status().to_string()),
+            Self::Role => SortValue::Text(text(device.role.as_ref()).unwrap_or_default()),
+            Self::LastSeen => moment(device.last_seen),
+            Self::UpdatedAt => moment(Some(device.updated_at)),
+        };
+        DeviceKey {
+            value,
+            id: device.id,
+        }
+    }
 }
 
 /// A device to be made.
@@ -65,18 +162,15 @@ const APPROVED: &str = concat!(
     " FROM devices WHERE status = 'approved' ORDER BY id"
 );
 
-/// ?1 status, ?2 pattern for texts, ?3 pattern for the MAC with colons, ?4 pattern for the MAC without any.
-const LIST: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM devices
+/// ?1 status, ?2 pattern for texts, ?3 pattern for the MAC with colons, ?4 pattern for the MAC without any, ?5 role, ?6 processor.
+const MATCHING: &str = " FROM devices
       WHERE (?1 IS NULL OR status = ?1)
         AND (?2 IS NULL
              OR mac LIKE ?3 OR replace(mac, ':', '') LIKE ?4
              OR hostname LIKE ?2 ESCAPE '\\' OR ip_address LIKE ?2 ESCAPE '\\' OR serial LIKE ?2 ESCAPE '\\'
              OR vendor LIKE ?2 ESCAPE '\\' OR model LIKE ?2 ESCAPE '\\' OR notes LIKE ?2 ESCAPE '\\')
-      ORDER BY id LIMIT ?5 OFFSET ?6"
-);
+        AND (?5 IS NULL OR role = ?5)
+        AND (?6 IS NULL OR arch = ?6)";
 
 /// A person's hand in a row stays known even where the row is taken back to what it was. A row without a released config starts
 /// the count of its transfers anew: that is what a new order does.
@@ -115,20 +209,46 @@ impl Reader<'_> {
         self.maybe(BY_MAC, [mac.to_string()], read)
     }
 
-    /// A list of devices, ordered by number.
+    /// A list of devices.
     pub fn devices(&self, filter: &DeviceFilter) -> Result<Vec<Device>, Error> {
-        let needle = filter.search.as_deref().map(str::trim);
-        let needle = needle.filter(|needle| !needle.is_empty());
-        let (colons, bare) = needle.map_or((None, None), mac_patterns);
-        let params = params![
-            filter.status.map(ApprovalStatus::as_str),
-            needle.map(text_pattern),
-            colons,
-            bare,
-            filter.limit.map_or(-1, count),
-            count(filter.skip),
-        ];
-        self.all(LIST, params, read)
+        let mut values = matching(filter);
+        let order = filter.sort.sql();
+        let (way, than) = if filter.descending {
+            ("DESC", "<")
+        } else {
+            ("ASC", ">")
+        };
+        let mut sql = concat!("SELECT ", columns!()).to_owned() + MATCHING;
+        if let Some(after) = &filter.after {
+            sql.push_str(&format!(" AND ({order}, id) {than} (?7, ?8)"));
+            values.push(match &after.value {
+                SortValue::Number(number) => Value::Integer(*number),
+                SortValue::Text(text) => Value::Text(text.clone()),
+            });
+            values.push(Value::Integer(after.id.0));
+        }
+        let limit = values.len() + 1;
+        sql.push_str(&format!(
+            " ORDER BY {order} {way}, id {way} LIMIT ?{limit} OFFSET ?{}",
+            limit + 1
+        ));
+        values.push(Value::Integer(filter.limit.map_or(-1, count)));
+        values.push(Value::Integer(count(filter.skip)));
+        self.all(&sql, params_from_iter(values), read)
+    }
+
+    /// How many devices a list has in all, whatever its place and its limit.
+    pub fn count_matching(&self, filter: &DeviceFilter) -> Result<u64, Error> {
+        let sql = format!("SELECT count(*){MATCHING}");
+        self.one(&sql, params_from_iter(matching(filter)), |row| {
+            Cells::of(row).count()
+        })
+    }
+
+    /// The devices that were changed at or after a moment. Being seen is no change.
+    pub fn devices_changed_since(&self, at: Timestamp) -> Result<Vec<DeviceId>, Error> {
+        let sql = "SELECT id FROM devices WHERE updated_at >= ?1 ORDER BY id";
+        self.all(sql, [at.as_micros()], |row| row.get(0).map(DeviceId))
     }
 
     /// How many devices there are, in all or of one status.
@@ -147,6 +267,12 @@ impl Reader<'_> {
     /// Every approved device, ordered by number.
     pub fn approved(&self) -> Result<Vec<Device>, Error> {
         self.all(APPROVED, [], read)
+    }
+
+    /// Whether a control plane other than `besides` is approved.
+    pub fn has_control_plane(&self, besides: DeviceId) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM devices WHERE status = 'approved' AND role = 'controlplane' AND id <> ?1)";
+        self.one(sql, [besides.0], |row| row.get(0))
     }
 
     /// Who has this name.
@@ -284,6 +410,24 @@ impl Writer<'_> {
         self.touch(|change| change.device(id));
         Ok(())
     }
+}
+
+/// The six values of [`MATCHING`].
+fn matching(filter: &DeviceFilter) -> Vec<Value> {
+    let needle = filter.search.as_deref().map(str::trim);
+    let needle = needle.filter(|needle| !needle.is_empty());
+    let (colons, bare) = needle.map_or((None, None), mac_patterns);
+    [
+        filter.status.map(|status| status.to_string()),
+        needle.map(text_pattern),
+        colons,
+        bare,
+        filter.role.map(|role| role.to_string()),
+        filter.arch.map(|arch| arch.to_string()),
+    ]
+    .into_iter()
+    .map(|text| text.map_or(Value::Null, Value::Text))
+    .collect()
 }
 
 /// Whether something in the row can only have come from a person.

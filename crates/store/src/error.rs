@@ -16,8 +16,8 @@ pub enum Error {
     /// The store was closed; the request was not begun.
     #[error("the store is closed because ktizo is shutting down")]
     Closed,
-    /// What must be unique belongs to another device.
-    #[error("{field} `{value}` is taken by another device")]
+    /// What must be unique belongs to another.
+    #[error("{field} `{value}` is taken by another")]
     Taken {
         /// The field as the API names it: `mac_address`, `hostname`, `ip_address`.
         field: &'static str,

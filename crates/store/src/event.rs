@@ -1,7 +1,7 @@
 //! Events: what happened, appended in the transaction in which it happened.
 
-use model::{Actor, Device, DeviceId, Event, EventId, EventKind};
-use rusqlite::types::Value;
+use model::{Actor, Device, DeviceId, Event, EventId, EventKind, FieldChange, Timestamp};
+use rusqlite::types::{Type, Value};
 use rusqlite::{Row, params, params_from_iter};
 
 use crate::row::{Cells, count};
@@ -18,6 +18,12 @@ pub struct EventFilter {
     pub device: Option<DeviceId>,
     /// Only those of this kind, by its word such as `device_approved`.
     pub kind: Option<String>,
+    /// Only those of this actor.
+    pub actor: Option<Actor>,
+    /// Only those at or after this moment.
+    pub since: Option<Timestamp>,
+    /// Only those before this moment.
+    pub until: Option<Timestamp>,
     /// Only what persons did.
     pub person_only: bool,
     /// Shows so many at most.
@@ -32,6 +38,9 @@ impl Default for EventFilter {
             after: None,
             device: None,
             kind: None,
+            actor: None,
+            since: None,
+            until: None,
             person_only: false,
             limit: 100,
         }
@@ -48,17 +57,48 @@ const TRIM: &str = "
       AND id <= (SELECT id FROM events WHERE actor NOT GLOB 'person:*' ORDER BY id DESC LIMIT 1 OFFSET ?1)";
 
 impl Reader<'_> {
+    /// The number of the last event.
+    pub fn last_event(&self) -> Result<Option<EventId>, Error> {
+        self.one("SELECT max(id) FROM events", [], |row| {
+            Ok(row.get::<_, Option<i64>>(0)?.map(EventId))
+        })
+    }
+
+    /// How many events of a kind are kept.
+    pub fn count_events(&self, kind: &str) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM events WHERE kind = ?1";
+        self.one(sql, [kind], |row| Cells::of(row).count())
+    }
+
+    /// One event, if it is still kept.
+    pub fn event(&self, id: EventId) -> Result<Option<Event>, Error> {
+        let sql = "SELECT id, happened_at, actor, device_id, mac, came_from, changes, what FROM events WHERE id = ?1";
+        self.maybe(sql, [id.0], read)
+    }
+
     /// A list of events, newest first.
     pub fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, Error> {
         // A condition that is not asked for is left out, so that SQLite sees which index serves the rest.
         let mut sql =
-            "SELECT id, happened_at, actor, device_id, mac, what FROM events WHERE true".to_owned();
+            "SELECT id, happened_at, actor, device_id, mac, came_from, changes, what FROM events WHERE true".to_owned();
         let mut values = Vec::new();
         let asked = [
             (" AND id < ?", filter.before.map(|id| id.0.into())),
             (" AND id > ?", filter.after.map(|id| id.0.into())),
             (" AND device_id = ?", filter.device.map(|id| id.0.into())),
             (" AND kind = ?", filter.kind.clone().map(Value::from)),
+            (
+                " AND actor = ?",
+                filter.actor.as_ref().map(|actor| actor.to_string().into()),
+            ),
+            (
+                " AND happened_at >= ?",
+                filter.since.map(|at| at.as_micros().into()),
+            ),
+            (
+                " AND happened_at < ?",
+                filter.until.map(|at| at.as_micros().into()),
+            ),
         ];
         for (condition, value) in asked {
             if let Some(value) = value {
@@ -82,7 +122,21 @@ impl Writer<'_> {
         reason = "an event is made where it is written, and callers read better without a borrow"
     )]
     pub fn event(&self, device: Option<&Device>, what: EventKind) -> Result<EventId, Error> {
-        self.event_by(self.actor(), device, &what)
+        self.event_by(self.actor(), device, &what, &[])
+    }
+
+    /// The same, with what the fields were before and are since. Secrets must be masked in them.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "an event is made where it is written, and callers read better without a borrow"
+    )]
+    pub fn event_of(
+        &self,
+        device: Option<&Device>,
+        what: EventKind,
+        changes: &[FieldChange],
+    ) -> Result<EventId, Error> {
+        self.event_by(self.actor(), device, &what, changes)
     }
 
     /// Appends an event by somebody else.
@@ -91,10 +145,15 @@ impl Writer<'_> {
         actor: &Actor,
         device: Option<&Device>,
         what: &EventKind,
+        changes: &[FieldChange],
     ) -> Result<EventId, Error> {
-        let json = serde_json::to_string(what).map_err(|err| Error::Refused(err.to_string()))?;
+        let json = to_json(what)?;
+        let changes = (!changes.is_empty())
+            .then(|| to_json(&changes))
+            .transpose()?;
         self.run(
-            "INSERT INTO events (happened_at, actor, device_id, mac, kind, what) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO events (happened_at, actor, device_id, mac, kind, what, came_from, changes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 self.now().as_micros(),
                 actor.to_string(),
@@ -102,6 +161,8 @@ impl Writer<'_> {
                 device.map(|device| device.mac.to_string()),
                 what.word(),
                 json,
+                self.from(),
+                changes,
             ],
         )?;
         let id = EventId(self.conn.last_insert_rowid());
@@ -113,6 +174,10 @@ impl Writer<'_> {
     }
 }
 
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|err| Error::Refused(err.to_string()))
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
     let mut cells = Cells::of(row);
     Ok(Event {
@@ -121,6 +186,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
         actor: cells.parse()?,
         device: cells.get::<Option<i64>>()?.map(DeviceId),
         mac: cells.parse_or_null()?,
+        from: cells.get()?,
+        changes: cells
+            .get::<Option<String>>()?
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|err| rusqlite::Error::FromSqlConversionFailure(6, Type::Text, err.into()))?
+            .unwrap_or_default(),
         what: cells.json()?,
     })
 }

@@ -45,24 +45,30 @@ mod config;
 mod device;
 mod event;
 mod patch;
+mod person;
 mod settings;
 mod sight;
 
 // Below them.
+mod backup;
 mod commit;
 mod connection;
+mod latency;
 mod queue;
 mod row;
 mod schema;
 
+pub use backup::check_copy;
 pub use base::Base;
 pub use change::Change;
 pub use cluster::SecretsRow;
 pub use config::StoredConfig;
-pub use device::{DeviceFilter, NewDevice};
+pub use device::{DeviceFilter, DeviceKey, DeviceSort, NewDevice, SortValue};
 pub use error::Error;
 pub use event::EventFilter;
+pub use latency::{LATENCY_BOUNDS, Latency};
 pub use patch::StoredPatch;
+pub use person::{ApiToken, OpenSession, User};
 pub use reader::Reader;
 pub use store::{Lane, Options, Store};
 pub use writer::Writer;

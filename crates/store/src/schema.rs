@@ -19,6 +19,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0002_cluster",
         sql: include_str!("../migrations/0002_cluster.sql"),
     },
+    Migration {
+        name: "0003_people",
+        sql: include_str!("../migrations/0003_people.sql"),
+    },
 ];
 
 /// One step to a newer format, done whole or not at all.
@@ -44,8 +48,13 @@ pub(crate) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), Error> {
     up(conn, path, MIGRATIONS)
 }
 
-/// Does those of `migrations` that were not done yet.
-fn up(conn: &mut Connection, path: &Path, migrations: &[Migration]) -> Result<(), Error> {
+/// Refuses a database of a newer format.
+pub(crate) fn check_format(conn: &Connection, path: &Path) -> Result<(), Error> {
+    not_newer(conn, path, MIGRATIONS).map(drop)
+}
+
+/// The format, if it is not newer than what `migrations` make.
+fn not_newer(conn: &Connection, path: &Path, migrations: &[Migration]) -> Result<i64, Error> {
     let known = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
     let found = format(conn)?;
     if found > known {
@@ -55,7 +64,13 @@ fn up(conn: &mut Connection, path: &Path, migrations: &[Migration]) -> Result<()
             known,
         });
     }
-    if found == known {
+    Ok(found)
+}
+
+/// Does those of `migrations` that were not done yet.
+fn up(conn: &mut Connection, path: &Path, migrations: &[Migration]) -> Result<(), Error> {
+    let found = not_newer(conn, path, migrations)?;
+    if found == i64::try_from(migrations.len()).unwrap_or(i64::MAX) {
         return Ok(());
     }
     // A migration may have to build a table anew, which foreign keys would take for a deletion. The switch has no effect

@@ -113,7 +113,7 @@ impl Writer<'_> {
         let forgotten = gone.len() as u64;
         let what = EventKind::DevicesForgotten { count: forgotten };
         tracing::warn!(forgotten, cap, "{what}");
-        self.event_by(&Actor::System, None, &what)?;
+        self.event_by(&Actor::System, None, &what, &[])?;
         Ok(forgotten)
     }
 }

@@ -1,17 +1,19 @@
 //! The store: one database file, the threads that serve it, and the doors to them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use model::{Actor, Clock};
+use model::{Actor, Author, Clock};
 use tokio::sync::{broadcast, oneshot};
+use tokio::time::Instant;
 
 use crate::commit::{Committer, Pending, WriteJob};
+use crate::latency::{self, Latencies, Latency};
 use crate::queue::Queue;
 use crate::reader::{self, ReadJob};
-use crate::{Change, Error, Reader, Writer, connection};
+use crate::{Change, Error, Reader, Writer, backup, connection};
 
 /// The database of one ktizo. Clones share it; the last one to go closes it.
 #[derive(Clone)]
@@ -59,6 +61,8 @@ struct Inner {
     reads: [Arc<Queue<ReadJob, 1>>; 2],
     writes: Arc<Queue<Box<dyn WriteJob>, 2>>,
     changes: broadcast::Sender<Change>,
+    latencies: Latencies,
+    path: PathBuf,
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -78,6 +82,8 @@ impl Store {
             reads: std::array::from_fn(|_| Arc::new(Queue::new([READS_WAITING], PATIENCE))),
             writes: Arc::new(Queue::new(WRITES_WAITING, PATIENCE)),
             changes,
+            latencies: Latencies::default(),
+            path: path.to_owned(),
             readers: Mutex::default(),
             writer: Mutex::default(),
         };
@@ -116,8 +122,11 @@ impl Store {
                 let _ = reply.send(reader::view(conn, f));
             }
         });
+        let began = Instant::now();
         self.0.reads[lane as usize].push(0, job).await?;
-        answer.await.unwrap_or(Err(Error::Closed))
+        let result = answer.await.unwrap_or(Err(Error::Closed));
+        self.0.latencies.count(latency::READ, lane, began.elapsed());
+        result
     }
 
     /// Runs `f` as one change: all of it and its events, or nothing if it returns an error. Durable when this returns. Several
@@ -126,16 +135,21 @@ impl Store {
     pub async fn write<T: Send + 'static, E: From<Error> + Send + 'static>(
         &self,
         lane: Lane,
-        actor: Actor,
+        author: impl Into<Author>,
         f: impl FnOnce(&Writer<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let (reply, answer) = oneshot::channel();
         let deliver = move |result| {
             let _ = reply.send(result);
         };
-        let job = Box::new(Pending::new(actor, f, deliver));
+        let job = Box::new(Pending::new(author.into(), f, deliver));
+        let began = Instant::now();
         self.0.writes.push(lane as usize, job).await?;
-        answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
+        let result = answer.await.unwrap_or_else(|_| Err(Error::Closed.into()));
+        self.0
+            .latencies
+            .count(latency::WRITE, lane, began.elapsed());
+        result
     }
 
     /// Hands a change to the writer without waiting, in the boot lane; false if that is full or closed. What goes wrong later is logged.
@@ -149,13 +163,23 @@ impl Store {
                 tracing::warn!(%err, "a sighting or boot stage was not recorded");
             }
         };
-        let job = Box::new(Pending::new(actor, f, deliver));
+        let job = Box::new(Pending::new(actor.into(), f, deliver));
         self.0.writes.try_push(Lane::Boot as usize, job).is_ok()
     }
 
     /// Every commit from now on, after it is durable. A receiver that lags misses some and must read anew.
     pub fn subscribe(&self) -> broadcast::Receiver<Change> {
         self.0.changes.subscribe()
+    }
+
+    /// How long requests took since the start.
+    pub fn latencies(&self) -> Vec<Latency> {
+        self.0.latencies.rows()
+    }
+
+    /// Copies the database to a new file (mode 0600) while it is in use. Blocks for as long as that takes.
+    pub fn back_up(&self, to: &Path) -> Result<(), Error> {
+        backup::copy(&self.0.path, to)
     }
 
     /// Makes what is queued, moves the write-ahead log into the database and ends the threads. Other clones get [`Error::Closed`]

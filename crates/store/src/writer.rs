@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 
-use model::{Actor, Timestamp};
+use model::{Actor, Author, Timestamp};
 use rusqlite::{Connection, Params};
 
 use crate::{Change, Error, Options, Reader};
@@ -12,7 +12,7 @@ use crate::{Change, Error, Options, Reader};
 /// grouped by what they write, one file each, beside the reads of the same.
 pub struct Writer<'a> {
     reader: Reader<'a>,
-    actor: &'a Actor,
+    author: &'a Author,
     now: Timestamp,
     pub(crate) options: Options,
     touched: RefCell<Change>,
@@ -22,13 +22,13 @@ pub struct Writer<'a> {
 impl<'a> Writer<'a> {
     pub(crate) fn new(
         conn: &'a Connection,
-        actor: &'a Actor,
+        author: &'a Author,
         now: Timestamp,
         options: Options,
     ) -> Self {
         Self {
             reader: Reader { conn },
-            actor,
+            author,
             now,
             options,
             touched: RefCell::default(),
@@ -43,7 +43,12 @@ impl<'a> Writer<'a> {
 
     /// Who makes the change.
     pub fn actor(&self) -> &Actor {
-        self.actor
+        &self.author.actor
+    }
+
+    /// From where the change is made, if a person makes it.
+    pub fn from(&self) -> Option<&str> {
+        self.author.from.as_deref()
     }
 
     /// Runs a statement; says how many rows it changed.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use model::{Actor, Asset, AssetName, EventKind, Sha256Digest};
+use model::{Asset, AssetName, Author, EventKind, Sha256Digest};
 use store::{Lane, Store};
 
 use super::{AssetFolder, drop_unused, list};
@@ -13,7 +13,7 @@ use crate::types::{AssetCommit, AssetImport, AssetImported};
 pub(crate) async fn import(
     store: &Store,
     folder: &AssetFolder,
-    actor: Actor,
+    author: Author,
     commit: AssetCommit,
 ) -> Result<AssetImported, Error> {
     check(&commit)?;
@@ -28,7 +28,7 @@ pub(crate) async fn import(
     let mut touched = before;
     touched.extend(commit.assets.iter().map(|asset| asset.sha256));
     let recorded = store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             let mut done = AssetImported {
                 assets: Vec::new(),
                 new: 0,

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use model::Actor;
+use model::{Actor, Authority};
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 use tokio::net::unix::UCred;
 
@@ -43,10 +43,19 @@ impl UnixPeer {
         }
     }
 
+    /// What the user database calls it.
+    pub(crate) fn called(&self) -> &str {
+        &self.name
+    }
+
     /// The caller, if it may use the API.
     pub(crate) fn admit(&self) -> Result<Caller, Error> {
         if self.admitted {
-            return Ok(Caller(Actor::Person(self.name.clone())));
+            return Ok(Caller {
+                actor: Actor::Person(self.name.clone()),
+                authority: Authority::Admin,
+                from: format!("Unix socket, {}", self.name),
+            });
         }
         let (name, group) = (&self.name, &self.group);
         Err(Error::Forbidden {

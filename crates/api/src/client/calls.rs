@@ -2,16 +2,17 @@
 
 use bytes::Bytes;
 use futures_util::Stream;
-use model::{ApprovalStatus, AssetName, BootOrder, EventId, TalosVersion};
+use model::{ApprovalStatus, AssetName, BootOrder, EventId, PersonName, TalosVersion, TokenId};
 use reqwest::Method;
 use serde::Serialize;
 
 use super::{Client, ClientError};
 use crate::DeviceRef;
 use crate::types::{
-    ApproveDevice, Asset, AssetCommit, AssetImported, BaseImport, BaseImported, Boot, Device,
-    DevicePatch, Event, GiveOrder, NetworkAnswer, NetworkPatch, NewDevice, Regenerated, Status,
-    Suggestions, Upload,
+    ApiToken, ApproveDevice, Asset, AssetCommit, AssetImported, BaseImport, BaseImported, Boot,
+    BulkAnswer, BulkDevices, Device, DevicePatch, Event, GiveOrder, NetworkAnswer, NetworkPatch,
+    NewDevice, NewToken, NewUser, Regenerated, SetUpLink, Status, Suggestions, TokenShown, Upload,
+    User, UserPatch, Whoami,
 };
 
 /// Which devices a list shows.
@@ -48,6 +49,21 @@ pub struct EventQuery {
     /// Shows so many at most; 100 without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+}
+
+/// An answer that is read piece by piece.
+#[derive(Debug)]
+pub struct Download {
+    response: reqwest::Response,
+    place: String,
+}
+
+impl Download {
+    /// The next piece; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        let next = self.response.chunk().await;
+        next.map_err(|err| ClientError::unreachable(&self.place, &err))
+    }
 }
 
 /// No query.
@@ -197,6 +213,71 @@ impl Client {
     /// What persons did.
     pub async fn audit(&self, query: &EventQuery) -> Result<Vec<Event>, ClientError> {
         self.get("/audit/logs", query).await
+    }
+
+    /// The same for many devices: all or nothing.
+    pub async fn bulk(&self, asked: &BulkDevices) -> Result<BulkAnswer, ClientError> {
+        self.post("/devices/bulk", asked).await
+    }
+
+    /// Who asks, as the daemon sees it.
+    pub async fn whoami(&self) -> Result<Whoami, ClientError> {
+        self.get("/whoami", &ALL).await
+    }
+
+    /// Every user.
+    pub async fn users(&self) -> Result<Vec<User>, ClientError> {
+        self.get("/users", &ALL).await
+    }
+
+    /// Adds a user.
+    pub async fn add_user(&self, new: &NewUser) -> Result<User, ClientError> {
+        self.post("/users", new).await
+    }
+
+    /// Changes a user.
+    pub async fn change_user(
+        &self,
+        name: &PersonName,
+        patch: &UserPatch,
+    ) -> Result<User, ClientError> {
+        self.put(&format!("/users/{name}"), patch).await
+    }
+
+    /// Deletes a user.
+    pub async fn delete_user(&self, name: &PersonName) -> Result<(), ClientError> {
+        let path = format!("/users/{name}");
+        self.send(self.request(Method::DELETE, &path)).await?;
+        Ok(())
+    }
+
+    /// Every API token, without its secret.
+    pub async fn tokens(&self) -> Result<Vec<ApiToken>, ClientError> {
+        self.get("/tokens", &ALL).await
+    }
+
+    /// Makes an API token.
+    pub async fn add_token(&self, new: &NewToken) -> Result<TokenShown, ClientError> {
+        self.post("/tokens", new).await
+    }
+
+    /// Revokes an API token.
+    pub async fn revoke_token(&self, id: TokenId) -> Result<(), ClientError> {
+        let path = format!("/tokens/{id}");
+        self.send(self.request(Method::DELETE, &path)).await?;
+        Ok(())
+    }
+
+    /// Makes a one-time set-up link.
+    pub async fn make_set_up_link(&self) -> Result<SetUpLink, ClientError> {
+        self.fetch(self.request(Method::POST, "/set-up-link")).await
+    }
+
+    /// Takes a backup. It holds every secret.
+    pub async fn backup(&self) -> Result<Download, ClientError> {
+        let response = self.send(self.request(Method::GET, "/backup")).await?;
+        let place = self.place.clone();
+        Ok(Download { response, place })
     }
 
     /// How the daemon does.

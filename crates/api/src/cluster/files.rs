@@ -1,7 +1,7 @@
 //! The files of a cluster that hold its secrets, besides `secrets.yaml`: base configs and `talosconfig`.
 
 use configgen::{ClientRole, TalosConfigInput};
-use model::{Actor, Clock, Device, EventKind, Role};
+use model::{Author, Clock, Device, EventKind, Role};
 use store::{Lane, Reader, SecretsRow, Store};
 
 use super::secrets::only_persons;
@@ -71,22 +71,26 @@ fn client_of(name: Option<String>, approved: &[Device]) -> TalosConfigInput {
 pub(crate) async fn talosconfig(
     store: &Store,
     clock: &dyn Clock,
-    actor: Actor,
+    author: Author,
 ) -> Result<String, Error> {
-    only_persons(&actor)?;
+    only_persons(&author.actor)?;
     let files = device::look(store, ClusterFiles::read).await?;
     let made = files.make_talosconfig(clock.now())?;
     let made = made.ok_or_else(|| Error::NotFound {
         what: "secrets bundle:",
         name: "a talosconfig is made from one, and none was made or imported yet".to_owned(),
     })?;
-    exported(store, actor, "talosconfig".to_owned()).await?;
+    exported(store, author, "talosconfig".to_owned()).await?;
     Ok(made.expose().to_owned())
 }
 
 /// The base config of a role. Only for a person, and written down.
-pub(crate) async fn export_base(store: &Store, actor: Actor, role: Role) -> Result<String, Error> {
-    only_persons(&actor)?;
+pub(crate) async fn export_base(
+    store: &Store,
+    author: Author,
+    role: Role,
+) -> Result<String, Error> {
+    only_persons(&author.actor)?;
     let base = store
         .read(Lane::Admin, move |reader| reader.base(role))
         .await?;
@@ -94,13 +98,13 @@ pub(crate) async fn export_base(store: &Store, actor: Actor, role: Role) -> Resu
         what: "base config for",
         name: role.to_string(),
     })?;
-    exported(store, actor, format!("{role}.yaml")).await?;
+    exported(store, author, format!("{role}.yaml")).await?;
     Ok(base.text)
 }
 
-async fn exported(store: &Store, actor: Actor, file: String) -> Result<(), Error> {
+async fn exported(store: &Store, author: Author, file: String) -> Result<(), Error> {
     store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             writer.event(None, EventKind::SecretsExported { file })?;
             Ok(())
         })

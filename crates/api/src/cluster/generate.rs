@@ -1,7 +1,7 @@
 //! Making base configs from the settings, and secrets where there are none.
 
 use configgen::{Contract, SecretsBundle};
-use model::{Actor, Clock, Origin, Role};
+use model::{Author, Clock, Origin, Role};
 use store::{Lane, Store};
 
 use super::{bundle_of, confirmed};
@@ -20,7 +20,7 @@ pub(crate) async fn generate(
     store: &Store,
     progress: &Progress,
     clock: &dyn Clock,
-    actor: Actor,
+    author: Author,
     asked: GenerateCluster,
 ) -> Result<ClusterGenerated, Error> {
     let has_secrets = store.read(Lane::Admin, |reader| reader.secrets()).await?;
@@ -29,7 +29,7 @@ pub(crate) async fn generate(
         Some(_) => None,
         None => Some(fresh_secrets(clock).await?),
     };
-    let done = remake(store, progress, actor, move |ground| {
+    let done = remake(store, progress, author, move |ground| {
         plan(ground, fresh.as_ref(), asked.confirm.as_deref())
     })
     .await?;

@@ -1,7 +1,7 @@
 //! The secrets of the cluster: brought in, and taken out.
 
 use configgen::{MachineConfig, SecretsBundle};
-use model::{Actor, EventKind, Origin};
+use model::{Actor, Author, EventKind, Origin};
 use store::{Lane, SecretsRow, Store};
 
 use super::{check_kinship, confirmed};
@@ -75,7 +75,7 @@ pub(crate) fn bundle_of(row: &SecretsRow) -> Result<SecretsBundle, Error> {
 pub(crate) async fn import(
     store: &Store,
     progress: &Progress,
-    actor: Actor,
+    author: Author,
     import: SecretsImport,
 ) -> Result<SecretsImported, Error> {
     if import.secrets.is_none() && import.controlplane.is_none() {
@@ -91,7 +91,7 @@ pub(crate) async fn import(
         import.confirm,
     )?
     .ok_or_else(|| Error::invalid("secrets", "there are no secrets in it"))?;
-    let done = remake(store, progress, actor, move |ground| {
+    let done = remake(store, progress, author, move |ground| {
         let Some((secrets, origin)) = bundle.decide(ground)? else {
             return Ok(Plan::default());
         };
@@ -152,12 +152,12 @@ fn remade_bases(ground: &Ground, secrets: &SecretsBundle) -> Result<Vec<BaseText
 /// The text of `secrets.yaml`, or of a bundle that was replaced. Only for a person, and written down.
 pub(crate) async fn export(
     store: &Store,
-    actor: Actor,
+    author: Author,
     backup: Option<i64>,
 ) -> Result<String, Error> {
-    only_persons(&actor)?;
+    only_persons(&author.actor)?;
     store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             let found = match backup {
                 None => writer.secrets()?,
                 Some(id) => writer

@@ -1,7 +1,7 @@
 //! The settings of the cluster.
 
 use configgen::{ClusterInput, Contract, SecretsBundle};
-use model::{Actor, Clock, Origin, Role};
+use model::{Author, Clock, Origin, Role};
 use serde_json::{Map, Value};
 use store::{Lane, Store};
 
@@ -36,7 +36,7 @@ pub(crate) async fn change(
     store: &Store,
     progress: &Progress,
     clock: &dyn Clock,
-    actor: Actor,
+    author: Author,
     patch: ClusterPatch,
 ) -> Result<ClusterAnswer, Error> {
     // Only with secrets can it be tried what follows from settings; before there are any, with some that are thrown away.
@@ -44,7 +44,7 @@ pub(crate) async fn change(
         Some(_) => None,
         None => Some(fresh_secrets(clock).await?),
     };
-    let done = remake(store, progress, actor, move |ground| {
+    let done = remake(store, progress, author, move |ground| {
         plan(ground, &patch, stand_in.as_ref())
     })
     .await?;

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use model::{Actor, Device, EventKind, Inventory};
+use model::{Author, Device, EventKind, Inventory};
 use store::{Lane, Store, Writer};
 
 use super::fields::{check_not_own, check_unique, check_values, filled};
@@ -12,12 +12,12 @@ use crate::{Error, types};
 /// Adds a device by hand. It waits for approval like any other.
 pub(crate) async fn add(
     store: &Store,
-    actor: Actor,
+    author: Author,
     new: types::NewDevice,
     own: Vec<Ipv4Addr>,
 ) -> Result<types::Device, Error> {
     store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             insert(writer, new, &own).map(types::Device::from)
         })
         .await
@@ -26,12 +26,12 @@ pub(crate) async fn add(
 /// Registers a device by its MAC: adds it, or leaves it as it is if it is known. Says whether it is new.
 pub(crate) async fn register(
     store: &Store,
-    actor: Actor,
+    author: Author,
     new: types::NewDevice,
     own: Vec<Ipv4Addr>,
 ) -> Result<(types::Device, bool), Error> {
     store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             match writer.device_by_mac(new.mac_address)? {
                 Some(known) => Ok((shown(writer, known)?, false)),
                 None => insert(writer, new, &own).map(|device| (device.into(), true)),

@@ -2,32 +2,34 @@
 
 use std::net::Ipv4Addr;
 
-use model::{Actor, Approval, Device, EventKind, Role};
+use model::{Approval, Author, Device, EventKind, Role};
 use store::{Lane, Reader, Store, Writer};
 
 use super::fields::{check_not_own, check_unique, check_values, filled};
 use super::{DeviceRef, called, find, shown, shown_again};
 use crate::cluster::endpoint;
-use crate::{Error, generate, types};
+use crate::generate::Ready;
+use crate::{Error, audit, types};
 
 /// Lets a device in: checks its name, address and role, and makes its config in the same transaction. To approve again with the
 /// same values changes nothing.
 pub(crate) async fn approve(
     store: &Store,
-    actor: Actor,
+    author: Author,
     who: DeviceRef,
     with: types::ApproveDevice,
     own: Vec<Ipv4Addr>,
 ) -> Result<types::Device, Error> {
     store
-        .write(Lane::Admin, actor, move |writer| {
-            approve_in(writer, who, with, &own)
+        .write(Lane::Admin, author, move |writer| {
+            approve_in(writer, &Ready::read(writer)?, who, with, &own)
         })
         .await
 }
 
-fn approve_in(
+pub(super) fn approve_in(
     writer: &Writer<'_>,
+    ready: &Ready,
     who: DeviceRef,
     with: types::ApproveDevice,
     own: &[Ipv4Addr],
@@ -55,7 +57,7 @@ fn approve_in(
         Some(&hostname),
         Some(address),
     )?;
-    check_values(&device, &writer.settings()?)?;
+    check_values(&device, ready.settings())?;
     check_not_own(address, own)?;
     if !has_control_plane(writer, &device)? {
         if role == Role::Worker {
@@ -71,13 +73,14 @@ fn approve_in(
         at: writer.now(),
     };
     writer.update_device(&device)?;
-    generate::for_one(writer, &device)?;
+    ready.save_for(writer, &device)?;
     let what = EventKind::DeviceApproved {
         hostname,
         address,
         role,
     };
-    writer.event(Some(&device), what)?;
+    let changes = audit::of_device(&before, &device);
+    writer.event_of(Some(&device), what, &changes)?;
     shown_again(writer, device.id)
 }
 
@@ -171,8 +174,5 @@ pub(super) fn check_not_last(reader: &Reader<'_>, device: &Device) -> Result<(),
 
 /// Whether a control plane other than `device` is approved.
 pub(super) fn has_control_plane(reader: &Reader<'_>, device: &Device) -> Result<bool, Error> {
-    let approved = reader.approved()?;
-    Ok(approved
-        .iter()
-        .any(|other| other.id != device.id && other.role == Some(Role::Controlplane)))
+    Ok(reader.has_control_plane(device.id)?)
 }

@@ -1,21 +1,21 @@
 //! The config of a device: what it would be served, how that came about, and what changes.
 
 use configgen::{MachineConfig, difference, masked_text};
-use model::{Device, EventKind};
+use model::{Author, Device, EventKind};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::net::Ipv4Addr;
 use store::{Lane, Reader, Store};
 
-use super::suggest::suggestions;
+use super::suggest::Suggester;
 use super::{DeviceRef, find, look};
 use crate::generate::{Recipe, for_one};
 use crate::sources::{Sources, device_settings};
 use crate::types::{ConfigDiff, ConfigOrigin, DeviceSettings};
-use crate::{Error, body};
+use crate::{Error, audit, body};
 
 /// What a preview shows.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PreviewQuery {
     /// Whether secrets are shown.
@@ -23,7 +23,7 @@ pub(crate) struct PreviewQuery {
 }
 
 /// What is explained.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExplainQuery {
     /// Such as `machine.network.hostname`, or with a document before it: `HostnameConfig:hostname`.
@@ -38,7 +38,7 @@ pub(crate) async fn preview(
     own: Vec<Ipv4Addr>,
 ) -> Result<String, Error> {
     look(store, move |reader| {
-        let device = as_approved(reader, who, &own)?;
+        let device = as_approved(reader, who, own)?;
         let made = Recipe::of(Sources::read(reader)?)?.make(&device)?;
         if query.secrets {
             return Ok(made);
@@ -56,7 +56,7 @@ pub(crate) async fn explain(
     own: Vec<Ipv4Addr>,
 ) -> Result<Vec<ConfigOrigin>, Error> {
     look(store, move |reader| {
-        let device = as_approved(reader, who, &own)?;
+        let device = as_approved(reader, who, own)?;
         let layers = Recipe::of(Sources::read(reader)?)?.layers(&device)?;
         let found = layers
             .explain(&path)
@@ -139,12 +139,12 @@ fn settings_of(reader: &Reader<'_>, who: DeviceRef) -> Result<DeviceSettings, Er
 /// transaction; of any other it is tried.
 pub(crate) async fn change_settings(
     store: &Store,
-    actor: model::Actor,
+    author: Author,
     who: DeviceRef,
     patch: Map<String, Value>,
 ) -> Result<DeviceSettings, Error> {
     store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             let device = find(writer, who)?;
             let before = settings_of(writer, who)?;
             let mut fields = fields_of(&before)?;
@@ -175,7 +175,8 @@ pub(crate) async fn change_settings(
                 .filter(|field| old.get(*field) != new.get(*field))
                 .cloned()
                 .collect();
-            writer.event(Some(&device), EventKind::DeviceUpdated { fields })?;
+            let changes = audit::changes(&before, &after);
+            writer.event_of(Some(&device), EventKind::DeviceUpdated { fields }, &changes)?;
             Ok(after)
         })
         .await
@@ -190,9 +191,9 @@ fn fields_of(settings: &DeviceSettings) -> Result<Map<String, Value>, Error> {
 }
 
 /// The device with the suggestions for what it lacks.
-fn as_approved(reader: &Reader<'_>, who: DeviceRef, own: &[Ipv4Addr]) -> Result<Device, Error> {
+fn as_approved(reader: &Reader<'_>, who: DeviceRef, own: Vec<Ipv4Addr>) -> Result<Device, Error> {
     let mut device = find(reader, who)?;
-    let suggested = suggestions(reader, &device, own)?;
+    let suggested = Suggester::read(reader, own)?.suggest(&device);
     device.hostname = device.hostname.or(suggested.hostname);
     device.ip_address = device.ip_address.or(suggested.ip_address);
     device.role = device.role.or(Some(suggested.role));

@@ -1,6 +1,6 @@
 //! Forgetting a device.
 
-use model::{Actor, EventKind};
+use model::{Author, EventKind, FieldChange};
 use store::{Lane, Store};
 
 use super::approve::check_not_last;
@@ -8,13 +8,34 @@ use super::{DeviceRef, find};
 use crate::Error;
 
 /// Deletes a device with its config and its boots. If it boots again, it is a new one.
-pub(crate) async fn delete(store: &Store, actor: Actor, who: DeviceRef) -> Result<(), Error> {
+pub(crate) async fn delete(store: &Store, author: Author, who: DeviceRef) -> Result<(), Error> {
     store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             let device = find(writer, who)?;
             check_not_last(writer, &device)?;
             let status = device.approval.status();
-            writer.event(Some(&device), EventKind::DeviceDeleted { status })?;
+            let fields = [
+                (
+                    "hostname",
+                    device.hostname.as_ref().map(ToString::to_string),
+                ),
+                (
+                    "ip_address",
+                    device.ip_address.map(|address| address.to_string()),
+                ),
+                ("role", device.role.map(|role| role.to_string())),
+            ];
+            let changes: Vec<FieldChange> = fields
+                .into_iter()
+                .filter_map(|(field, before)| {
+                    Some(FieldChange {
+                        field: field.to_owned(),
+                        before: before?,
+                        after: "null".to_owned(),
+                    })
+                })
+                .collect();
+            writer.event_of(Some(&device), EventKind::DeviceDeleted { status }, &changes)?;
             writer.delete_device(device.id)?;
             Ok(())
         })

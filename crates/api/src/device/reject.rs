@@ -1,34 +1,39 @@
 //! Turning a device away.
 
-use model::{Actor, Approval, EventKind};
-use store::{Lane, Store};
+use model::{Approval, Author, EventKind};
+use store::{Lane, Store, Writer};
 
 use super::approve::check_not_last;
 use super::{DeviceRef, find, shown, shown_again};
-use crate::{Error, types};
+use crate::{Error, audit, types};
 
 /// Turns a device away and deletes its config, if it had one. To reject it again changes nothing.
 pub(crate) async fn reject(
     store: &Store,
-    actor: Actor,
+    author: Author,
     who: DeviceRef,
 ) -> Result<types::Device, Error> {
     store
-        .write(Lane::Admin, actor, move |writer| {
-            let mut device = find(writer, who)?;
-            if matches!(device.approval, Approval::Rejected { .. }) {
-                return shown(writer, device);
-            }
-            check_not_last(writer, &device)?;
-            device.approval = Approval::Rejected {
-                by: writer.actor().clone(),
-                at: writer.now(),
-            };
-            device.wipe_asked_at = None;
-            writer.update_device(&device)?;
-            writer.delete_config(device.id)?;
-            writer.event(Some(&device), EventKind::DeviceRejected)?;
-            shown_again(writer, device.id)
-        })
+        .write(Lane::Admin, author, move |writer| reject_in(writer, who))
         .await
+}
+
+/// The same within a change.
+pub(super) fn reject_in(writer: &Writer<'_>, who: DeviceRef) -> Result<types::Device, Error> {
+    let before = find(writer, who)?;
+    if matches!(before.approval, Approval::Rejected { .. }) {
+        return shown(writer, before);
+    }
+    check_not_last(writer, &before)?;
+    let mut device = before.clone();
+    device.approval = Approval::Rejected {
+        by: writer.actor().clone(),
+        at: writer.now(),
+    };
+    device.wipe_asked_at = None;
+    writer.update_device(&device)?;
+    writer.delete_config(device.id)?;
+    let changes = audit::of_device(&before, &device);
+    writer.event_of(Some(&device), EventKind::DeviceRejected, &changes)?;
+    shown_again(writer, device.id)
 }

@@ -1,44 +1,158 @@
 //! Looking at devices.
 
-use model::{ApprovalStatus, Boot, Device};
+use data_encoding::BASE64URL_NOPAD;
+use model::{ApprovalStatus, Arch, Boot, Device, DeviceId, Role};
 use serde::Deserialize;
-use store::{DeviceFilter, Lane, Reader, Store, StoredConfig};
+use serde_json::Value;
+use store::{DeviceFilter, DeviceKey, DeviceSort, Lane, Reader, SortValue, Store, StoredConfig};
 
 use super::{DeviceRef, find, shown};
 use crate::{Error, types};
 
 /// Which devices a list shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ListQuery {
     /// Only those with this status.
-    status: Option<ApprovalStatus>,
+    pub(crate) status: Option<ApprovalStatus>,
+    /// Only those with this role.
+    pub(crate) role: Option<Role>,
+    /// Only those with this processor.
+    pub(crate) arch: Option<Arch>,
     /// Only those that have this text somewhere.
-    q: Option<String>,
+    pub(crate) q: Option<String>,
+    /// By which field the list is ordered; with `-` before it, the other way round.
+    pub(crate) sort: Option<String>,
+    /// Goes on where the page ended that named this.
+    pub(crate) after: Option<String>,
     /// Leaves out so many at the beginning.
-    skip: u64,
+    pub(crate) skip: u64,
     /// Shows so many at most; all without it.
-    limit: Option<u64>,
+    pub(crate) limit: Option<u64>,
 }
 
-/// The devices of a list, ordered by number.
-pub(crate) async fn list(store: &Store, query: ListQuery) -> Result<Vec<types::Device>, Error> {
+/// A part of a list.
+#[derive(Clone, Debug)]
+pub(crate) struct Page {
+    /// The devices.
+    pub(crate) devices: Vec<types::Device>,
+    /// What to ask for to go on; `None` at the end.
+    pub(crate) next: Option<String>,
+    /// How many devices the list has in all.
+    pub(crate) total: u64,
+}
+
+/// The words for the orders of a list.
+pub(crate) const SORTS: [(&str, DeviceSort); 8] = [
+    ("id", DeviceSort::Id),
+    ("mac_address", DeviceSort::Mac),
+    ("hostname", DeviceSort::Hostname),
+    ("ip_address", DeviceSort::Address),
+    ("status", DeviceSort::Status),
+    ("role", DeviceSort::Role),
+    ("last_seen", DeviceSort::LastSeen),
+    ("updated_at", DeviceSort::UpdatedAt),
+];
+
+/// A page of a list of devices, ordered by number if no other order is asked for.
+pub(crate) async fn page(store: &Store, query: ListQuery) -> Result<Page, Error> {
+    let word = query.sort.as_deref().unwrap_or("id");
+    let (word, descending) = match word.strip_prefix('-') {
+        Some(word) => (word, true),
+        None => (word, false),
+    };
+    let sort = SORTS.iter().find(|(known, _)| *known == word);
+    let Some((word, sort)) = sort else {
+        let known = SORTS.map(|(known, _)| known).join(", ");
+        return Err(Error::invalid(
+            "sort",
+            format!("must be one of {known}, with - before it for the other way round"),
+        ));
+    };
+    let after = query
+        .after
+        .as_deref()
+        .map(|text| Cursor::read(text, word, descending))
+        .transpose()?;
     let filter = DeviceFilter {
         status: query.status,
+        role: query.role,
+        arch: query.arch,
         search: query.q,
+        sort: *sort,
+        descending,
+        after,
         skip: query.skip,
-        limit: query.limit,
+        // One more tells whether there is a next page.
+        limit: query.limit.map(|limit| limit.saturating_add(1)),
     };
-    look(store, move |reader| {
-        let found = reader.devices(&filter)?;
-        let outdated = reader.outdated()?;
-        let shown = |device: Device| types::Device {
-            config_outdated: outdated.binary_search(&device.id).is_ok(),
-            ..device.into()
-        };
-        Ok(found.into_iter().map(shown).collect())
+    let (mut found, total, outdated) = store
+        .read(Lane::Admin, move |reader| {
+            Ok((
+                reader.devices(&filter)?,
+                reader.count_matching(&filter)?,
+                reader.outdated()?,
+            ))
+        })
+        .await?;
+    let mut next = None;
+    if let Some(limit) = query.limit {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if found.len() > limit {
+            found.truncate(limit);
+            next = found
+                .last()
+                .map(|last| Cursor::write(word, descending, &sort.key(last)));
+        }
+    }
+    let shown = |device: Device| types::Device {
+        config_outdated: outdated.binary_search(&device.id).is_ok(),
+        ..device.into()
+    };
+    Ok(Page {
+        devices: found.into_iter().map(shown).collect(),
+        next,
+        total,
     })
-    .await
+}
+
+/// A place in an order, as text that callers do not look into: order, direction, key and number.
+struct Cursor;
+
+impl Cursor {
+    fn write(sort: &str, descending: bool, key: &DeviceKey) -> String {
+        let value = match &key.value {
+            SortValue::Number(number) => Value::from(*number),
+            SortValue::Text(text) => Value::from(text.as_str()),
+        };
+        let cursor = serde_json::json!([sort, descending, value, key.id.0]);
+        BASE64URL_NOPAD.encode(cursor.to_string().as_bytes())
+    }
+
+    fn read(text: &str, sort: &str, descending: bool) -> Result<DeviceKey, Error> {
+        let wrong = || {
+            Error::invalid(
+                "after",
+                "is not what a page of this list in this order has named as its next",
+            )
+        };
+        let bytes = BASE64URL_NOPAD
+            .decode(text.as_bytes())
+            .map_err(|_| wrong())?;
+        let (of, way, value, id): (String, bool, Value, i64) =
+            serde_json::from_slice(&bytes).map_err(|_| wrong())?;
+        let value = match value {
+            Value::String(text) => SortValue::Text(text),
+            other => SortValue::Number(other.as_i64().ok_or_else(wrong)?),
+        };
+        if of != sort || way != descending {
+            return Err(wrong());
+        }
+        Ok(DeviceKey {
+            value,
+            id: DeviceId(id),
+        })
+    }
 }
 
 /// One device.

@@ -1,13 +1,15 @@
 //! What a device could be approved with.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
-use model::{Device, Hostname, Role, check_node_address, first_free_address};
+use model::{
+    Device, DeviceId, Hostname, NetworkSettings, Role, check_node_address, first_free_address,
+};
 use store::{DeviceFilter, Reader, Store};
 
 use super::show::look;
-use super::{DeviceRef, find};
+use super::{DeviceRef, find, shown};
 use crate::cluster::endpoint;
 use crate::{Error, types};
 
@@ -18,70 +20,137 @@ pub(crate) async fn suggest(
     own: Vec<Ipv4Addr>,
 ) -> Result<types::Suggestions, Error> {
     look(store, move |reader| {
-        suggestions(reader, &find(reader, who)?, &own)
+        Ok(Suggester::read(reader, own)?.suggest(&find(reader, who)?))
     })
     .await
 }
 
-/// What the device was given already stays; a control plane comes first, at the cluster's endpoint if that is free, then workers.
-pub(super) fn suggestions(
-    reader: &Reader<'_>,
-    device: &Device,
-    own: &[Ipv4Addr],
-) -> Result<types::Suggestions, Error> {
-    let settings = reader.settings()?;
-    let all = reader.devices(&DeviceFilter::default())?;
-    let others: Vec<&Device> = all.iter().filter(|other| other.id != device.id).collect();
-    let controlled = others
-        .iter()
-        .any(|other| other.approval.is_approved() && other.role == Some(Role::Controlplane));
-    let role = device.role.unwrap_or(if controlled {
-        Role::Worker
-    } else {
-        Role::Controlplane
-    });
-    let taken: HashSet<_> = others
-        .iter()
-        .filter_map(|other| other.ip_address)
-        .chain(own.iter().copied())
-        .collect();
-    let endpoint = endpoint(reader)?;
-    let is_free = |address: &Ipv4Addr| {
-        check_node_address(*address, &settings).is_ok() && !taken.contains(address)
-    };
-    // Whoever is not the first control plane leaves the endpoint's address to it.
-    let first_free = || {
-        first_free_address(&settings, |address| {
-            taken.contains(&address) || Some(address) == endpoint
-        })
-    };
-    let address = device.ip_address.or_else(|| {
-        let first = role == Role::Controlplane && !controlled;
-        endpoint
-            .filter(|_| first)
-            .filter(is_free)
-            .or_else(first_free)
-    });
-    let hostname = device.hostname.clone().or_else(|| free_name(role, &others));
-    Ok(types::Suggestions {
-        hostname,
-        ip_address: address,
-        role,
-        install_disk: device.install_disk.clone(),
+/// Suggests for several devices together, in their order, so that no two are given the same.
+pub(crate) async fn suggest_all(
+    store: &Store,
+    who: Vec<DeviceRef>,
+    own: Vec<Ipv4Addr>,
+) -> Result<Vec<(types::Device, types::Suggestions)>, Error> {
+    look(store, move |reader| {
+        let mut suggester = Suggester::read(reader, own)?;
+        let mut all = Vec::new();
+        for who in who {
+            let device = find(reader, who)?;
+            let with = suggester.suggest(&device);
+            let (hostname, address) = (with.hostname.clone(), with.ip_address);
+            suggester.give(device.id, hostname, address, Some(with.role), true);
+            all.push((shown(reader, device)?, with));
+        }
+        Ok(all)
     })
+    .await
+}
+
+/// What is given already, so that several devices can be suggested for at once.
+pub(super) struct Suggester {
+    settings: NetworkSettings,
+    /// The address of the cluster's endpoint, which is the first control plane's if it is free.
+    endpoint: Option<Ipv4Addr>,
+    /// The addresses of this host.
+    own: Vec<Ipv4Addr>,
+    controlplanes: HashSet<DeviceId>,
+    addresses: HashMap<Ipv4Addr, DeviceId>,
+    names: HashMap<Hostname, DeviceId>,
+}
+
+impl Suggester {
+    /// Reads what is given; `own` are the addresses of this host.
+    pub(super) fn read(reader: &Reader<'_>, own: Vec<Ipv4Addr>) -> Result<Self, Error> {
+        let mut suggester = Self {
+            settings: reader.settings()?,
+            endpoint: endpoint(reader)?,
+            own,
+            controlplanes: HashSet::new(),
+            addresses: HashMap::new(),
+            names: HashMap::new(),
+        };
+        for device in reader.devices(&DeviceFilter::default())? {
+            let approved = device.approval.is_approved();
+            suggester.give(
+                device.id,
+                device.hostname,
+                device.ip_address,
+                device.role,
+                approved,
+            );
+        }
+        Ok(suggester)
+    }
+
+    /// Notes what a device was given.
+    pub(super) fn give(
+        &mut self,
+        id: DeviceId,
+        hostname: Option<Hostname>,
+        address: Option<Ipv4Addr>,
+        role: Option<Role>,
+        approved: bool,
+    ) {
+        if let Some(hostname) = hostname {
+            self.names.insert(hostname, id);
+        }
+        if let Some(address) = address {
+            self.addresses.insert(address, id);
+        }
+        if approved && role == Some(Role::Controlplane) {
+            self.controlplanes.insert(id);
+        }
+    }
+
+    /// What a device could be approved with. What it was given already stays; a control plane comes first, at the cluster's endpoint if
+    /// that is free, then workers.
+    pub(super) fn suggest(&self, device: &Device) -> types::Suggestions {
+        let controlled = self.controlplanes.iter().any(|id| *id != device.id);
+        let role = device.role.unwrap_or(if controlled {
+            Role::Worker
+        } else {
+            Role::Controlplane
+        });
+        let taken = |address: Ipv4Addr| {
+            let holder = self.addresses.get(&address);
+            holder.is_some_and(|id| *id != device.id) || self.own.contains(&address)
+        };
+        let is_free = |address: &Ipv4Addr| {
+            check_node_address(*address, &self.settings).is_ok() && !taken(*address)
+        };
+        // Whoever is not the first control plane leaves the endpoint's address to it.
+        let first_free = || {
+            first_free_address(&self.settings, |address| {
+                taken(address) || Some(address) == self.endpoint
+            })
+        };
+        let address = device.ip_address.or_else(|| {
+            let first = role == Role::Controlplane && !controlled;
+            self.endpoint
+                .filter(|_| first)
+                .filter(is_free)
+                .or_else(first_free)
+        });
+        let hostname = device
+            .hostname
+            .clone()
+            .or_else(|| free_name(role, &self.names));
+        types::Suggestions {
+            hostname,
+            ip_address: address,
+            role,
+            install_disk: device.install_disk.clone(),
+        }
+    }
 }
 
 /// The lowest number that makes a name nobody has: `cp-1`, `worker-1`.
-fn free_name(role: Role, others: &[&Device]) -> Option<Hostname> {
-    let taken: HashSet<&Hostname> = others
-        .iter()
-        .filter_map(|other| other.hostname.as_ref())
-        .collect();
+fn free_name(role: Role, taken: &HashMap<Hostname, DeviceId>) -> Option<Hostname> {
     let stem = match role {
         Role::Controlplane => "cp",
         Role::Worker => "worker",
     };
-    (1..=others.len() + 1)
+    (1..=taken.len() + 1)
         .filter_map(|number| format!("{stem}-{number}").parse().ok())
-        .find(|name| !taken.contains(name))
+        .find(|name| !taken.contains_key(name))
 }

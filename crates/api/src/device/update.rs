@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use model::{Actor, Device, EventKind, Role};
+use model::{Author, Device, EventKind, Role};
 use serde_json::{Map, Value};
 use store::{Lane, Store, Writer};
 
@@ -12,7 +12,8 @@ use super::order::{record_order, set_order};
 use super::{DeviceRef, called, find, shown, shown_again};
 use crate::cluster::endpoint;
 use crate::types::DevicePatch;
-use crate::{Error, body, generate, types};
+use crate::version::{IfMatch, Version};
+use crate::{Error, audit, body, generate, types};
 
 /// Fields of a device that only record what happened. They may be sent back, as a client does that reads a device, changes it and
 /// writes it whole, and are not looked at.
@@ -34,17 +35,19 @@ const RECORDED: [&str; 15] = [
     "model",
 ];
 
-/// Changes the fields that the body has. If the device is approved, its config follows in the same transaction.
+/// Changes the fields that the body has, if the device is the expected version. If the device is approved, its config follows in the same transaction.
 pub(crate) async fn update(
     store: &Store,
-    actor: Actor,
+    author: Author,
     who: DeviceRef,
     fields: Map<String, Value>,
+    expected: IfMatch,
     own: Vec<Ipv4Addr>,
 ) -> Result<types::Device, Error> {
     store
-        .write(Lane::Admin, actor, move |writer| {
+        .write(Lane::Admin, author, move |writer| {
             let before = find(writer, who)?;
+            expected.check(&Version::of_device(&before.clone().into()))?;
             let patch = read_patch(&before, fields)?;
             update_in(writer, &before, &patch, &own)
         })
@@ -115,11 +118,13 @@ fn update_in(
         generate::for_one(writer, &device)?;
     }
     if !changed.is_empty() {
+        let mut changes = audit::of_device(before, &device);
+        changes.retain(|change| changed.contains(&change.field.as_str()));
         let fields = changed.into_iter().map(str::to_owned).collect();
-        writer.event(Some(&device), EventKind::DeviceUpdated { fields })?;
+        writer.event_of(Some(&device), EventKind::DeviceUpdated { fields }, &changes)?;
     }
     if order.is_some() {
-        record_order(writer, &device)?;
+        record_order(writer, before, &device)?;
     }
     shown_again(writer, device.id)
 }

@@ -1,11 +1,13 @@
 //! A change that device configs follow.
 
 use configgen::{ClusterInput, SecretsBundle};
-use model::{Device, DeviceId, EventKind, NetworkSettings, Origin, PatchId, PatchScope, Role};
+use model::{
+    Device, DeviceId, EventKind, FieldChange, NetworkSettings, Origin, PatchId, PatchScope, Role,
+};
 use store::Writer;
 
-use crate::Error;
-use crate::sources::{BaseText, PatchText, Sources};
+use crate::sources::{BaseText, PatchText, Sources, cluster_settings};
+use crate::{Error, audit, auth};
 
 /// A change that device configs follow.
 #[derive(Clone, Debug, Default)]
@@ -77,10 +79,11 @@ impl Plan {
     /// Writes the change and its events.
     pub(super) fn save(&self, writer: &Writer<'_>) -> Result<(), Error> {
         if let Some((settings, fields)) = &self.settings {
-            let strict = writer.settings()?.strict_boot_mode;
+            let before = writer.settings()?;
+            let strict = before.strict_boot_mode;
             writer.save_settings(settings)?;
-            let fields = fields.clone();
-            writer.event(None, EventKind::SettingsChanged { fields })?;
+            let (fields, changes) = (fields.clone(), audit::changes(&before, settings));
+            writer.event_of(None, EventKind::SettingsChanged { fields }, &changes)?;
             if settings.strict_boot_mode != strict {
                 let on = settings.strict_boot_mode;
                 writer.event(None, EventKind::StrictModeSwitched { on })?;
@@ -89,55 +92,76 @@ impl Plan {
         if let Some((cluster, fields)) = &self.cluster {
             let json =
                 serde_json::to_string(cluster).map_err(|err| Error::Internal(err.to_string()))?;
+            let before = cluster_settings(writer)?;
             writer.save_cluster_settings(&json)?;
             let fields = fields.clone();
-            writer.event(None, EventKind::ClusterSettingsChanged { fields })?;
+            let changes = match &before {
+                Some(before) => audit::changes(before, cluster),
+                None => audit::changes(&serde_json::Map::new(), cluster),
+            };
+            writer.event_of(None, EventKind::ClusterSettingsChanged { fields }, &changes)?;
         }
         if let Some((secrets, origin)) = &self.secrets {
-            let replaced = writer.secrets()?.is_some();
-            if writer.save_secrets(secrets.export().expose(), *origin)? {
+            let before = writer.secrets()?.map(|row| row.text);
+            let replaced = before.is_some();
+            let text = secrets.export();
+            if writer.save_secrets(text.expose(), *origin)? {
                 let what = match origin {
                     Origin::Generated => EventKind::SecretsMade,
                     Origin::Imported => EventKind::SecretsImported { replaced },
                 };
-                writer.event(None, what)?;
+                let change = printed("secrets", before.as_deref(), Some(text.expose()));
+                writer.event_of(None, what, &[change])?;
             }
         }
         self.save_bases(writer)?;
         match &self.patch {
             None => {}
             Some(PatchPlan::Save(patch)) => {
+                let before = writer.patch_named(patch.scope, patch.device, &patch.name)?;
+                let change = printed(
+                    "text",
+                    before.as_ref().map(|before| before.text.as_str()),
+                    Some(&patch.text),
+                );
                 writer.save_patch(patch.scope, patch.device, &patch.name, &patch.text)?;
                 let what = EventKind::PatchSaved {
                     patch: patch.called(),
                 };
-                patch_event(writer, patch.device, what)?;
+                patch_event(writer, patch.device, what, &change)?;
             }
             Some(PatchPlan::Delete(id, patch)) => {
+                let change = printed("text", Some(&patch.text), None);
                 writer.delete_patch(*id)?;
                 let what = EventKind::PatchDeleted {
                     patch: patch.called(),
                 };
-                patch_event(writer, patch.device, what)?;
+                patch_event(writer, patch.device, what, &change)?;
             }
         }
         Ok(())
     }
 
     fn save_bases(&self, writer: &Writer<'_>) -> Result<(), Error> {
-        let (mut imported, mut generated) = (Vec::new(), Vec::new());
+        let (mut imported, mut generated) = (Named::default(), Named::default());
         for base in &self.bases {
+            let before = writer.base(base.role)?.map(|before| before.text);
             writer.save_base(base.role, &base.text, base.origin)?;
-            match base.origin {
-                Origin::Generated => generated.push(base.role),
-                Origin::Imported => imported.push(base.role),
-            }
+            let change = printed(base.role.as_str(), before.as_deref(), Some(&base.text));
+            let (roles, changes) = match base.origin {
+                Origin::Generated => &mut generated,
+                Origin::Imported => &mut imported,
+            };
+            roles.push(base.role);
+            changes.push(change);
         }
-        if !imported.is_empty() {
-            writer.event(None, EventKind::BaseImported { roles: imported })?;
+        let (roles, changes) = imported;
+        if !roles.is_empty() {
+            writer.event_of(None, EventKind::BaseImported { roles }, &changes)?;
         }
-        if !generated.is_empty() {
-            writer.event(None, EventKind::BaseGenerated { roles: generated })?;
+        let (roles, changes) = generated;
+        if !roles.is_empty() {
+            writer.event_of(None, EventKind::BaseGenerated { roles }, &changes)?;
         }
         Ok(())
     }
@@ -148,16 +172,33 @@ impl Plan {
     }
 }
 
+/// Roles whose base config changed, with the fingerprints of the texts.
+type Named = (Vec<Role>, Vec<FieldChange>);
+
+/// The change of a text that may hold secrets, which the audit log must not: a fingerprint tells which one it was.
+fn printed(field: &str, before: Option<&str>, after: Option<&str>) -> FieldChange {
+    let print = |text: Option<&str>| match text {
+        Some(text) => format!("sha256 {}", auth::secret::fingerprint(text)),
+        None => "null".to_owned(),
+    };
+    FieldChange {
+        field: field.to_owned(),
+        before: print(before),
+        after: print(after),
+    }
+}
+
 fn patch_event(
     writer: &Writer<'_>,
     device: Option<DeviceId>,
     what: EventKind,
+    change: &FieldChange,
 ) -> Result<(), Error> {
     let device = match device {
         Some(id) => writer.device(id)?,
         None => None,
     };
-    writer.event(device.as_ref(), what)?;
+    writer.event_of(device.as_ref(), what, std::slice::from_ref(change))?;
     Ok(())
 }
 

@@ -25,16 +25,16 @@ pub(crate) async fn upload(
 
 pub(crate) async fn import(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Body(commit): Body<AssetCommit>,
 ) -> Result<(StatusCode, Json<AssetImported>), Error> {
-    let imported = asset::import(&api.store, &api.assets, actor, commit).await?;
+    let imported = asset::import(&api.store, &api.assets, caller.author(), commit).await?;
     Ok((StatusCode::CREATED, Json(imported)))
 }
 
 pub(crate) async fn remove(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path((version, name)): Path<(String, String)>,
 ) -> Result<StatusCode, Error> {
     let version: TalosVersion = version
@@ -46,6 +46,6 @@ pub(crate) async fn remove(
             "is not the name of an asset such as vmlinuz-amd64 or initramfs-amd64.xz",
         )
     })?;
-    asset::remove(&api.store, &api.assets, actor, version, parsed).await?;
+    asset::remove(&api.store, &api.assets, caller.author(), version, parsed).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -27,59 +27,71 @@ pub(crate) async fn settings(State(api): State<Api>) -> Answer<ClusterAnswer> {
 
 pub(crate) async fn change(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Body(patch): Body<ClusterPatch>,
 ) -> Answer<ClusterAnswer> {
-    cluster::change(&api.store, &api.progress, &*api.clock, actor, patch)
-        .await
-        .map(Json)
+    cluster::change(
+        &api.store,
+        &api.progress,
+        &*api.clock,
+        caller.author(),
+        patch,
+    )
+    .await
+    .map(Json)
 }
 
 pub(crate) async fn generate(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Body(asked): Body<GenerateCluster>,
 ) -> Answer<ClusterGenerated> {
-    cluster::generate(&api.store, &api.progress, &*api.clock, actor, asked)
-        .await
-        .map(Json)
+    cluster::generate(
+        &api.store,
+        &api.progress,
+        &*api.clock,
+        caller.author(),
+        asked,
+    )
+    .await
+    .map(Json)
 }
 
 pub(crate) async fn import_base(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Body(given): Body<BaseImport>,
 ) -> Answer<BaseImported> {
-    base::import(&api.store, &api.progress, actor, given)
+    base::import(&api.store, &api.progress, caller.author(), given)
         .await
         .map(Json)
 }
 
 pub(crate) async fn export_base(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(role): Path<String>,
 ) -> Result<Response, Error> {
     let role: Role = role
         .parse()
         .map_err(|err: model::ParseError| Error::invalid("role", err.to_string()))?;
-    cluster::export_base(&api.store, actor, role)
+    cluster::export_base(&api.store, caller.author(), role)
         .await
         .map(yaml)
 }
 
 pub(crate) async fn import_secrets(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Body(given): Body<SecretsImport>,
 ) -> Answer<SecretsImported> {
-    cluster::import(&api.store, &api.progress, actor, given)
+    cluster::import(&api.store, &api.progress, caller.author(), given)
         .await
         .map(Json)
 }
 
 /// Which bundle is taken out.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct SecretsQuery {
     /// The number of one that was replaced.
@@ -88,19 +100,16 @@ pub(crate) struct SecretsQuery {
 
 pub(crate) async fn export_secrets(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Asked(query): Asked<SecretsQuery>,
 ) -> Result<Response, Error> {
-    cluster::export(&api.store, actor, query.backup)
+    cluster::export(&api.store, caller.author(), query.backup)
         .await
         .map(yaml)
 }
 
-pub(crate) async fn talosconfig(
-    State(api): State<Api>,
-    Caller(actor): Caller,
-) -> Result<Response, Error> {
-    cluster::talosconfig(&api.store, &*api.clock, actor)
+pub(crate) async fn talosconfig(State(api): State<Api>, caller: Caller) -> Result<Response, Error> {
+    cluster::talosconfig(&api.store, &*api.clock, caller.author())
         .await
         .map(yaml)
 }

@@ -2,50 +2,87 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use model::Boot;
+use model::{Authority, Boot};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::auth::Caller;
 use crate::body::{Asked, Body};
 use crate::types::{
-    ApproveDevice, ConfigDiff, ConfigOrigin, Device, DeviceSettings, GiveOrder, NewDevice,
-    RegenerateProgress, Regenerated, Suggestions,
+    ApproveDevice, BulkAnswer, BulkDevices, ConfigDiff, ConfigOrigin, Device, DeviceSettings,
+    GiveOrder, NewDevice, RegenerateProgress, Regenerated, Suggestions,
 };
+use crate::version::{IfMatch, Version};
 use crate::{Api, Error, base, device};
 
 type Answer<T> = Result<Json<T>, Error>;
 
+/// A list; with a limit, `Next-Cursor` is what to send as `after` to go on.
 pub(crate) async fn list(
     State(api): State<Api>,
     Asked(query): Asked<device::ListQuery>,
-) -> Answer<Vec<Device>> {
-    device::list(&api.store, query).await.map(Json)
+) -> Result<impl IntoResponse, Error> {
+    let page = device::page(&api.store, query).await?;
+    Ok((paged(page.next, Some(page.total)), Json(page.devices)))
 }
 
-pub(crate) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Answer<Device> {
-    device::show(&api.store, id.parse()?).await.map(Json)
+/// The headers of a page.
+pub(super) fn paged(next: Option<String>, total: Option<u64>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("next-cursor", next),
+        ("total-count", total.map(|total| total.to_string())),
+    ] {
+        // Cursors are base64url, totals digits.
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<impl IntoResponse, Error> {
+    device::show(&api.store, id.parse()?).await.map(versioned)
+}
+
+/// A device with its version.
+fn versioned(device: Device) -> impl IntoResponse {
+    (Version::of_device(&device).header(), Json(device))
 }
 
 pub(crate) async fn add(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Body(new): Body<NewDevice>,
 ) -> Result<(StatusCode, Json<Device>), Error> {
-    let added = device::add(&api.store, actor, new, api.service.own_addresses()).await?;
+    let added = device::add(
+        &api.store,
+        caller.author(),
+        new,
+        api.service.own_addresses(),
+    )
+    .await?;
     Ok((StatusCode::CREATED, Json(added)))
 }
 
 pub(crate) async fn register(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Body(new): Body<NewDevice>,
 ) -> Result<(StatusCode, Json<Device>), Error> {
-    let (device, is_new) =
-        device::register(&api.store, actor, new, api.service.own_addresses()).await?;
+    let (device, is_new) = device::register(
+        &api.store,
+        caller.author(),
+        new,
+        api.service.own_addresses(),
+    )
+    .await?;
     let status = if is_new {
         StatusCode::CREATED
     } else {
@@ -56,30 +93,32 @@ pub(crate) async fn register(
 
 pub(crate) async fn update(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(id): Path<String>,
+    expected: IfMatch,
     Body(fields): Body<Map<String, Value>>,
-) -> Answer<Device> {
+) -> Result<impl IntoResponse, Error> {
     device::update(
         &api.store,
-        actor,
+        caller.author(),
         id.parse()?,
         fields,
+        expected,
         api.service.own_addresses(),
     )
     .await
-    .map(Json)
+    .map(versioned)
 }
 
 pub(crate) async fn approve(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(id): Path<String>,
     Body(with): Body<ApproveDevice>,
 ) -> Answer<Device> {
     device::approve(
         &api.store,
-        actor,
+        caller.author(),
         id.parse()?,
         with,
         api.service.own_addresses(),
@@ -90,30 +129,30 @@ pub(crate) async fn approve(
 
 pub(crate) async fn reject(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Answer<Device> {
-    device::reject(&api.store, actor, id.parse()?)
+    device::reject(&api.store, caller.author(), id.parse()?)
         .await
         .map(Json)
 }
 
 pub(crate) async fn delete(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Error> {
-    device::delete(&api.store, actor, id.parse()?).await?;
+    device::delete(&api.store, caller.author(), id.parse()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn give_order(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(id): Path<String>,
     Body(given): Body<GiveOrder>,
 ) -> Answer<Device> {
-    device::give_order(&api.store, actor, id.parse()?, given.order)
+    device::give_order(&api.store, caller.author(), id.parse()?, given.order)
         .await
         .map(Json)
 }
@@ -125,7 +164,7 @@ pub(crate) async fn suggest(State(api): State<Api>, Path(id): Path<String>) -> A
 }
 
 /// How many boots are shown.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct BootsQuery {
     limit: u64,
@@ -166,9 +205,13 @@ pub(super) fn yaml(bytes: impl IntoResponse) -> Response {
 
 pub(crate) async fn preview(
     State(api): State<Api>,
+    caller: Caller,
     Path(id): Path<String>,
     Asked(query): Asked<device::PreviewQuery>,
 ) -> Result<Response, Error> {
+    if query.secrets {
+        caller.must(Authority::Admin)?;
+    }
     let own = api.service.own_addresses();
     let text = device::preview(&api.store, id.parse()?, query, own).await?;
     Ok(yaml(text))
@@ -198,11 +241,11 @@ pub(crate) async fn settings(
 
 pub(crate) async fn change_settings(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(id): Path<String>,
     Body(fields): Body<Map<String, Value>>,
 ) -> Answer<DeviceSettings> {
-    device::change_settings(&api.store, actor, id.parse()?, fields)
+    device::change_settings(&api.store, caller.author(), id.parse()?, fields)
         .await
         .map(Json)
 }
@@ -211,11 +254,19 @@ pub(crate) async fn progress(State(api): State<Api>) -> Json<RegenerateProgress>
     Json(api.progress.look())
 }
 
-pub(crate) async fn regenerate(
+pub(crate) async fn regenerate(State(api): State<Api>, caller: Caller) -> Answer<Regenerated> {
+    base::regenerate(&api.store, &api.progress, caller.author(), api.base_folder)
+        .await
+        .map(Json)
+}
+
+pub(crate) async fn bulk(
     State(api): State<Api>,
-    Caller(actor): Caller,
-) -> Answer<Regenerated> {
-    base::regenerate(&api.store, &api.progress, actor, api.base_folder)
+    caller: Caller,
+    Body(asked): Body<BulkDevices>,
+) -> Answer<BulkAnswer> {
+    let own = api.service.own_addresses();
+    device::bulk(&api.store, caller.author(), asked, own)
         .await
         .map(Json)
 }

@@ -29,10 +29,10 @@ pub(crate) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Answ
 
 pub(crate) async fn save(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Body(new): Body<SavePatch>,
 ) -> Result<(StatusCode, Json<PatchDone>), Error> {
-    let (done, is_new) = patch::save(&api.store, &api.progress, actor, new).await?;
+    let (done, is_new) = patch::save(&api.store, &api.progress, caller.author(), new).await?;
     let status = if is_new {
         StatusCode::CREATED
     } else {
@@ -43,21 +43,27 @@ pub(crate) async fn save(
 
 pub(crate) async fn change(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(id): Path<String>,
     Body(content): Body<PatchContent>,
 ) -> Answer<PatchDone> {
-    patch::change(&api.store, &api.progress, actor, number(&id)?, content.text)
-        .await
-        .map(Json)
+    patch::change(
+        &api.store,
+        &api.progress,
+        caller.author(),
+        number(&id)?,
+        content.text,
+    )
+    .await
+    .map(Json)
 }
 
 pub(crate) async fn delete(
     State(api): State<Api>,
-    Caller(actor): Caller,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Answer<PatchDone> {
-    patch::delete(&api.store, &api.progress, actor, number(&id)?)
+    patch::delete(&api.store, &api.progress, caller.author(), number(&id)?)
         .await
         .map(Json)
 }

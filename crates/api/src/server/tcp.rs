@@ -55,7 +55,11 @@ impl Listener for TcpServer {
         Ok(stream)
     }
 
-    fn door(&self, _: &TcpStream) -> impl Future<Output = io::Result<Door>> + Send + 'static {
-        std::future::ready(Ok(Door::Tcp(Arc::clone(&self.token))))
+    fn door(&self, stream: &TcpStream) -> impl Future<Output = io::Result<Door>> + Send + 'static {
+        std::future::ready(stream.peer_addr().map(|peer| Door::Tcp {
+            token: Arc::clone(&self.token),
+            peer,
+            tls: false,
+        }))
     }
 }

@@ -4,7 +4,7 @@ use model::{Arch, Asset, AssetKind, Sha256Digest, TalosVersion};
 use serde::{Deserialize, Serialize};
 
 /// A file that has arrived and is not in use yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Upload {
     /// Its fingerprint, which is its name from now on.
     pub sha256: Sha256Digest,
@@ -13,7 +13,7 @@ pub struct Upload {
 }
 
 /// What an upload is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssetImport {
     /// The Talos release it belongs to.
@@ -30,7 +30,7 @@ pub struct AssetImport {
 }
 
 /// Uploads that come into use together, or not at all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssetCommit {
     /// Which.
@@ -38,7 +38,7 @@ pub struct AssetCommit {
 }
 
 /// What an import did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AssetImported {
     /// The assets as they are in use now.
     pub assets: Vec<Asset>,

@@ -4,7 +4,7 @@ use model::Role;
 use serde::{Deserialize, Serialize};
 
 /// Base configs to be imported, one or both, each the whole text of the file.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BaseImport {
     /// `controlplane.yaml`.
@@ -31,7 +31,7 @@ impl std::fmt::Debug for BaseImport {
 }
 
 /// What an import did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct BaseImported {
     /// What was done, in a sentence.
     pub message: String,
@@ -46,7 +46,7 @@ pub struct BaseImported {
 }
 
 /// What a regeneration did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Regenerated {
     /// What was done, in a sentence.
     pub message: String,

@@ -6,6 +6,9 @@ use configgen::ClusterInput;
 use model::{Origin, Role, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
 
 /// What is changed of the cluster's settings, by the names of [`ClusterInput`]: an absent field stays, `null` clears.
 pub type ClusterPatch = Map<String, Value>;
@@ -21,6 +24,28 @@ pub struct ClusterAnswer {
 
 /// The one field beside the settings.
 pub(crate) const NOTES: &str = "notes";
+
+impl utoipa::PartialSchema for ClusterAnswer {
+    fn schema() -> RefOr<Schema> {
+        let notes = ObjectBuilder::new()
+            .property(NOTES, <Vec<String> as utoipa::PartialSchema>::schema())
+            .required(NOTES);
+        AllOfBuilder::new()
+            .item(Ref::from_schema_name(ClusterInput::name()))
+            .item(notes)
+            .into()
+    }
+}
+
+impl ToSchema for ClusterAnswer {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((
+            ClusterInput::name().into_owned(),
+            <ClusterInput as utoipa::PartialSchema>::schema(),
+        ));
+        ClusterInput::schemas(schemas);
+    }
+}
 
 impl Serialize for ClusterAnswer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -44,7 +69,7 @@ impl<'de> Deserialize<'de> for ClusterAnswer {
 }
 
 /// Asks for base configs from the settings and secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GenerateCluster {
     /// The cluster's name once more, where imported base configs are replaced.
@@ -52,7 +77,7 @@ pub struct GenerateCluster {
 }
 
 /// What was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ClusterGenerated {
     /// What was done, in a sentence.
     pub message: String,
@@ -67,7 +92,7 @@ pub struct ClusterGenerated {
 }
 
 /// A secrets bundle to be imported: one of the two, each the whole text of the file.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SecretsImport {
     /// `secrets.yaml`.
@@ -89,7 +114,7 @@ impl fmt::Debug for SecretsImport {
 }
 
 /// What an import of secrets did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SecretsImported {
     /// What was done, in a sentence.
     pub message: String,
@@ -102,7 +127,7 @@ pub struct SecretsImported {
 }
 
 /// All that is there of the cluster, without a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Cluster {
     /// Its name, as far as anything tells it.
     pub name: Option<String>,
@@ -121,7 +146,7 @@ pub struct Cluster {
 }
 
 /// A secrets bundle, without its secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SecretsState {
     /// Its number.
     pub id: i64,
@@ -134,7 +159,7 @@ pub struct SecretsState {
 }
 
 /// A base config, without its text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BaseState {
     /// The role it is for.
     pub role: Role,

@@ -7,7 +7,7 @@ use model::{EphemeralVolume, Sha256Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What the config of one device has beyond the fields of the device; what is absent is left to the base config.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeviceSettings {
     /// What the disk to install on must be; excludes the device's `install_disk`.
@@ -32,7 +32,7 @@ fn is_default(volume: &EphemeralVolume) -> bool {
 }
 
 /// A volume mounted at `/var/mnt/NAME`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserVolume {
     /// 1 to 34 letters, digits and hyphens.
@@ -54,7 +54,7 @@ pub struct UserVolume {
 }
 
 /// A kernel module to load.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KernelModule {
     /// Its name.
@@ -65,7 +65,7 @@ pub struct KernelModule {
 }
 
 /// What changes against the config that a device last received.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ConfigDiff {
     /// The difference in a sentence.
     pub message: String,
@@ -82,7 +82,7 @@ pub struct ConfigDiff {
 }
 
 /// Which layers made a value of a device config what it is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ConfigOrigin {
     /// The document it is in.
     pub document: String,
@@ -95,7 +95,7 @@ pub struct ConfigOrigin {
 }
 
 /// How far the making of device configs is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RegenerateProgress {
     /// Whether any is under way.
     pub running: bool,

@@ -9,7 +9,7 @@ use model::{
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A device as the API shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Device {
     /// Its number.
     pub id: DeviceId,
@@ -18,6 +18,7 @@ pub struct Device {
     /// Its name as a node.
     pub hostname: Option<Hostname>,
     /// Its address as a node.
+    #[schema(value_type = Option<String>)]
     pub ip_address: Option<Ipv4Addr>,
     /// Its role as a node.
     pub role: Option<Role>,
@@ -117,7 +118,7 @@ impl From<model::Device> for Device {
 }
 
 /// A device to be added by hand, or to be registered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDevice {
     /// The address it boots with.
@@ -127,6 +128,7 @@ pub struct NewDevice {
     pub hostname: Option<Hostname>,
     /// Its address as a node.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     pub ip_address: Option<Ipv4Addr>,
     /// Its role as a node.
     #[serde(default)]
@@ -175,7 +177,7 @@ impl NewDevice {
 }
 
 /// What is changed of a device: an absent field stays, `null` clears.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DevicePatch {
     /// The address it boots with.
@@ -186,48 +188,56 @@ pub struct DevicePatch {
         deserialize_with = "clearable",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(value_type = Option<Hostname>)]
     pub hostname: Option<Option<Hostname>>,
     /// Its address as a node.
     #[serde(
         deserialize_with = "clearable",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(value_type = Option<String>)]
     pub ip_address: Option<Option<Ipv4Addr>>,
     /// Its role as a node.
     #[serde(
         deserialize_with = "clearable",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(value_type = Option<Role>)]
     pub role: Option<Option<Role>>,
     /// Free text.
     #[serde(
         deserialize_with = "clearable",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(value_type = Option<String>)]
     pub notes: Option<Option<String>>,
     /// Device path of the disk to install on.
     #[serde(
         deserialize_with = "clearable",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(value_type = Option<String>)]
     pub install_disk: Option<Option<String>>,
     /// Least size of the EPHEMERAL volume.
     #[serde(
         deserialize_with = "clearable",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(value_type = Option<String>)]
     pub ephemeral_min_size: Option<Option<String>>,
     /// Most size of the EPHEMERAL volume.
     #[serde(
         deserialize_with = "clearable",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(value_type = Option<String>)]
     pub ephemeral_max_size: Option<Option<String>>,
     /// Which disk the EPHEMERAL volume is on.
     #[serde(
         deserialize_with = "clearable",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(value_type = Option<String>)]
     pub ephemeral_disk_selector: Option<Option<String>>,
     /// What its next network boot does. To give the same order again, use [`GiveOrder`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -240,6 +250,7 @@ pub struct DevicePatch {
         deserialize_with = "clearable",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schema(value_type = Option<String>)]
     pub loader: Option<Option<String>>,
 }
 
@@ -253,12 +264,13 @@ where
 }
 
 /// What a device is approved with; what is absent is taken from the device as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApproveDevice {
     /// Its name as a node.
     pub hostname: Option<Hostname>,
     /// Its address as a node.
+    #[schema(value_type = Option<String>)]
     pub ip_address: Option<Ipv4Addr>,
     /// Its role as a node.
     pub role: Option<Role>,
@@ -277,7 +289,7 @@ pub struct ApproveDevice {
 }
 
 /// A boot order that is given, also if the device has the same already: an `install` is then done once more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GiveOrder {
     /// The order.
@@ -285,11 +297,12 @@ pub struct GiveOrder {
 }
 
 /// What a device could be approved with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Suggestions {
     /// A free name.
     pub hostname: Option<Hostname>,
     /// A free address; `null` without a node subnet, or if it is full.
+    #[schema(value_type = Option<String>)]
     pub ip_address: Option<Ipv4Addr>,
     /// The role that the cluster needs next.
     pub role: Role,

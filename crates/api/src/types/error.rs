@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The body of every answer that is not a yes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ErrorBody {
     /// A word for the situation, for programs.
     pub code: String,

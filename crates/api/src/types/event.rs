@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// An event with its sentence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = EventWithMessage)]
 pub struct Event {
     /// What happened, for programs.
     #[serde(flatten)]

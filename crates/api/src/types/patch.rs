@@ -6,7 +6,7 @@ use model::{DeviceId, MacAddr, PatchId, PatchScope, Sha256Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A patch as the API shows it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Patch {
     /// Its number.
     pub id: PatchId,
@@ -44,7 +44,7 @@ impl fmt::Debug for Patch {
 }
 
 /// A patch to be saved: a new one, or in the place of that of the same name in its scope.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SavePatch {
     /// Which configs it changes.
@@ -70,7 +70,7 @@ impl fmt::Debug for SavePatch {
 }
 
 /// Another text for a patch.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatchContent {
     /// The text.
@@ -85,7 +85,7 @@ impl fmt::Debug for PatchContent {
 }
 
 /// What saving or deleting a patch did.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PatchDone {
     /// What was done, in a sentence.
     pub message: String,

@@ -4,7 +4,7 @@ use model::{Role, TalosVersion, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What the daemon knows of itself, apart from the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ServiceStatus {
     /// Its version.
     pub version: String,
@@ -21,7 +21,7 @@ pub struct ServiceStatus {
 }
 
 /// One service at one address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Served {
     /// Such as `ProxyDHCP` or `boot HTTP`.
     pub what: String,
@@ -30,7 +30,7 @@ pub struct Served {
 }
 
 /// A boot loader.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct LoaderStatus {
     /// Its file name.
     pub name: String,
@@ -43,7 +43,7 @@ pub struct LoaderStatus {
 }
 
 /// The whole picture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Status {
     /// The daemon.
     #[serde(flatten)]
@@ -61,7 +61,7 @@ pub struct Status {
 }
 
 /// Devices by status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct DeviceCounts {
     /// Waiting for a person.
     pub pending: u64,

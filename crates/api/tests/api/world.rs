@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::types::{LoaderStatus, Served, ServiceStatus};
-use api::{Access, Api, AssetFolder, Client, Progress, Service, UnixServer, router};
+use api::{
+    Access, Api, AssetFolder, Client, Gate, Live, Pages, Progress, Sample, Service, UnixServer,
+    router,
+};
 use axum::Router;
-use model::{ManualClock, Timestamp};
+use model::{
+    Actor, BootStage, Inventory, MacAddr, ManualClock, SeenBy, StageOutcome, StageRecord, Timestamp,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::Store;
+use store::{Lane, Store};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +30,8 @@ pub(crate) struct World {
     pub(crate) stop: CancellationToken,
     pub(crate) serving: JoinSet<()>,
     pub(crate) clock: Arc<ManualClock>,
-    http: reqwest::Client,
+    pub(crate) gate: Gate,
+    pub(crate) http: reqwest::Client,
 }
 
 struct Well;
@@ -50,6 +56,16 @@ impl Service for Well {
         }
     }
 
+    fn samples(&self) -> Vec<Sample> {
+        let help = "Answers";
+        vec![Sample::counter(
+            "ktizo_dhcp_datagrams",
+            help,
+            &[("outcome", "offer")],
+            3,
+        )]
+    }
+
     fn own_addresses(&self) -> Vec<Ipv4Addr> {
         vec![OWN_ADDRESS]
     }
@@ -60,6 +76,11 @@ pub(crate) const OWN_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
 
 pub(crate) const MAC_1: &str = "52:54:00:00:00:01";
 pub(crate) const MAC_2: &str = "52:54:00:00:00:02";
+
+/// The address of a machine.
+pub(crate) fn mac(number: u8) -> String {
+    format!("52:54:00:00:01:{number:02x}")
+}
 
 /// A base config with what a device config needs and one secret.
 pub(crate) fn base(role: &str) -> String {
@@ -83,9 +104,18 @@ impl World {
             Arc::<ManualClock>::clone(&clock),
         )
         .unwrap();
+        let stop = CancellationToken::new();
+        let mut serving = JoinSet::new();
+        let gate = Gate::new(store.clone(), Arc::<ManualClock>::clone(&clock));
+        let live = Live::new(store.clone(), stop.clone());
+        serving.spawn(live.clone().follow());
         let app = router(Api {
             store: store.clone(),
+            live,
+            gate: gate.clone(),
+            pages: Pages::new(&[]).unwrap(),
             assets: AssetFolder::open(dir.path().join("assets"), &[]).unwrap(),
+            state_dir: dir.path().to_owned(),
             base_folder: dir.path().join("base"),
             service: Arc::new(Well),
             clock: Arc::<ManualClock>::clone(&clock),
@@ -93,8 +123,6 @@ impl World {
         });
         let socket = dir.path().join("ktizo.sock");
         let server = UnixServer::bind(&socket, access()).await.unwrap();
-        let stop = CancellationToken::new();
-        let mut serving = JoinSet::new();
         serving.spawn(server.serve(app.clone(), stop.clone()));
         let http = reqwest::Client::builder().unix_socket(socket.clone());
         Self {
@@ -102,6 +130,7 @@ impl World {
             http: http.build().unwrap(),
             dir,
             store,
+            gate,
             app,
             stop,
             serving,
@@ -127,6 +156,37 @@ impl World {
         let path = format!("/devices/{MAC_1}/approve");
         world.ok("POST", &path, cp).await;
         world
+    }
+
+    /// Records a stage of the boot of a device that is known.
+    pub(crate) fn stage(&self, mac: &str, stage: BootStage) {
+        let mac: MacAddr = mac.parse().unwrap();
+        self.store.submit(Actor::Device(mac), move |writer| {
+            let device = writer.device_by_mac(mac)?.unwrap();
+            let record = StageRecord {
+                stage,
+                at: writer.now(),
+                duration_us: None,
+                bytes: None,
+                retries: None,
+                peer: None,
+                outcome: StageOutcome::Done,
+                detail: String::new(),
+            };
+            writer.record_stage(device.id, &record).map(drop)
+        });
+    }
+
+    /// A machine that was never heard of before boots.
+    pub(crate) async fn stage_of_new(&self, mac: &str) {
+        let address: MacAddr = mac.parse().unwrap();
+        let sighting = self
+            .store
+            .write(Lane::Boot, Actor::Device(address), move |writer| {
+                writer.sight(address, &Inventory::default(), SeenBy::Dhcp)
+            });
+        sighting.await.unwrap();
+        self.stage(mac, BootStage::Discover);
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -193,9 +253,7 @@ impl World {
 
     /// All that a change could touch.
     async fn everything(&self) -> (Value, Value, Value, Value, i64) {
-        let revision = self
-            .store
-            .read(store::Lane::Admin, |reader| reader.revision());
+        let revision = self.store.read(Lane::Admin, |reader| reader.revision());
         (
             self.ok("GET", "/devices", Value::Null).await,
             self.ok("GET", "/network/settings", Value::Null).await,

@@ -7,7 +7,7 @@ use super::InstallTarget;
 use crate::{Contract, KubernetesVersion};
 
 /// The settings of a cluster; all but the first three have Talos's defaults.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterInput {
     /// Its name, also that of the `talosctl` context.
@@ -61,7 +61,7 @@ pub struct ClusterInput {
 }
 
 /// What connects pods.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Cni {
     /// Talos's default.
@@ -74,7 +74,7 @@ pub enum Cni {
 }
 
 /// Where the images of one registry come from instead.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegistryMirror {
     /// The registry, such as `docker.io`.

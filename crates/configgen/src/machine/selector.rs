@@ -6,7 +6,7 @@ use crate::yaml::Node;
 use crate::{ByteSize, Error};
 
 /// Which disk Talos is installed on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum InstallTarget {
     /// By path, such as `/dev/sda`.
@@ -16,7 +16,7 @@ pub enum InstallTarget {
 }
 
 /// What a disk must be; all given facts together. Texts may hold `*` wildcards.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiskSelector {
     /// An operator and a size, such as `>= 100GB`.

@@ -5,13 +5,15 @@ mod set;
 mod settings;
 mod show;
 
-use api::types::{ApproveDevice, Device, NewDevice};
+use std::io::Write as _;
+
+use api::types::{ApproveDevice, BulkAction, BulkDevices, Device, NewDevice};
 use api::{DeviceQuery, DeviceRef};
 use clap::Subcommand;
 use model::{ApprovalStatus, Hostname, Role};
 use std::net::Ipv4Addr;
 
-use super::output::or_dash;
+use super::output::{or_dash, say};
 use super::progress::with_bar;
 use super::{Failure, Output, Remote, confirm};
 use set::{SetDevice, Volume};
@@ -96,7 +98,11 @@ struct Add {
 #[derive(Debug, clap::Args)]
 struct Approve {
     /// Its MAC address in any spelling, or its number
-    device: DeviceRef,
+    #[arg(required_unless_present = "all_pending")]
+    device: Option<DeviceRef>,
+    /// Let in every machine that waits, with what is suggested, after a look at it; all or none
+    #[arg(long, conflicts_with_all = ["device", "hostname", "address", "notes", "endpoint_elsewhere"])]
+    all_pending: bool,
     /// Its name as a node
     #[arg(long)]
     hostname: Option<Hostname>,
@@ -218,6 +224,9 @@ impl Add {
 
 impl Approve {
     async fn run(self, client: &api::Client, output: Output) -> Result<(), Failure> {
+        let Some(device) = self.device else {
+            return approve_all(client, output, self.role, self.yes).await;
+        };
         let mut body = ApproveDevice {
             hostname: self.hostname,
             ip_address: self.address,
@@ -230,13 +239,13 @@ impl Approve {
             endpoint_elsewhere: self.endpoint_elsewhere,
         };
         if body.hostname.is_none() || body.ip_address.is_none() || body.role.is_none() {
-            let suggested = client.suggestions(self.device).await?;
+            let suggested = client.suggestions(device).await?;
             body.hostname = body.hostname.or(suggested.hostname);
             body.ip_address = body.ip_address.or(suggested.ip_address);
             body.role = body.role.or(Some(suggested.role));
             let question = format!(
                 "Approve {} as {} {} with address {}?",
-                self.device,
+                device,
                 or_dash(body.role.as_ref()),
                 or_dash(body.hostname.as_ref()),
                 or_dash(body.ip_address.as_ref())
@@ -246,9 +255,51 @@ impl Approve {
                 return Err(Failure::Local(format!("{question} {hint}")));
             }
         }
-        let device = client.approve_device(self.device, &body).await?;
+        let device = client.approve_device(device, &body).await?;
         output.print(&device, approved)
     }
+}
+
+/// Lets in every machine that waits, in portions that the server takes.
+async fn approve_all(
+    client: &api::Client,
+    output: Output,
+    role: Option<Role>,
+    yes: bool,
+) -> Result<(), Failure> {
+    const PORTION: u64 = 250;
+    let query = DeviceQuery {
+        status: Some(ApprovalStatus::Pending),
+        limit: Some(PORTION),
+        ..DeviceQuery::default()
+    };
+    let waiting = client.devices(&query).await?;
+    if waiting.is_empty() {
+        return say("No machine waits for approval.");
+    }
+    let mut asked = BulkDevices {
+        action: BulkAction::Approve,
+        devices: waiting.iter().map(|device| device.id.to_string()).collect(),
+        role,
+        preview: true,
+    };
+    let preview = client.bulk(&asked).await?;
+    let mut err = std::io::stderr();
+    writeln!(err, "{}", show::approvals(&preview))?;
+    if preview.refused > 0 {
+        let why =
+            "some cannot be approved, so none is; approve or reject those by themselves first";
+        return Err(Failure::Local(why.to_owned()));
+    }
+    if !yes && !confirm(&format!("Approve these {}?", preview.devices.len()))? {
+        let why = "nothing was approved; --yes does not ask";
+        return Err(Failure::Local(why.to_owned()));
+    }
+    asked.preview = false;
+    let done = client.bulk(&asked).await?;
+    output.print(&done, |done| {
+        format!("{} machines are approved.", done.devices.len())
+    })
 }
 
 fn approved(device: &Device) -> String {

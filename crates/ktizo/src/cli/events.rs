@@ -1,10 +1,12 @@
 //! `ktizo events`.
 
+use std::time::Duration;
+
 use api::EventQuery;
 use api::types::Event;
 
-use super::output::{columns, or_nothing};
-use super::{Failure, Remote};
+use super::output::{columns, or_dash, or_nothing, say};
+use super::{Failure, Output, Remote};
 
 /// What happened.
 #[derive(Debug, clap::Args)]
@@ -20,20 +22,90 @@ pub(super) struct EventsArgs {
     /// Show no more than this
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: u64,
+    /// Go on with what happens, until interrupted
+    #[arg(long, short)]
+    follow: bool,
 }
 
 impl EventsArgs {
     pub(super) async fn run(self) -> Result<(), Failure> {
+        let number = match (&self.device, self.follow) {
+            (Some(device), true) => {
+                let who = device
+                    .parse()
+                    .map_err(|err: api::Error| Failure::Local(err.to_string()))?;
+                Some(self.remote.client()?.device(who).await?.id)
+            }
+            _ => None,
+        };
+        let wanted = (number, self.kind.clone());
         let query = EventQuery {
             device: self.device,
             kind: self.kind,
             limit: Some(self.limit),
             ..EventQuery::default()
         };
-        let mut events = self.remote.client()?.events(&query).await?;
+        let client = self.remote.client()?;
+        let mut events = client.events(&query).await?;
         // The API has the newest first; a person reads down to it.
         events.reverse();
-        self.remote.output.print(&events, |events| table(events))
+        if !self.follow {
+            return self.remote.output.print(&events, |events| table(events));
+        }
+        let (device, kind) = (wanted.0, wanted.1);
+        let mut last = events.last().map(|event| event.event.id);
+        for event in &events {
+            show(self.remote.output, event)?;
+        }
+        loop {
+            let mut news = client.follow(last).await?;
+            // A stream that breaks off is taken up again where it was.
+            while let Ok(Some(news)) = news.next().await {
+                if news.kind != "event" {
+                    continue;
+                }
+                last = news.event.or(last);
+                let event: Event = serde_json::from_value(news.data)
+                    .map_err(|err| Failure::Local(format!("an event cannot be read: {err}")))?;
+                let inner = &event.event;
+                let of_device = device
+                    .as_ref()
+                    .is_none_or(|wanted| inner.device == Some(*wanted));
+                if of_device
+                    && kind
+                        .as_ref()
+                        .is_none_or(|wanted| inner.what.word() == wanted)
+                {
+                    show(self.remote.output, &event)?;
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+/// After so long a stream that broke off is taken up again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// One event, as a line; as JSON or YAML, as a document.
+fn show(output: Output, event: &Event) -> Result<(), Failure> {
+    match output {
+        Output::Table => {
+            let inner = &event.event;
+            let device = or_dash(inner.mac.as_ref());
+            say(&format!(
+                "{}  {}  {device}  {}",
+                inner.at, inner.actor, event.message
+            ))
+        }
+        // One a line, as programs read a stream.
+        Output::Json => {
+            say(&serde_json::to_string(event).map_err(|err| Failure::Local(err.to_string()))?)
+        }
+        Output::Yaml => {
+            say("---")?;
+            output.print(event, |_| String::new())
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The daemon, as a command of the client reaches it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use api::{Client, ClientError};
 
-use super::Output;
+use super::{Output, login};
 use crate::config::DEFAULT_SOCKET;
 
 /// How to reach the daemon, and how to print what it says.
@@ -14,7 +14,7 @@ pub struct Remote {
     /// Reach the daemon by this Unix socket
     #[arg(long, value_name = "PATH", global = true, env = "KTIZO_SOCKET", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
-    /// Reach the daemon by TCP, such as http://127.0.0.1:8000, with the token in KTIZO_TOKEN
+    /// Reach the daemon by TCP, such as http://127.0.0.1:8000, with the token in KTIZO_TOKEN or of `ktizo login`
     #[arg(long, value_name = "URL", global = true, env = "KTIZO_SERVER")]
     server: Option<String>,
     /// The form of the answer
@@ -33,11 +33,23 @@ impl Remote {
     /// The client for it.
     pub fn client(&self) -> Result<Client, Failure> {
         match &self.server {
-            None => Ok(Client::unix(&self.socket)?),
+            None => {
+                // A daemon on this host comes first; one that was named is meant.
+                let elsewhere = self.socket == Path::new(DEFAULT_SOCKET) && !self.socket.exists();
+                match login::kept()?.filter(|_| elsewhere) {
+                    Some(login) => Ok(Client::tcp(&login.server, Some(login.token))?),
+                    None => Ok(Client::unix(&self.socket)?),
+                }
+            }
             Some(url) => {
-                let token = std::env::var("KTIZO_TOKEN").map_err(|_| {
-                    Failure::Closed("--server needs the token of the daemon's admin.token in the environment variable KTIZO_TOKEN".to_owned())
-                })?;
+                let kept = || Ok::<_, Failure>(login::kept()?.filter(|login| login.server == *url));
+                let token = match std::env::var("KTIZO_TOKEN") {
+                    Ok(token) => token,
+                    Err(_) => kept()?.map(|login| login.token).ok_or_else(|| {
+                        let why = "--server needs a token: `ktizo login URL`, or one in the environment variable KTIZO_TOKEN";
+                        Failure::Closed(why.to_owned())
+                    })?,
+                };
                 Ok(Client::tcp(url, Some(token))?)
             }
         }

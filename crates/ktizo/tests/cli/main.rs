@@ -12,7 +12,9 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use api::types::ServiceStatus;
-use api::{Access, Api, AssetFolder, Progress, Service, UnixServer, router};
+use api::{
+    Access, Api, AssetFolder, Gate, Live, Pages, Progress, Sample, Service, UnixServer, router,
+};
 use model::{SystemClock, Timestamp};
 use store::Store;
 use tempfile::TempDir;
@@ -67,6 +69,10 @@ impl Service for Well {
         }
     }
 
+    fn samples(&self) -> Vec<Sample> {
+        Vec::new()
+    }
+
     fn own_addresses(&self) -> Vec<Ipv4Addr> {
         vec![Ipv4Addr::new(10, 0, 0, 2)]
     }
@@ -78,15 +84,21 @@ impl Daemon {
         let runtime = Runtime::new().unwrap();
         let clock = Arc::new(SystemClock);
         let store = Store::open(&folder.path().join("ktizo.db"), clock.clone()).unwrap();
+        let stop = CancellationToken::new();
+        let live = Live::new(store.clone(), stop.clone());
+        runtime.spawn(live.clone().follow());
         let app = router(Api {
             store: store.clone(),
+            gate: Gate::new(store.clone(), clock.clone()),
+            live,
+            pages: Pages::new(&[]).unwrap(),
+            state_dir: folder.path().to_owned(),
             assets: AssetFolder::open(folder.path().join("assets"), &[]).unwrap(),
             base_folder: folder.path().join("base"),
             service: Arc::new(Well),
             clock,
             progress: Progress::default(),
         });
-        let stop = CancellationToken::new();
         let access = Access {
             group: "ktizo-test-group-of-nobody".into(),
         };

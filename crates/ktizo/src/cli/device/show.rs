@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::types::{Boot, Device};
+use api::types::{Boot, BulkAnswer, BulkRow, Device};
 use model::{StageOutcome, StageRecord};
 
 use crate::cli::output::{bytes, columns, fields, or_dash, or_nothing};
@@ -38,6 +38,27 @@ pub(super) fn table(devices: &[Device]) -> String {
         ],
         devices.iter().map(row).collect(),
         "No device matches. A machine that boots from the network appears here by itself.",
+    )
+}
+
+/// What an approval of many would give, one line a device.
+pub(super) fn approvals(answer: &BulkAnswer) -> String {
+    let row = |row: &BulkRow| {
+        let device = &row.device;
+        vec![
+            device.mac_address.to_string(),
+            or_dash(device.hostname.as_ref()),
+            or_dash(device.ip_address.as_ref()),
+            or_dash(device.role.as_ref()),
+            row.refusal
+                .as_ref()
+                .map_or_else(String::new, |refusal| refusal.message.clone()),
+        ]
+    };
+    columns(
+        &["mac", "name", "address", "role", "in the way"],
+        answer.devices.iter().map(row).collect(),
+        "No device.",
     )
 }
 

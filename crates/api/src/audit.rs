@@ -1,0 +1,56 @@
+//! What a change was before and is since.
+
+use model::{Device, FieldChange};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::types;
+
+/// Fields that only record when something happened.
+const MOMENTS: [&str; 4] = [
+    "updated_at",
+    "approved_at",
+    "config_released_at",
+    "last_seen",
+];
+
+/// The fields in which two values differ. Neither may hold a secret.
+pub(crate) fn changes(before: &impl Serialize, after: &impl Serialize) -> Vec<FieldChange> {
+    let (Ok(Value::Object(before)), Ok(Value::Object(after))) =
+        (serde_json::to_value(before), serde_json::to_value(after))
+    else {
+        return Vec::new();
+    };
+    // A field that is left out has its default.
+    let gone = before.keys().filter(|field| !after.contains_key(*field));
+    after
+        .keys()
+        .chain(gone)
+        .filter(|field| !MOMENTS.contains(&field.as_str()))
+        .filter_map(|field| {
+            let before = before.get(field).unwrap_or(&Value::Null);
+            let after = after.get(field).unwrap_or(&Value::Null);
+            (before != after).then(|| FieldChange {
+                field: field.clone(),
+                before: shown(before),
+                after: shown(after),
+            })
+        })
+        .collect()
+}
+
+/// The fields, as the API has them, in which two states of a device differ.
+pub(crate) fn of_device(before: &Device, after: &Device) -> Vec<FieldChange> {
+    changes(
+        &types::Device::from(before.clone()),
+        &types::Device::from(after.clone()),
+    )
+}
+
+/// A text as it is, anything else as JSON.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,120 @@
+//! What tells who may come in: the store of people, the clock, and the memory of failures.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use model::{Actor, Author, Clock, Timestamp};
+use store::{Lane, Store};
+
+use super::secret::fingerprint;
+use super::session::Session;
+use super::slow::SlowDown;
+use super::{Caller, Credential};
+use crate::Error;
+
+/// A session ends this long after its beginning.
+pub(super) const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+/// A session ends this long after its last request.
+const IDLE: Duration = Duration::from_secs(12 * 3600);
+/// A session or token in use is noted this often at most.
+const NOTED: Duration = Duration::from_secs(60);
+
+/// Tells who may come in. Clones share it.
+#[derive(Clone)]
+pub struct Gate {
+    pub(crate) store: Store,
+    clock: Arc<dyn Clock>,
+    slow: Arc<Mutex<SlowDown>>,
+}
+
+impl Gate {
+    /// The gate of a store.
+    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            slow: Arc::default(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Looks at, or adds to, the memory of failures.
+    pub(super) fn slow<T>(&self, f: impl FnOnce(&mut SlowDown) -> T) -> T {
+        f(&mut self.slow.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Who holds this API token, if it is good.
+    pub(super) async fn token_holder(
+        &self,
+        shown: &str,
+        from: &str,
+    ) -> Result<Option<Caller>, Error> {
+        let print = fingerprint(shown);
+        let found = self
+            .store
+            .read(Lane::Admin, move |reader| reader.api_token(print))
+            .await?;
+        let now = self.now();
+        let Some(token) = found.filter(|token| token.expires_at.is_none_or(|end| now < end)) else {
+            return Ok(None);
+        };
+        let caller = Caller {
+            actor: Actor::Person(format!("token/{}", token.name)),
+            authority: token.authority,
+            from: from.to_owned(),
+        };
+        if token.last_used.is_none_or(|last| now.since(last) >= NOTED) {
+            self.store
+                .write(Lane::Admin, caller.author(), move |writer| {
+                    writer.api_token_used(token.id)
+                })
+                .await?;
+        }
+        Ok(Some(caller))
+    }
+
+    /// Whether what somebody came in by is still good.
+    pub(crate) async fn still_holds(&self, credential: &Credential) -> bool {
+        let found = match credential {
+            Credential::Standing => return true,
+            Credential::Token(shown) => self.token_holder(shown, "").await.map(|it| it.is_some()),
+            Credential::Session(shown) => {
+                self.session(shown, "", false).await.map(|it| it.is_some())
+            }
+        };
+        found.unwrap_or(false)
+    }
+
+    /// The session whose cookie this is, if it is open. With `in_use` it stays open for longer.
+    pub(super) async fn session(
+        &self,
+        shown: &str,
+        from: &str,
+        in_use: bool,
+    ) -> Result<Option<Session>, Error> {
+        let print = fingerprint(shown);
+        let found = self
+            .store
+            .read(Lane::Admin, move |reader| reader.session(print))
+            .await?;
+        let now = self.now();
+        let open = |session: &store::OpenSession| {
+            now < session.expires_at && now.since(session.last_seen) < IDLE
+        };
+        let Some(session) = found.filter(open) else {
+            return Ok(None);
+        };
+        if in_use && now.since(session.last_seen) >= NOTED {
+            let author = Author::from(Actor::Person(session.user.name.to_string()));
+            self.store
+                .write(Lane::Admin, author, move |writer| {
+                    writer.session_seen(print)
+                })
+                .await?;
+        }
+        Ok(Some(Session::new(shown, session.user, from)))
+    }
+}

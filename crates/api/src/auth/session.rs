@@ -1,0 +1,408 @@
+//! Signing in and out by browser.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use model::{Actor, Author, Authority, EventKind, PersonName};
+use store::{Lane, User};
+use subtle::ConstantTimeEq as _;
+
+use super::gate::{Gate, LONGEST};
+use super::{Caller, Door, password, secret};
+use crate::{Api, Error};
+
+/// The name of the cookie.
+const NAME: &str = "ktizo_session";
+/// The header in which a page's script shows the CSRF token.
+pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
+/// A set-up link is good for so long.
+const LINK: Duration = Duration::from_secs(24 * 3600);
+
+/// An open session of a browser. As an extractor it sends who has none to the sign-in page.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Who it is.
+    pub caller: Caller,
+    /// The name it signed in with.
+    pub name: PersonName,
+    /// What every form must carry in its field `csrf`, and every request of a script in the header `X-CSRF-Token`.
+    pub csrf: String,
+    token: String,
+}
+
+/// A session that was just opened.
+#[derive(Debug)]
+pub struct NewSession {
+    token: String,
+    /// Whose it is.
+    pub name: PersonName,
+    /// What its owner may do.
+    pub authority: Authority,
+}
+
+/// Why nobody was signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInRefusal {
+    /// There is no such user, or it has another password. Which of the two is not told.
+    #[error("name or password is wrong")]
+    Wrong,
+    /// Too many failures.
+    #[error("too many failures; try again in {} s", wait.as_secs() + 1)]
+    SlowDown {
+        /// How long to wait.
+        wait: Duration,
+    },
+    /// It could not be found out.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// Signs a person in. `from` is the address it comes from.
+pub async fn sign_in(
+    gate: &Gate,
+    name: &str,
+    password: &str,
+    from: &str,
+) -> Result<NewSession, SignInRefusal> {
+    let name = name.parse::<PersonName>().ok();
+    let mut keys = vec![format!("from {from}")];
+    keys.extend(name.as_ref().map(|name| format!("user {name}")));
+    // The failure is noted before the work, so that a burst of guesses cannot pass together.
+    let now = gate.now();
+    let wait = gate.slow(|slow| {
+        let wait = slow.wait(&keys, now);
+        if wait.is_none() {
+            slow.failed(&keys, now);
+        }
+        wait
+    });
+    if let Some(wait) = wait {
+        return Err(SignInRefusal::SlowDown { wait });
+    }
+    let hash = match name.clone() {
+        Some(name) => gate
+            .store
+            .read(Lane::Admin, move |reader| reader.password_hash(&name))
+            .await
+            .map_err(Error::from)?,
+        None => None,
+    };
+    let right = password::verify(password.to_owned(), hash.clone()).await?;
+    let Some(name) = name.filter(|_| right) else {
+        if let Ok(name) = name_of(&keys) {
+            let author = Author {
+                actor: Actor::System,
+                from: Some(from.to_owned()),
+            };
+            gate.store
+                .write(Lane::Admin, author, move |writer| {
+                    writer.event(None, EventKind::SignInRefused { name })
+                })
+                .await
+                .map_err(Error::from)?;
+        }
+        return Err(SignInRefusal::Wrong);
+    };
+    gate.slow(|slow| slow.succeeded(&keys));
+    let token = secret::random()?;
+    let (print, expires_at) = (secret::fingerprint(&token), gate.now().plus(LONGEST));
+    let opened = gate
+        .store
+        .write(Lane::Admin, author_of(&name, from), move |writer| {
+            // The password may have been changed since it was read.
+            let user = writer.user(&name)?;
+            let Some(user) = user.filter(|_| writer.password_hash(&name).ok().flatten() == hash)
+            else {
+                return Ok::<_, Error>(None);
+            };
+            writer.open_session(user.id, print, expires_at)?;
+            writer.event(None, EventKind::SignedIn)?;
+            Ok(Some(user))
+        })
+        .await?;
+    let user = opened.ok_or(SignInRefusal::Wrong)?;
+    Ok(NewSession {
+        token,
+        name: user.name,
+        authority: user.authority,
+    })
+}
+
+/// The name in the keys of the slow-down.
+fn name_of(keys: &[String]) -> Result<PersonName, model::ParseError> {
+    let user = keys.iter().find_map(|key| key.strip_prefix("user "));
+    user.unwrap_or_default().parse()
+}
+
+/// Makes the first user, or another administrator, by the one-time link, spends the link, and signs the new user in. A user of this
+/// name gets the password and becomes an administrator.
+pub async fn set_up(
+    gate: &Gate,
+    link_token: &str,
+    name: &str,
+    password: &str,
+    from: &str,
+) -> Result<NewSession, Error> {
+    let keys = [format!("from {from}")];
+    let now = gate.now();
+    if gate.slow(|slow| slow.wait(&keys, now)).is_some() {
+        return Err(spent());
+    }
+    if !set_up_open(gate, link_token).await? {
+        gate.slow(|slow| slow.failed(&keys, now));
+        return Err(spent());
+    }
+    let name: PersonName = name.parse().map_err(|err: model::ParseError| {
+        Error::invalid("name", format!("is not {}", err.expected()))
+    })?;
+    let hash = password::hash(password.to_owned()).await?;
+    let shown = secret::fingerprint(link_token);
+    let token = secret::random()?;
+    let (print, expires_at) = (secret::fingerprint(&token), now.plus(LONGEST));
+    let user = name.clone();
+    gate.store
+        .write(Lane::Admin, author_of(&name, from), move |writer| {
+            let link = writer.set_up_link()?;
+            if !link.is_some_and(|(link, end)| secret::same(link, shown) && writer.now() < end) {
+                return Err(spent());
+            }
+            writer.delete_set_up_link()?;
+            let authority = Authority::Admin;
+            let id = match writer.user(&user)? {
+                None => {
+                    let id = writer.insert_user(&user, authority, &hash)?;
+                    let name = user.clone();
+                    writer.event(None, EventKind::UserAdded { name, authority })?;
+                    id
+                }
+                Some(known) => {
+                    writer.set_authority(known.id, authority)?;
+                    writer.set_password(known.id, &hash)?;
+                    let fields = vec!["password".to_owned(), "authority".to_owned()];
+                    let name = user.clone();
+                    writer.event(None, EventKind::UserChanged { name, fields })?;
+                    known.id
+                }
+            };
+            writer.open_session(id, print, expires_at)?;
+            writer.event(None, EventKind::SignedIn)?;
+            Ok(())
+        })
+        .await?;
+    Ok(NewSession {
+        token,
+        name,
+        authority: Authority::Admin,
+    })
+}
+
+/// Whether this set-up link is good; for the page that it opens.
+pub async fn set_up_open(gate: &Gate, link_token: &str) -> Result<bool, Error> {
+    let link = gate
+        .store
+        .read(Lane::Admin, |reader| reader.set_up_link())
+        .await?;
+    let (shown, now) = (secret::fingerprint(link_token), gate.now());
+    Ok(link.is_some_and(|(link, end)| secret::same(link, shown) && now < end))
+}
+
+/// Whether anybody can sign in yet.
+pub async fn has_users(gate: &Gate) -> Result<bool, Error> {
+    let users = gate
+        .store
+        .read(Lane::Admin, |reader| reader.users())
+        .await?;
+    Ok(!users.is_empty())
+}
+
+/// Makes a one-time set-up link in the place of the one before; returns its token. The page is `/set-up?token=TOKEN`.
+pub async fn make_set_up_link(gate: &Gate, author: Author) -> Result<String, Error> {
+    let token = secret::random()?;
+    let print = secret::fingerprint(&token);
+    gate.store
+        .write(Lane::Admin, author, move |writer| {
+            writer.save_set_up_link(print, writer.now().plus(LINK))?;
+            writer.event(None, EventKind::SetUpLinkMade)
+        })
+        .await?;
+    Ok(token)
+}
+
+/// Ends a session. The answer should carry [`signed_out_cookie`].
+pub async fn sign_out(gate: &Gate, session: Session) -> Result<(), Error> {
+    let print = secret::fingerprint(&session.token);
+    gate.store
+        .write(Lane::Admin, session.caller.author(), move |writer| {
+            if writer.close_session(print)? {
+                writer.event(None, EventKind::SignedOut)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+fn spent() -> Error {
+    let why = "the set-up link is not good, or not any more";
+    let hint = "`sudo ktizo admin reset` on the host makes another";
+    Error::refused("link_spent", None, why, Some(hint))
+}
+
+fn author_of(name: &PersonName, from: &str) -> Author {
+    Author {
+        actor: Actor::Person(name.to_string()),
+        from: Some(from.to_owned()),
+    }
+}
+
+impl NewSession {
+    /// The header that gives the browser its cookie; `secure` where the connection is TLS.
+    pub fn cookie(
+        &self,
+        secure: bool,
+    ) -> AppendHeaders<[(axum::http::HeaderName, HeaderValue); 1]> {
+        set_cookie(&self.token, LONGEST.as_secs(), secure)
+    }
+}
+
+/// The header that takes the cookie away.
+pub fn signed_out_cookie(
+    secure: bool,
+) -> AppendHeaders<[(axum::http::HeaderName, HeaderValue); 1]> {
+    set_cookie("", 0, secure)
+}
+
+fn set_cookie(
+    value: &str,
+    seconds: u64,
+    secure: bool,
+) -> AppendHeaders<[(axum::http::HeaderName, HeaderValue); 1]> {
+    let secure = if secure { "; Secure" } else { "" };
+    let text =
+        format!("{NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    // A token is of letters, digits, `-` and `_` only.
+    let value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
+    AppendHeaders([(SET_COOKIE, value)])
+}
+
+impl Session {
+    pub(super) fn new(token: &str, user: User, from: &str) -> Self {
+        Self {
+            csrf: secret::csrf_of(token),
+            token: token.to_owned(),
+            caller: Caller {
+                actor: Actor::Person(user.name.to_string()),
+                authority: user.authority,
+                from: from.to_owned(),
+            },
+            name: user.name,
+        }
+    }
+
+    /// Lets a form or a script through that shows the session's CSRF token.
+    pub fn check_csrf(&self, shown: &str) -> Result<(), Error> {
+        if self.csrf.as_bytes().ct_eq(shown.as_bytes()).into() {
+            return Ok(());
+        }
+        Err(Error::Forbidden {
+            why: "the request does not show the CSRF token of its session".to_owned(),
+            hint: "load the page anew and send the form again".to_owned(),
+        })
+    }
+
+    /// The session of a request, if it has a good cookie.
+    pub async fn of(gate: &Gate, parts: &Parts) -> Result<Option<Self>, Error> {
+        let Some(token) = cookie_of(&parts.headers) else {
+            return Ok(None);
+        };
+        let from = Door::of(&parts.extensions)?.from();
+        gate.session(token, &from, true).await
+    }
+
+    /// The session of a `Cookie` header's text that came from `from`, if it is open.
+    pub async fn of_cookie(gate: &Gate, header: &str, from: &str) -> Result<Option<Self>, Error> {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_str(header)
+            .map_err(|_| Error::Malformed("the cookies cannot be read".to_owned()))?;
+        headers.insert(COOKIE, value);
+        match cookie_of(&headers) {
+            Some(token) => gate.session(token, from, true).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Refuses a request of another method than GET and HEAD that does not show the CSRF token in its header.
+    pub(super) fn check_unsafe(&self, method: &Method, headers: &HeaderMap) -> Result<(), Error> {
+        if matches!(*method, Method::GET | Method::HEAD) {
+            return Ok(());
+        }
+        let shown = headers
+            .get(CSRF_HEADER)
+            .and_then(|value| value.to_str().ok());
+        self.check_csrf(shown.unwrap_or_default())
+    }
+}
+
+/// The session token of a request's cookies (RFC 6265 section 4.2).
+pub(super) fn cookie_of(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, value)| *name == NAME && !value.is_empty())
+        .map(|(_, value)| value)
+}
+
+/// A request without a session: to the sign-in page, and back afterwards.
+#[derive(Debug)]
+pub enum NoSession {
+    /// To this page.
+    SignIn(String),
+    /// It could not be found out.
+    Failed(Error),
+}
+
+impl IntoResponse for NoSession {
+    fn into_response(self) -> Response {
+        match self {
+            Self::SignIn(to) => Redirect::to(&to).into_response(),
+            Self::Failed(err) => err.into_response(),
+        }
+    }
+}
+
+impl FromRequestParts<Api> for Session {
+    type Rejection = NoSession;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, NoSession> {
+        let found = Self::of(&api.gate, parts)
+            .await
+            .map_err(NoSession::Failed)?;
+        found.ok_or_else(|| {
+            let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+            NoSession::SignIn(if parts.method == Method::GET && path != "/" {
+                let next = percent_encoded(path);
+                format!("/sign-in?next={next}")
+            } else {
+                "/sign-in".to_owned()
+            })
+        })
+    }
+}
+
+/// A path as the value of a query (RFC 3986 section 2.1).
+fn percent_encoded(path: &str) -> String {
+    path.bytes()
+        .map(|b| match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                char::from(b).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,164 @@
+//! The same for many devices: all of it or nothing, after a look at what it would do.
+
+use std::net::Ipv4Addr;
+
+use model::{Author, BootOrder, Role};
+use store::{Lane, Store, Writer};
+
+use super::approve::approve_in;
+use super::order::order_in;
+use super::reject::reject_in;
+use super::suggest::Suggester;
+use super::{DeviceRef, called, find, shown};
+use crate::Error;
+use crate::generate::Ready;
+use crate::types::{self, ApproveDevice, BulkAction, BulkAnswer, BulkDevices, BulkRow};
+
+/// The most devices of one request: machines that boot wait while it is done.
+const MOST: usize = 500;
+/// How many devices a refusal names.
+const NAMED: usize = 10;
+
+/// A change that is undone: it was only a preview, or it cannot be.
+enum Undone {
+    Preview(BulkAnswer),
+    Refused(Error),
+}
+
+impl From<store::Error> for Undone {
+    fn from(err: store::Error) -> Self {
+        Self::Refused(err.into())
+    }
+}
+
+/// Does, or with `preview` only tells, what is asked for all devices. A device that cannot refuses it for all.
+pub(crate) async fn bulk(
+    store: &Store,
+    author: Author,
+    asked: BulkDevices,
+    own: Vec<Ipv4Addr>,
+) -> Result<BulkAnswer, Error> {
+    if asked.devices.is_empty() || asked.devices.len() > MOST {
+        let why = format!("must name 1 to {MOST} devices");
+        return Err(Error::invalid("devices", why));
+    }
+    let done = store
+        .write(Lane::Admin, author, move |writer| {
+            let answer = all(writer, &asked, &own).map_err(Undone::Refused)?;
+            if asked.preview {
+                Err(Undone::Preview(answer))
+            } else if answer.refused > 0 {
+                Err(Undone::Refused(refusal(&answer)))
+            } else {
+                Ok(answer)
+            }
+        })
+        .await;
+    match done {
+        Ok(answer) | Err(Undone::Preview(answer)) => Ok(answer),
+        Err(Undone::Refused(err)) => Err(err),
+    }
+}
+
+fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<BulkAnswer, Error> {
+    let mut tools = match asked.action {
+        BulkAction::Approve => Some((Ready::read(writer)?, Suggester::read(writer, own.to_vec())?)),
+        BulkAction::Reject | BulkAction::Order { .. } => None,
+    };
+    let mut rows = Vec::new();
+    for text in &asked.devices {
+        let who: DeviceRef = text.parse()?;
+        let before = find(writer, who)?;
+        if rows.iter().any(|row: &BulkRow| row.id == before.id) {
+            continue;
+        }
+        let done = match (&asked.action, &mut tools) {
+            (BulkAction::Approve, Some((ready, suggester))) => {
+                approve(writer, (ready, suggester, own), &before, asked.role)
+            }
+            (BulkAction::Order { order }, _) => order_of(writer, &before, *order),
+            _ => reject_in(writer, DeviceRef::Id(before.id)),
+        };
+        let (after, refusal) = match done {
+            Ok(device) => (device, None),
+            Err(Error::Store(err)) if !matches!(err, store::Error::Taken { .. }) => {
+                return Err(err.into());
+            }
+            Err(err) => (shown(writer, before.clone())?, Some(err.body())),
+        };
+        rows.push(BulkRow {
+            id: before.id,
+            name: called(&before),
+            device: after,
+            refusal,
+        });
+    }
+    let refused = rows.iter().filter(|row| row.refusal.is_some()).count();
+    Ok(BulkAnswer {
+        preview: asked.preview,
+        refused: refused as u64,
+        devices: rows,
+    })
+}
+
+/// Approves a device with what it has and what is suggested for the rest.
+fn approve(
+    writer: &Writer<'_>,
+    (ready, suggester, own): (&Ready, &mut Suggester, &[Ipv4Addr]),
+    before: &model::Device,
+    role: Option<Role>,
+) -> Result<types::Device, Error> {
+    if before.approval.is_approved() {
+        return shown(writer, before.clone());
+    }
+    let mut asked = before.clone();
+    asked.role = asked.role.or(role);
+    let suggested = suggester.suggest(&asked);
+    let with = ApproveDevice {
+        hostname: suggested.hostname,
+        ip_address: suggested.ip_address,
+        role: Some(suggested.role),
+        ..ApproveDevice::default()
+    };
+    let device = approve_in(writer, ready, DeviceRef::Id(before.id), with, own)?;
+    suggester.give(
+        device.id,
+        device.hostname.clone(),
+        device.ip_address,
+        device.role,
+        true,
+    );
+    Ok(device)
+}
+
+fn order_of(
+    writer: &Writer<'_>,
+    before: &model::Device,
+    order: BootOrder,
+) -> Result<types::Device, Error> {
+    order_in(writer, DeviceRef::Id(before.id), order)
+}
+
+/// Names the devices that stand in the way, and why.
+fn refusal(answer: &BulkAnswer) -> Error {
+    let mut named: Vec<String> = answer
+        .devices
+        .iter()
+        .filter_map(|row| Some(format!("{}: {}", row.name, row.refusal.as_ref()?.message)))
+        .take(NAMED)
+        .collect();
+    let more = usize::try_from(answer.refused)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(NAMED);
+    if more > 0 {
+        named.push(format!("and {more} more"));
+    }
+    let why = format!(
+        "{} of {} devices stand in the way, so nothing was changed: {}",
+        answer.refused,
+        answer.devices.len(),
+        named.join("; ")
+    );
+    let hint = "ask with `preview: true` for each of them";
+    Error::refused("bulk_refused", Some("devices".to_owned()), why, Some(hint))
+}

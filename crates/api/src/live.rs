@@ -1,0 +1,334 @@
+//! What happens, as it happens, to any number of listeners.
+//!
+//! One task follows the store and writes each piece of news once; listeners share it in a ring. A listener that does not keep up
+//! falls out of the ring and is let go: it comes back with the last event it has, and gets what it missed. Nothing waits for a listener.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use model::{Boot, DeviceId, EventId};
+use serde::Serialize;
+use store::{Change, EventFilter, Lane, Reader, Store};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Credential, Gate};
+use crate::{Error, device, types};
+
+/// News that a listener may be behind.
+const RING: usize = 1024;
+/// Listeners at once.
+const LISTENERS: usize = 384;
+/// News of one round is gathered for so long, which bounds the reads that a flood of boots makes.
+const ROUND: Duration = Duration::from_millis(50);
+/// A line that says nothing, so that a dead connection is noticed on both ends.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// The most events that are told one by one to a listener that comes back.
+const BACKLOG: u64 = 500;
+
+/// Carries news from the store to listeners. Clones share it.
+#[derive(Clone)]
+pub struct Live {
+    store: Store,
+    news: broadcast::Sender<News>,
+    places: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+/// One message, written once for all listeners (WHATWG HTML, section 9.2.6).
+#[derive(Clone, Debug)]
+struct News {
+    event: Option<EventId>,
+    text: Bytes,
+}
+
+impl News {
+    fn new(kind: &str, event: Option<EventId>, data: &impl Serialize) -> Result<Self, Error> {
+        let data = serde_json::to_string(data).map_err(|err| Error::Internal(err.to_string()))?;
+        let id = event.map_or_else(String::new, |id| format!("id: {id}\n"));
+        // JSON in one line has no line break in it.
+        let text = format!("{id}event: {kind}\ndata: {data}\n\n").into();
+        Ok(Self { event, text })
+    }
+
+    /// Tells a listener that it has missed something and must read anew.
+    fn resync() -> Self {
+        Self {
+            event: None,
+            text: Bytes::from_static(b"event: resync\ndata: {}\n\n"),
+        }
+    }
+}
+
+/// The first message to a listener.
+#[derive(Serialize)]
+struct Hello {
+    /// The last event there is.
+    last_event: Option<EventId>,
+    /// Whether all that was missed follows.
+    complete: bool,
+}
+
+/// A device that went.
+#[derive(Serialize)]
+struct Gone {
+    id: DeviceId,
+    deleted: bool,
+}
+
+/// How far the boot of a device is.
+#[derive(Serialize)]
+struct BootNews {
+    device: DeviceId,
+    boot: Boot,
+}
+
+impl Live {
+    /// News of `store`; streams end when `stop` is cancelled.
+    pub fn new(store: Store, stop: CancellationToken) -> Self {
+        Self {
+            store,
+            news: broadcast::channel(RING).0,
+            places: Arc::new(Semaphore::new(LISTENERS)),
+            stop,
+        }
+    }
+
+    /// Follows the store until the stop. Without this running, listeners hear nothing but heartbeats.
+    pub async fn follow(self) {
+        let mut changes = self.store.subscribe();
+        let mut last = self.last_event().await;
+        loop {
+            let mut lost = false;
+            let mut change = tokio::select! {
+                () = self.stop.cancelled() => return,
+                next = changes.recv() => match next {
+                    Ok(change) => change,
+                    Err(RecvError::Lagged(_)) => {
+                        lost = true;
+                        Change::default()
+                    }
+                    Err(RecvError::Closed) => {
+                        self.stop.cancelled().await;
+                        return;
+                    }
+                },
+            };
+            tokio::time::sleep(ROUND).await;
+            loop {
+                match changes.try_recv() {
+                    Ok(later) => change.merge(later),
+                    Err(TryRecvError::Lagged(_)) => lost = true,
+                    Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                }
+            }
+            if self.news.receiver_count() == 0 {
+                last = change.last_event.or(last);
+                continue;
+            }
+            let after = last;
+            let read = self
+                .store
+                .read(Lane::Admin, move |reader| {
+                    Ok(news_of(reader, &change, after))
+                })
+                .await
+                .map_err(Error::from)
+                .and_then(|read| read);
+            match read {
+                Ok(news) => {
+                    last = news.iter().filter_map(|news| news.event).max().or(last);
+                    for news in news {
+                        let _ = self.news.send(news);
+                    }
+                }
+                Err(err) => {
+                    tracing::warn!(%err, "news could not be read; listeners read anew");
+                    lost = true;
+                }
+            }
+            if lost {
+                let _ = self.news.send(News::resync());
+            }
+        }
+    }
+
+    async fn last_event(&self) -> Option<EventId> {
+        let read = self.store.read(Lane::Admin, |reader| reader.last_event());
+        read.await.ok().flatten()
+    }
+
+    /// The news from now on, and those after the event that the listener had last. Ends when the credential does.
+    pub(crate) async fn listen(
+        &self,
+        after: Option<EventId>,
+        gate: Gate,
+        credential: Credential,
+    ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + use<>, Error> {
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| Error::Crowded)?;
+        // First subscribed, then read: what happens in between comes twice rather than never, and is told apart by its number.
+        let news = self.news.subscribe();
+        let missed = self
+            .store
+            .read(Lane::Admin, move |reader| Ok(backlog(reader, after)))
+            .await??;
+        let told = missed.iter().filter_map(|news| news.event).max().max(after);
+        let mut heartbeat = interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let listener = Listener {
+            news,
+            missed: missed.into(),
+            told,
+            heartbeat,
+            stop: self.stop.clone(),
+            gate,
+            credential,
+            _place: place,
+        };
+        Ok(stream::unfold(listener, async |mut listener| {
+            let next = listener.next().await?;
+            Some((Ok(next), listener))
+        }))
+    }
+}
+
+/// One listener.
+struct Listener {
+    news: broadcast::Receiver<News>,
+    missed: VecDeque<News>,
+    told: Option<EventId>,
+    heartbeat: tokio::time::Interval,
+    stop: CancellationToken,
+    gate: Gate,
+    credential: Credential,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    /// The next message; `None` at the end of the stream.
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(missed) = self.missed.pop_front() {
+            return Some(missed.text);
+        }
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return None,
+                _ = self.heartbeat.tick() => {
+                    if !self.gate.still_holds(&self.credential).await {
+                        return None;
+                    }
+                    return Some(Bytes::from_static(b":\n\n"));
+                }
+                news = self.news.recv() => {
+                    // One that lagged behind the ring is let go, and comes back.
+                    let news = news.ok()?;
+                    if news.event.is_none_or(|id| self.told.is_none_or(|told| id > told)) {
+                        return Some(news.text);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a change means for listeners: its events in their order, then the devices and boots as they are now.
+fn news_of(
+    reader: &Reader<'_>,
+    change: &Change,
+    after: Option<EventId>,
+) -> Result<Vec<News>, Error> {
+    let mut news = Vec::new();
+    if change.last_event.is_some() {
+        let filter = EventFilter {
+            after,
+            limit: BACKLOG,
+            ..EventFilter::default()
+        };
+        for event in reader.events(&filter)?.into_iter().rev() {
+            news.push(News::new(
+                "event",
+                Some(event.id),
+                &types::Event::from(event),
+            )?);
+        }
+    }
+    for id in &change.devices {
+        news.push(match reader.device(*id)? {
+            Some(device) => News::new("device", None, &device::shown(reader, device)?)?,
+            None => News::new(
+                "device",
+                None,
+                &Gone {
+                    id: *id,
+                    deleted: true,
+                },
+            )?,
+        });
+    }
+    for id in &change.boots {
+        if let Some(boot) = reader.boots(*id, 1)?.pop() {
+            news.push(News::new("boot", None, &BootNews { device: *id, boot })?);
+        }
+    }
+    if change.settings || change.assets || change.base {
+        news.push(News::new("settings", None, &serde_json::json!({}))?);
+    }
+    Ok(news)
+}
+
+/// What a listener has missed since the event it had last.
+fn backlog(reader: &Reader<'_>, after: Option<EventId>) -> Result<Vec<News>, Error> {
+    let last_event = reader.last_event()?;
+    let hello = |complete| {
+        let hello = Hello {
+            last_event,
+            complete,
+        };
+        News::new("hello", None, &hello)
+    };
+    let Some(after) = after else {
+        return Ok(vec![hello(true)?]);
+    };
+    let since = reader.event(after)?;
+    let missed = reader.events(&EventFilter {
+        after: Some(after),
+        limit: BACKLOG,
+        ..EventFilter::default()
+    })?;
+    let Some(since) = since.filter(|_| (missed.len() as u64) < BACKLOG) else {
+        return Ok(vec![hello(false)?, News::resync()]);
+    };
+    let mut news = vec![hello(true)?];
+    let mut gone = Vec::new();
+    for event in missed.into_iter().rev() {
+        if let Some(id) = event.device {
+            gone.push(id);
+        }
+        news.push(News::new(
+            "event",
+            Some(event.id),
+            &types::Event::from(event),
+        )?);
+    }
+    let mut change = Change {
+        devices: reader.devices_changed_since(since.at)?,
+        boots: reader.booted_since(since.at)?,
+        ..Change::default()
+    };
+    gone.retain(|id| !change.devices.contains(id));
+    change.devices.extend(gone);
+    change.devices.sort_unstable();
+    change.devices.dedup();
+    if change.devices.len() as u64 > BACKLOG {
+        return Ok(vec![hello(false)?, News::resync()]);
+    }
+    news.extend(news_of(reader, &change, None)?);
+    Ok(news)
+}

@@ -1,0 +1,61 @@
+//! The same for many devices.
+
+use model::{BootOrder, DeviceId, Role};
+use serde::{Deserialize, Serialize};
+
+use super::{Device, ErrorBody};
+
+/// What is asked for many devices at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BulkDevices {
+    /// What to do.
+    pub action: BulkAction,
+    /// With which, by number or MAC address; one that is named twice is done once.
+    pub devices: Vec<String>,
+    /// For approvals: the role of those that have none yet; what the cluster needs next without it.
+    #[serde(default)]
+    pub role: Option<Role>,
+    /// Tells what would be done, and does nothing.
+    #[serde(default)]
+    pub preview: bool,
+}
+
+/// What is done with each device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BulkAction {
+    /// Let it in, with what it has and what is suggested for the rest.
+    Approve,
+    /// Turn it away.
+    Reject,
+    /// Give it a boot order.
+    Order {
+        /// The order.
+        order: BootOrder,
+    },
+}
+
+/// What was done, or would be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct BulkAnswer {
+    /// Whether nothing was done.
+    pub preview: bool,
+    /// How many of the devices refuse it, which refuses it for all.
+    pub refused: u64,
+    /// Each device.
+    pub devices: Vec<BulkRow>,
+}
+
+/// One device of many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct BulkRow {
+    /// Its number.
+    pub id: DeviceId,
+    /// How it is called.
+    pub name: String,
+    /// As it is afterwards, or would be.
+    pub device: Device,
+    /// Why it cannot be done with this one.
+    pub refusal: Option<ErrorBody>,
+}

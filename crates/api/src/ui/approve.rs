@@ -1,0 +1,208 @@
+//! `/devices/approve` and `/devices/{id}/approve`: letting devices in, one or many, with everything suggested.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use model::{ApprovalStatus, Role};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::fields::{Choice, Field, told};
+use super::page::{Ask, done, render};
+use super::post::Post;
+use crate::device::{self, DeviceRef};
+use crate::types::{ApproveDevice, Device};
+use crate::{Api, Error, body};
+
+#[derive(Serialize)]
+struct Approve {
+    rows: Vec<Row>,
+    wrong: Option<String>,
+    roles: Vec<Choice>,
+}
+
+/// One device of the form.
+#[derive(Serialize)]
+struct Row {
+    device: Device,
+    /// What its fields are called in the form.
+    names: Names,
+    hostname: Field,
+    ip_address: Field,
+    role: Field,
+    install_disk: Field,
+    wrong: Option<String>,
+}
+
+/// The fields of one device among those of others.
+#[derive(Serialize)]
+struct Names {
+    hostname: String,
+    ip_address: String,
+    role: String,
+    install_disk: String,
+}
+
+impl Names {
+    fn new(device: &Device) -> Self {
+        let of = |field: &str| format!("{field}-{}", device.id);
+        Self {
+            hostname: of("hostname"),
+            ip_address: of("ip_address"),
+            role: of("role"),
+            install_disk: of("install_disk"),
+        }
+    }
+}
+
+/// The most devices that are approved together.
+const MOST: usize = 500;
+
+pub(super) async fn one(
+    State(api): State<Api>,
+    ask: Ask,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    ask.visitor.must_operate()?;
+    suggested(&api, &ask, vec![id.parse()?]).await
+}
+
+pub(super) async fn several(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
+    ask.visitor.must_operate()?;
+    let query = ask.query();
+    let chosen: Result<Vec<DeviceRef>, Error> =
+        query.all("id").take(MOST).map(str::parse).collect();
+    suggested(&api, &ask, chosen?).await
+}
+
+async fn suggested(api: &Api, ask: &Ask, chosen: Vec<DeviceRef>) -> Result<Response, Error> {
+    let rows = device::suggest_all(&api.store, chosen, api.service.own_addresses()).await?;
+    let rows = rows
+        .into_iter()
+        .filter(|(device, _)| device.status != ApprovalStatus::Approved);
+    let rows: Vec<Row> = rows
+        .map(|(device, with)| Row {
+            names: Names::new(&device),
+            hostname: Field::maybe(with.hostname),
+            ip_address: Field::maybe(with.ip_address),
+            role: Field::of(with.role),
+            install_disk: Field::maybe(with.install_disk),
+            wrong: None,
+            device,
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(done("/devices", "unchanged"));
+    }
+    form(api, ask, rows, None, StatusCode::OK).await
+}
+
+async fn form(
+    api: &Api,
+    ask: &Ask,
+    rows: Vec<Row>,
+    wrong: Option<String>,
+    status: StatusCode,
+) -> Result<Response, Error> {
+    let view = Approve {
+        rows,
+        wrong,
+        roles: Choice::words(Role::ALL),
+    };
+    render(api, ask, ("approve.html", "/devices"), status, &view).await
+}
+
+pub(super) async fn approve(
+    State(api): State<Api>,
+    ask: Ask,
+    post: Post,
+) -> Result<Response, Error> {
+    ask.visitor.must_operate()?;
+    let mut rows = Vec::new();
+    for id in post.all("id").take(MOST) {
+        let device = device::show(&api.store, id.parse()?).await?;
+        let names = Names::new(&device);
+        let typed = |name: &str| Field::of(post.text(name));
+        rows.push(Row {
+            hostname: typed(&names.hostname),
+            ip_address: typed(&names.ip_address),
+            role: typed(&names.role),
+            install_disk: typed(&names.install_disk),
+            wrong: None,
+            names,
+            device,
+        });
+    }
+    // Workers join a control plane, so the control planes go first.
+    rows.sort_by_key(|row| row.role.value != Role::Controlplane.as_str());
+    let mut left = Vec::new();
+    let (mut approved, mut last) = (0, None);
+    for mut row in rows {
+        match let_in(&api, &ask, &row).await {
+            Ok(()) => {
+                approved += 1;
+                last = Some(row.device.id);
+            }
+            Err(err) => {
+                row.refuse(err)?;
+                left.push(row);
+            }
+        }
+    }
+    if left.is_empty() {
+        let page = match last {
+            Some(id) if approved == 1 => format!("/devices/{id}"),
+            _ => "/devices".to_owned(),
+        };
+        return Ok(done(
+            &page,
+            if approved > 0 {
+                "approved"
+            } else {
+                "unchanged"
+            },
+        ));
+    }
+    let wrong = (approved > 0).then(|| format!("{approved} were approved; those below were not."));
+    form(&api, &ask, left, wrong, StatusCode::UNPROCESSABLE_ENTITY).await
+}
+
+async fn let_in(api: &Api, ask: &Ask, row: &Row) -> Result<(), Error> {
+    let mut with = Map::new();
+    for (name, field) in [
+        ("hostname", &row.hostname),
+        ("ip_address", &row.ip_address),
+        ("role", &row.role),
+        ("install_disk", &row.install_disk),
+    ] {
+        // An empty disk takes back one that was given before.
+        if !field.value.is_empty() || name == "install_disk" {
+            with.insert(name.to_owned(), Value::from(field.value.as_str()));
+        }
+    }
+    let with: ApproveDevice = body::read_value(with.into())?;
+    device::approve(
+        &api.store,
+        ask.visitor.author(),
+        DeviceRef::Id(row.device.id),
+        with,
+        api.service.own_addresses(),
+    )
+    .await?;
+    Ok(())
+}
+
+impl Row {
+    /// Puts a refusal where it belongs.
+    fn refuse(&mut self, err: Error) -> Result<(), Error> {
+        let (name, sentence) = told(err)?;
+        match name.as_deref() {
+            Some("hostname") => self.hostname.wrong = Some(sentence),
+            Some("ip_address") => self.ip_address.wrong = Some(sentence),
+            Some("role") => self.role.wrong = Some(sentence),
+            Some("install_disk") => self.install_disk.wrong = Some(sentence),
+            _ => self.wrong = Some(sentence),
+        }
+        Ok(())
+    }
+}

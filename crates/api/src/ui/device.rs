@@ -1,0 +1,266 @@
+//! `/devices/{id}`: all that is known of one device, and what can be done with it.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use configgen::MachineConfig;
+use model::{BootOrder, LocalBoot, Role};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use store::{EventFilter, Lane};
+
+use super::fields::{Choice, Field, Fields};
+use super::overview::EventLine;
+use super::page::{Ask, done, render};
+use super::picture::BootPicture;
+use super::post::Post;
+use crate::device::{self, DeviceRef};
+use crate::types::Device;
+use crate::{Api, Error, IfMatch, Version};
+
+/// How many boots a page shows.
+const BOOTS: u64 = 10;
+
+/// The fields that can be changed, in the names of the API.
+const FIELDS: [&str; 11] = [
+    "hostname",
+    "ip_address",
+    "role",
+    "install_disk",
+    "ephemeral_min_size",
+    "ephemeral_max_size",
+    "ephemeral_disk_selector",
+    "local_boot",
+    "loader",
+    "mac_address",
+    "notes",
+];
+
+#[derive(Serialize)]
+struct View {
+    device: Device,
+    boots: Vec<BootPicture>,
+    events: Vec<EventLine>,
+    config: Option<Config>,
+    form: Fields,
+    wrong: Option<String>,
+    roles: Vec<Choice>,
+    local_boots: Vec<Choice>,
+    /// What must be typed to delete it.
+    delete_label: String,
+}
+
+/// Its config without its secrets.
+#[derive(Serialize)]
+struct Config {
+    text: String,
+    length: usize,
+}
+
+impl View {
+    async fn read(api: &Api, who: DeviceRef) -> Result<Self, Error> {
+        let device = device::show(&api.store, who).await?;
+        let now = api.gate.now();
+        let boots = device::boots(&api.store, who, BOOTS).await?;
+        let filter = EventFilter {
+            device: Some(device.id),
+            limit: 20,
+            ..EventFilter::default()
+        };
+        let events = api
+            .store
+            .read(Lane::Admin, move |reader| reader.events(&filter))
+            .await?;
+        let config = match device::config(&api.store, who).await {
+            Ok(config) => Some(masked(&config.bytes)?),
+            Err(Error::NotFound { .. }) => None,
+            Err(err) => return Err(err),
+        };
+        let mut roles = vec![Choice::new("", "none")];
+        roles.extend(Choice::words(Role::ALL));
+        Ok(Self {
+            boots: boots
+                .iter()
+                .map(|boot| BootPicture::new(boot, now))
+                .collect(),
+            events: events.into_iter().map(EventLine::from).collect(),
+            config,
+            form: filled(&device),
+            wrong: None,
+            roles,
+            local_boots: Choice::words(LocalBoot::ALL),
+            delete_label: format!("Type {} to confirm", name_of(&device)),
+            device,
+        })
+    }
+
+    async fn show(&self, api: &Api, ask: &Ask, status: StatusCode) -> Result<Response, Error> {
+        render(api, ask, ("device.html", "/devices"), status, self).await
+    }
+}
+
+fn filled(device: &Device) -> Fields {
+    Fields::new([
+        ("hostname", Field::maybe(device.hostname.as_ref())),
+        ("ip_address", Field::maybe(device.ip_address)),
+        ("role", Field::maybe(device.role)),
+        ("install_disk", Field::maybe(device.install_disk.as_ref())),
+        (
+            "ephemeral_min_size",
+            Field::maybe(device.ephemeral_min_size.as_ref()),
+        ),
+        (
+            "ephemeral_max_size",
+            Field::maybe(device.ephemeral_max_size.as_ref()),
+        ),
+        (
+            "ephemeral_disk_selector",
+            Field::maybe(device.ephemeral_disk_selector.as_ref()),
+        ),
+        ("local_boot", Field::of(device.local_boot)),
+        ("loader", Field::maybe(device.loader.as_ref())),
+        ("mac_address", Field::of(device.mac_address)),
+        ("notes", Field::of(&device.notes)),
+        // What the form was made of: a change by somebody else since must not be lost.
+        ("seen", Field::of(Version::of_device(device))),
+        ("confirm", Field::default()),
+    ])
+}
+
+fn name_of(device: &Device) -> String {
+    match &device.hostname {
+        Some(hostname) => hostname.to_string(),
+        None => device.mac_address.to_string(),
+    }
+}
+
+fn masked(bytes: &[u8]) -> Result<Config, Error> {
+    let text = String::from_utf8_lossy(bytes);
+    let config = MachineConfig::parse("the device config", &text)
+        .map_err(|err| Error::Internal(err.to_string()))?;
+    Ok(Config {
+        text: configgen::masked_text(&config),
+        length: bytes.len(),
+    })
+}
+
+pub(super) async fn show(
+    State(api): State<Api>,
+    ask: Ask,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    View::read(&api, id.parse()?)
+        .await?
+        .show(&api, &ask, StatusCode::OK)
+        .await
+}
+
+pub(super) async fn save(
+    State(api): State<Api>,
+    ask: Ask,
+    Path(id): Path<String>,
+    post: Post,
+) -> Result<Response, Error> {
+    ask.visitor.must_operate()?;
+    let who: DeviceRef = id.parse()?;
+    let before = device::show(&api.store, who).await?;
+    let mut fields = Map::new();
+    for name in FIELDS {
+        if post.get(name).is_some() {
+            let text = post.text(name);
+            let value = if text.is_empty() && name != "mac_address" {
+                Value::Null
+            } else {
+                Value::from(text)
+            };
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    let seen = IfMatch::from_form(post.text("seen"));
+    let (author, own) = (ask.visitor.author(), api.service.own_addresses());
+    match device::update(&api.store, author, who, fields, seen, own).await {
+        Ok(after) => {
+            let said = if after == before {
+                "unchanged"
+            } else {
+                "saved"
+            };
+            Ok(done(&format!("/devices/{}", before.id), said))
+        }
+        Err(Error::Stale) => {
+            let mut view = View::read(&api, who).await?;
+            let now = Version::of_device(&view.device);
+            view.form.typed(&post);
+            view.form.set("seen", now);
+            view.wrong = Some(STALE.to_owned());
+            view.show(&api, &ask, StatusCode::CONFLICT).await
+        }
+        Err(err) => refused(&api, &ask, who, &post, err).await,
+    }
+}
+
+/// What is said to the second of two people who change the same device.
+const STALE: &str = "Somebody else changed this device while you were typing. What you typed is below, and what is in force is under \
+     Identity. Save again to put yours in its place.";
+
+async fn refused(
+    api: &Api,
+    ask: &Ask,
+    who: DeviceRef,
+    post: &Post,
+    err: Error,
+) -> Result<Response, Error> {
+    let mut view = View::read(api, who).await?;
+    view.form.typed(post);
+    view.wrong = view.form.refuse(err)?;
+    view.show(api, ask, StatusCode::UNPROCESSABLE_ENTITY).await
+}
+
+pub(super) async fn reject(
+    State(api): State<Api>,
+    ask: Ask,
+    Path(id): Path<String>,
+    _post: Post,
+) -> Result<Response, Error> {
+    ask.visitor.must_operate()?;
+    let device = device::reject(&api.store, ask.visitor.author(), id.parse()?).await?;
+    Ok(done(&format!("/devices/{}", device.id), "rejected"))
+}
+
+pub(super) async fn give_order(
+    State(api): State<Api>,
+    ask: Ask,
+    Path(id): Path<String>,
+    post: Post,
+) -> Result<Response, Error> {
+    ask.visitor.must_operate()?;
+    let who: DeviceRef = id.parse()?;
+    let order: BootOrder = match post.text("order").parse() {
+        Ok(order) => order,
+        Err(_) => {
+            let err = Error::invalid("order", "choose what the next network boot should do");
+            return refused(&api, &ask, who, &post, err).await;
+        }
+    };
+    match device::give_order(&api.store, ask.visitor.author(), who, order).await {
+        Ok(device) => Ok(done(&format!("/devices/{}", device.id), "ordered")),
+        Err(err) => refused(&api, &ask, who, &post, err).await,
+    }
+}
+
+pub(super) async fn delete(
+    State(api): State<Api>,
+    ask: Ask,
+    Path(id): Path<String>,
+    post: Post,
+) -> Result<Response, Error> {
+    ask.visitor.must_admin()?;
+    let who: DeviceRef = id.parse()?;
+    let device = device::show(&api.store, who).await?;
+    if post.text("confirm") != name_of(&device) {
+        let why = format!("type {} to delete it", name_of(&device));
+        return refused(&api, &ask, who, &post, Error::invalid("confirm", why)).await;
+    }
+    device::delete(&api.store, ask.visitor.author(), who).await?;
+    Ok(done("/devices", "deleted"))
+}

@@ -1,0 +1,134 @@
+//! `/events`: what happened, and the audit of what persons did.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use form_urlencoded::Serializer;
+use model::EventId;
+use serde::Serialize;
+use store::{EventFilter, Lane};
+
+use super::fields::Choice;
+use super::page::{Ask, render};
+use crate::device::DeviceRef;
+use crate::types::Event;
+use crate::{Api, Error};
+
+/// How many rows a page has.
+const ROWS: u64 = 100;
+
+/// The kinds that can be asked for, and what they are called.
+const KINDS: [(&str, &str); 27] = [
+    ("", "Every kind"),
+    ("device_seen", "device seen"),
+    ("device_added", "device added"),
+    ("device_approved", "device approved"),
+    ("device_rejected", "device rejected"),
+    ("device_updated", "device changed"),
+    ("device_deleted", "device deleted"),
+    ("devices_forgotten", "devices forgotten"),
+    ("order_given", "order given"),
+    ("wipe_asked", "wipe asked for"),
+    ("config_served", "config served"),
+    ("config_refused", "config refused"),
+    ("config_failed", "config failed"),
+    ("regenerated", "regenerated"),
+    ("settings_changed", "settings changed"),
+    ("strict_mode_switched", "strict mode switched"),
+    ("base_imported", "base imported"),
+    ("base_generated", "base made"),
+    ("cluster_settings_changed", "cluster settings changed"),
+    ("secrets_made", "secrets made"),
+    ("secrets_imported", "secrets imported"),
+    ("secrets_exported", "secrets taken out"),
+    ("patch_saved", "patch saved"),
+    ("patch_deleted", "patch deleted"),
+    ("asset_imported", "asset imported"),
+    ("asset_removed", "asset removed"),
+    ("file_missing", "file missing"),
+];
+
+#[derive(Serialize)]
+struct View {
+    events: Vec<Event>,
+    device: String,
+    kind: String,
+    kinds: Vec<Choice>,
+    audit: bool,
+    is_filtered: bool,
+    older: Option<String>,
+    wrong: Option<&'static str>,
+}
+
+pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
+    let query = ask.query();
+    let (device, kind) = (
+        query.text("device").to_owned(),
+        query.text("kind").to_owned(),
+    );
+    let audit = query.text("by") == "person";
+    let before: Option<EventId> = query.text("before").parse().ok().map(EventId);
+    let who = (!device.is_empty()).then(|| device.parse::<DeviceRef>());
+    let wrong =
+        matches!(who, Some(Err(_))).then_some("Name a device by its number or its MAC address.");
+    let filter = EventFilter {
+        before,
+        kind: (!kind.is_empty()).then(|| kind.clone()),
+        person_only: audit,
+        limit: ROWS,
+        ..EventFilter::default()
+    };
+    let events = api
+        .store
+        .read(Lane::Admin, move |reader| {
+            let device = match who {
+                None => None,
+                Some(Ok(DeviceRef::Id(id))) => Some(id),
+                Some(Ok(DeviceRef::Mac(mac))) => match reader.device_by_mac(mac)? {
+                    Some(device) => Some(device.id),
+                    None => return Ok(Vec::new()),
+                },
+                Some(Err(_)) => return Ok(Vec::new()),
+            };
+            reader.events(&EventFilter { device, ..filter })
+        })
+        .await?;
+    let last = events
+        .last()
+        .map(|event| event.id)
+        .filter(|_| events.len() as u64 == ROWS);
+    let older = last.map(|last| {
+        let mut query = Serializer::new(String::new());
+        for (name, value) in [("device", &device), ("kind", &kind)] {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        if audit {
+            query.append_pair("by", "person");
+        }
+        query.append_pair("before", &last.to_string());
+        format!("/events?{}", query.finish())
+    });
+    let view = View {
+        events: events.into_iter().map(Event::from).collect(),
+        is_filtered: !device.is_empty() || !kind.is_empty(),
+        device,
+        kind,
+        kinds: KINDS
+            .iter()
+            .map(|(word, label)| Choice::new(word, label))
+            .collect(),
+        audit,
+        older,
+        wrong,
+    };
+    render(
+        &api,
+        &ask,
+        ("events.html", "/events"),
+        StatusCode::OK,
+        &view,
+    )
+    .await
+}

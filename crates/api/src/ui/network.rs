@@ -1,0 +1,166 @@
+//! `/network`: what every boot on this network gets.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use model::{NetworkSettings, Payload};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::fields::{Choice, Field, Fields};
+use super::page::{Ask, done, render};
+use super::post::Post;
+use crate::{Api, Error, IfMatch, Version, settings};
+
+#[derive(Serialize)]
+struct View {
+    form: Fields,
+    wrong: Option<String>,
+    payloads: Vec<Choice>,
+}
+
+impl View {
+    fn new(settings: &NetworkSettings) -> Self {
+        Self {
+            form: filled(settings),
+            wrong: None,
+            payloads: Choice::words(Payload::ALL),
+        }
+    }
+
+    async fn show(&self, api: &Api, ask: &Ask, status: StatusCode) -> Result<Response, Error> {
+        render(api, ask, ("network.html", "/network"), status, self).await
+    }
+}
+
+fn filled(settings: &NetworkSettings) -> Fields {
+    let servers: Vec<String> = settings
+        .nameservers
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    Fields::new([
+        ("strict_boot_mode", Field::of(settings.strict_boot_mode)),
+        ("hold_limit_seconds", Field::of(settings.hold_limit_seconds)),
+        ("menu_seconds", Field::of(settings.menu_seconds)),
+        ("payload", Field::of(settings.payload)),
+        (
+            "talos_version",
+            Field::maybe(settings.talos_version.as_ref()),
+        ),
+        (
+            "extra_kernel_args",
+            Field::of(settings.extra_kernel_args.join(" ")),
+        ),
+        ("node_subnet", Field::maybe(settings.node_subnet)),
+        ("gateway", Field::maybe(settings.gateway)),
+        ("nameservers", Field::of(servers.join(" "))),
+        // What the form was made of: a change by somebody else since must not be lost.
+        ("seen", Field::of(Version::of(settings))),
+        ("server_address", Field::maybe(settings.server_address)),
+    ])
+}
+
+pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
+    let now = settings::show(&api.store).await?.settings;
+    View::new(&now).show(&api, &ask, StatusCode::OK).await
+}
+
+pub(super) async fn save(State(api): State<Api>, ask: Ask, post: Post) -> Result<Response, Error> {
+    ask.visitor.must_admin()?;
+    let before = settings::show(&api.store).await?.settings;
+    let changed = match patch(&post) {
+        Ok(patch) => {
+            let seen = IfMatch::from_form(post.text("seen"));
+            settings::change(&api.store, &api.progress, ask.visitor.author(), patch, seen).await
+        }
+        Err(err) => Err(err),
+    };
+    match changed {
+        Ok(after) => {
+            let after = after.settings;
+            let said = match (before.strict_boot_mode, after.strict_boot_mode) {
+                (false, true) => "strict-on",
+                (true, false) => "strict-off",
+                _ if before == after => "unchanged",
+                _ => "saved",
+            };
+            Ok(done("/network", said))
+        }
+        Err(Error::Stale) => {
+            let mut view = View::new(&before);
+            view.form.typed(&post);
+            view.form.set("seen", Version::of(&before));
+            view.wrong = Some(STALE.to_owned());
+            view.show(&api, &ask, StatusCode::CONFLICT).await
+        }
+        Err(err) => {
+            let mut view = View::new(&before);
+            view.form.typed(&post);
+            view.wrong = view.form.refuse(list_field(err))?;
+            view.show(&api, &ask, StatusCode::UNPROCESSABLE_ENTITY)
+                .await
+        }
+    }
+}
+
+/// What is said to the second of two people who change the settings.
+const STALE: &str = "Somebody else changed the settings while you were typing. What you typed is below. Look at what is in force on a \
+     page of its own, then save again to put yours in its place.";
+
+/// What the form says, in the words of the API; a field that the form does not have stays as it is.
+fn patch(post: &Post) -> Result<Map<String, Value>, Error> {
+    let mut patch = Map::new();
+    for name in ["node_subnet", "gateway", "server_address", "talos_version"] {
+        if post.get(name).is_some() {
+            let text = post.text(name);
+            let value = if text.is_empty() {
+                Value::Null
+            } else {
+                Value::from(text)
+            };
+            patch.insert(name.to_owned(), value);
+        }
+    }
+    for name in ["hold_limit_seconds", "menu_seconds"] {
+        if post.get(name).is_some() {
+            let number: u32 = post
+                .text(name)
+                .parse()
+                .map_err(|_| Error::invalid(name, "must be a whole number of seconds"))?;
+            patch.insert(name.to_owned(), number.into());
+        }
+    }
+    for name in ["nameservers", "extra_kernel_args"] {
+        if let Some(text) = post.get(name) {
+            let words =
+                text.split(|c: char| c.is_whitespace() || (c == ',' && name == "nameservers"));
+            let words: Vec<Value> = words
+                .filter(|word| !word.is_empty())
+                .map(Value::from)
+                .collect();
+            patch.insert(name.to_owned(), words.into());
+        }
+    }
+    if let Some(payload) = post.get("payload") {
+        patch.insert("payload".to_owned(), payload.into());
+    }
+    if let Some(strict) = post.get("strict_boot_mode") {
+        patch.insert("strict_boot_mode".to_owned(), (strict != "false").into());
+    }
+    Ok(patch)
+}
+
+/// A refusal of one item of a list, `nameservers[1]`, is one of its field.
+fn list_field(err: Error) -> Error {
+    match err {
+        Error::Refused(mut refusal) => {
+            refusal.field = refusal.field.map(|field| match field.split_once('[') {
+                Some((list, _)) => list.to_owned(),
+                None => field,
+            });
+            Error::Refused(refusal)
+        }
+        other => other,
+    }
+}

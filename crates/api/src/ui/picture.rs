@@ -1,0 +1,284 @@
+//! Boots as pictures: what state one is in, and its stages on a line of time.
+
+use std::time::Duration;
+
+use model::{Boot, BootStage, StageOutcome, StageRecord, Timestamp};
+use serde::Serialize;
+
+/// A boot that was silent for this long goes on no more.
+const SILENT: Duration = Duration::from_secs(600);
+/// The most stages that are shown of a boot; the newest.
+const MOST: usize = 40;
+/// The width of the line of time, in units of the picture.
+const WIDTH: u64 = 1000;
+
+/// A boot as the pages show it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct BootPicture {
+    pub(super) began_at: Timestamp,
+    pub(super) last_at: Timestamp,
+    /// Its state in a word or two.
+    word: &'static str,
+    /// What happened last, in a sentence.
+    text: String,
+    tone: &'static str,
+    /// Whether more is to be expected.
+    pub(super) moving: bool,
+    /// Whether it waits for a person.
+    #[serde(skip)]
+    pub(super) waits: bool,
+    #[serde(skip)]
+    pub(super) failed: bool,
+    /// From its beginning to its last sign, in microseconds.
+    total: u64,
+    steps: [&'static str; 6],
+    /// How many stages are not shown.
+    hidden: usize,
+    lanes: Vec<Lane>,
+}
+
+/// One stage on the line of time.
+#[derive(Clone, Debug, Serialize)]
+struct Lane {
+    label: &'static str,
+    outcome: StageOutcome,
+    tone: &'static str,
+    /// Since the beginning of the boot, in microseconds.
+    after: u64,
+    took: Option<u64>,
+    bytes: Option<u64>,
+    retries: Option<u32>,
+    detail: String,
+    x: u64,
+    width: u64,
+}
+
+impl BootPicture {
+    /// The picture of a boot at `now`.
+    pub(super) fn new(boot: &Boot, now: Timestamp) -> Self {
+        let last = boot.stages.last();
+        let (word, tone, moving, failed) = state(boot, last, now);
+        let total = boot
+            .stages
+            .iter()
+            .map(end)
+            .fold(boot.last_at, Ord::max)
+            .since(boot.began_at);
+        let total = micros(total);
+        let hidden = boot.stages.len().saturating_sub(MOST);
+        let lanes = boot.stages[hidden..]
+            .iter()
+            .map(|stage| lane(stage, boot.began_at, total));
+        Self {
+            began_at: boot.began_at,
+            last_at: boot.last_at,
+            word,
+            text: last.map_or_else(String::new, |last| match last.detail.as_str() {
+                "" => label(last.stage).to_owned(),
+                detail => format!("{}: {detail}", label(last.stage)),
+            }),
+            tone,
+            moving,
+            waits: tone == "wait",
+            failed,
+            total,
+            steps: steps(boot, tone, moving),
+            hidden,
+            lanes: lanes.collect(),
+        }
+    }
+}
+
+/// The word for a boot, its colour, whether it goes on and whether it failed.
+fn state(
+    boot: &Boot,
+    last: Option<&StageRecord>,
+    now: Timestamp,
+) -> (&'static str, &'static str, bool, bool) {
+    let silent = now.since(boot.last_at) > SILENT;
+    let outcome = last.map_or(StageOutcome::Running, |last| last.outcome);
+    let stage = last.map_or(boot.furthest, |last| last.stage);
+    match (stage, outcome) {
+        (_, StageOutcome::Failed) => ("failed", "bad", false, true),
+        (_, StageOutcome::Refused) => ("refused", "bad", false, true),
+        (BootStage::Leave, _) => ("went to its disk", "calm", false, false),
+        (BootStage::Config, StageOutcome::Done) => ("config served", "good", false, false),
+        _ if boot.left_at == Some(boot.last_at) => ("went to its disk", "calm", false, false),
+        (BootStage::Hold, _) if silent => ("stopped waiting", "calm", false, false),
+        _ if silent => ("broke off", "bad", false, true),
+        (BootStage::Hold, StageOutcome::Running) => ("waits for approval", "wait", true, false),
+        (stage, _) => (doing(stage), "accent", true, false),
+    }
+}
+
+/// The six parts of a boot, as far as it has come.
+fn steps(boot: &Boot, tone: &'static str, moving: bool) -> [&'static str; 6] {
+    let part = match boot.furthest {
+        BootStage::Discover | BootStage::ProxyRequest => 0,
+        BootStage::Loader | BootStage::Autoexec => 1,
+        BootStage::Ipxe => 2,
+        BootStage::Script | BootStage::Hold => 3,
+        BootStage::Kernel | BootStage::Initramfs => 4,
+        BootStage::Leave | BootStage::Config => 5,
+    };
+    std::array::from_fn(|index| match (index.cmp(&part), tone) {
+        (std::cmp::Ordering::Less, _) => "done",
+        (std::cmp::Ordering::Greater, _) => "ahead",
+        (_, "wait" | "bad") => tone,
+        _ if moving => "now",
+        _ => "done",
+    })
+}
+
+fn lane(stage: &StageRecord, began: Timestamp, total: u64) -> Lane {
+    let after = micros(stage.at.since(began));
+    let share =
+        |micros: u64| (u128::from(micros) * u128::from(WIDTH) / u128::from(total.max(1))) as u64;
+    // A stage that took no time is still seen.
+    let width = share(stage.duration_us.unwrap_or(0)).max(6);
+    Lane {
+        label: label(stage.stage),
+        outcome: stage.outcome,
+        tone: match (stage.stage, stage.outcome) {
+            (_, StageOutcome::Failed | StageOutcome::Refused) => "bad",
+            (BootStage::Hold, _) => "wait",
+            (BootStage::Leave, _) => "calm",
+            _ => "accent",
+        },
+        after,
+        took: stage.duration_us,
+        bytes: stage.bytes,
+        retries: stage.retries,
+        detail: stage.detail.clone(),
+        x: share(after).min(WIDTH - width.min(WIDTH)),
+        width,
+    }
+}
+
+/// When a stage ended, as far as it is known.
+fn end(stage: &StageRecord) -> Timestamp {
+    stage
+        .at
+        .plus(Duration::from_micros(stage.duration_us.unwrap_or(0)))
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// What a stage is called.
+fn label(stage: BootStage) -> &'static str {
+    match stage {
+        BootStage::Discover => "Firmware asks",
+        BootStage::ProxyRequest => "Asks again",
+        BootStage::Loader => "Boot loader",
+        BootStage::Autoexec => "autoexec.ipxe",
+        BootStage::Ipxe => "iPXE asks",
+        BootStage::Script => "Boot script",
+        BootStage::Hold => "Waits",
+        BootStage::Leave => "To its disk",
+        BootStage::Kernel => "Kernel",
+        BootStage::Initramfs => "Initramfs",
+        BootStage::Config => "Config",
+    }
+}
+
+/// What a machine does while it is at a stage.
+fn doing(stage: BootStage) -> &'static str {
+    match stage {
+        BootStage::Discover | BootStage::ProxyRequest => "firmware starts",
+        BootStage::Loader | BootStage::Autoexec => "loads iPXE",
+        BootStage::Ipxe => "iPXE starts",
+        BootStage::Script | BootStage::Hold => "runs its script",
+        BootStage::Leave => "goes to its disk",
+        BootStage::Kernel => "loads the kernel",
+        BootStage::Initramfs => "starts Talos",
+        BootStage::Config => "fetches its config",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{BootId, DeviceId};
+
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_micros(0).plus(Duration::from_secs(seconds))
+    }
+
+    fn boot(stages: &[(BootStage, u64, u64, StageOutcome)]) -> Boot {
+        let stages: Vec<StageRecord> = stages
+            .iter()
+            .map(|(stage, from, took, outcome)| StageRecord {
+                stage: *stage,
+                at: at(*from),
+                duration_us: Some(took * 1_000_000),
+                bytes: None,
+                retries: None,
+                peer: None,
+                outcome: *outcome,
+                detail: String::new(),
+            })
+            .collect();
+        let last = stages.last().unwrap();
+        Boot {
+            id: BootId(1),
+            device: DeviceId(1),
+            began_at: stages[0].at,
+            last_at: last.at,
+            furthest: stages.iter().map(|stage| stage.stage).max().unwrap(),
+            left_at: None,
+            stages: stages.clone(),
+        }
+    }
+
+    #[test]
+    fn a_boot_is_told_in_a_word() {
+        use BootStage::*;
+        use StageOutcome::*;
+        for (stage, outcome, now, word, moving) in [
+            (Discover, Done, 1, "firmware starts", true),
+            (Hold, Running, 1, "waits for approval", true),
+            (Hold, Running, 700, "stopped waiting", false),
+            (Hold, Done, 1, "runs its script", true),
+            (Kernel, Running, 1, "loads the kernel", true),
+            (Kernel, Done, 700, "broke off", false),
+            (Kernel, Failed, 1, "failed", false),
+            (Config, Refused, 1, "refused", false),
+            (Config, Done, 700, "config served", false),
+            (Leave, Done, 1, "went to its disk", false),
+        ] {
+            let picture = BootPicture::new(&boot(&[(stage, 0, 0, outcome)]), at(now));
+            assert_eq!(
+                (picture.word, picture.moving),
+                (word, moving),
+                "{stage} {outcome} {now}"
+            );
+        }
+    }
+
+    #[test]
+    fn stages_lie_where_they_happened() {
+        use BootStage::*;
+        use StageOutcome::Done;
+        let boot = boot(&[
+            (Discover, 0, 0, Done),
+            (Hold, 10, 50, Done),
+            (Kernel, 60, 20, Done),
+            (Initramfs, 80, 20, Done),
+        ]);
+        let picture = BootPicture::new(&boot, at(100));
+        let places: Vec<(u64, u64)> = picture
+            .lanes
+            .iter()
+            .map(|lane| (lane.x, lane.width))
+            .collect();
+        assert_eq!(places, [(0, 6), (100, 500), (600, 200), (800, 200)]);
+        assert_eq!(picture.total, 100_000_000);
+        assert_eq!(
+            picture.steps,
+            ["done", "done", "done", "done", "now", "ahead"]
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! What listeners hear.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
+
+use crate::world::{MAC_1, MAC_2, World};
+
+/// A listener, and what it has not read yet.
+struct Listener {
+    stream:
+        std::pin::Pin<Box<dyn futures_util::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
+    text: String,
+}
+
+impl Listener {
+    async fn at(world: &World, query: &str, last: Option<&str>) -> Self {
+        let mut request = world
+            .http
+            .get(format!("http://localhost/api/v1/events{query}"))
+            .header("accept", "text/event-stream");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let mut listener = Self {
+            stream: Box::pin(response.bytes_stream()),
+            text: String::new(),
+        };
+        let (kind, _, _) = listener.next().await.unwrap();
+        assert_eq!(kind, "hello");
+        listener
+    }
+
+    /// The next message: its kind, its id and its data. `None` at the end.
+    async fn next(&mut self) -> Option<(String, String, Value)> {
+        loop {
+            if let Some((message, rest)) = self.text.split_once("\n\n") {
+                let (message, rest) = (message.to_owned(), rest.to_owned());
+                self.text = rest;
+                let field = |name: &str| {
+                    let mut lines = message.lines();
+                    lines.find_map(|line| line.strip_prefix(name).map(str::to_owned))
+                };
+                if let Some(kind) = field("event: ") {
+                    let data = serde_json::from_str(&field("data: ").unwrap()).unwrap();
+                    return Some((kind, field("id: ").unwrap_or_default(), data));
+                }
+                continue;
+            }
+            let next = tokio::time::timeout(Duration::from_secs(5), self.stream.next());
+            let next = next.await.expect("news in time")?;
+            self.text
+                .push_str(std::str::from_utf8(&next.ok()?).unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_listener_hears_events_devices_and_boots_within_a_second() {
+    let world = World::new().await;
+    let mut listener = Listener::at(&world, "", None).await;
+    let device = world.add(MAC_1).await;
+    let (kind, id, event) = listener.next().await.unwrap();
+    assert_eq!(
+        (kind.as_str(), &event["what"]["kind"]),
+        ("event", &json!("device_added"))
+    );
+    assert_eq!(id, event["id"].to_string());
+    let (kind, _, data) = listener.next().await.unwrap();
+    assert_eq!((kind.as_str(), data), ("device", device));
+    world.stage(MAC_1, model::BootStage::Discover);
+    let (kind, _, data) = listener.next().await.unwrap();
+    assert_eq!(
+        (kind.as_str(), &data["boot"]["furthest"]),
+        ("boot", &json!("discover"))
+    );
+    world
+        .ok("DELETE", &format!("/devices/{MAC_1}"), Value::Null)
+        .await;
+    assert_eq!(
+        listener.next().await.unwrap().2["what"]["kind"],
+        "device_deleted"
+    );
+    assert_eq!(
+        listener.next().await.unwrap().2,
+        json!({"id": 1, "deleted": true})
+    );
+}
+
+#[tokio::test]
+async fn one_that_comes_back_hears_what_it_missed() {
+    let world = World::new().await;
+    world.add(MAC_1).await;
+    let last = world.ok("GET", "/events", Value::Null).await[0]["id"].to_string();
+    world.clock.advance(Duration::from_secs(1));
+    world.add(MAC_2).await;
+    world
+        .ok("DELETE", &format!("/devices/{MAC_1}"), Value::Null)
+        .await;
+    for (query, header) in [
+        (String::new(), Some(last.as_str())),
+        (format!("?after={last}"), None),
+    ] {
+        let mut listener = Listener::at(&world, &query, header).await;
+        let mut heard = Vec::new();
+        for _ in 0..4 {
+            let (kind, _, data) = listener.next().await.unwrap();
+            heard.push((kind, data["what"]["kind"].clone(), data["deleted"].clone()));
+        }
+        let expected = [
+            ("event", json!("device_added"), Value::Null),
+            ("event", json!("device_deleted"), Value::Null),
+            ("device", Value::Null, json!(true)),
+            ("device", Value::Null, Value::Null),
+        ];
+        assert_eq!(
+            heard,
+            expected.map(|(kind, what, gone)| (kind.to_owned(), what, gone))
+        );
+    }
+    let mut listener = Listener::at(&world, "?after=9999", None).await;
+    assert_eq!(listener.next().await.unwrap().0, "resync");
+}
+
+#[tokio::test]
+async fn the_stream_of_a_revoked_token_ends() {
+    let mut world = World::new().await;
+    let url = crate::people::by_tcp(&mut world).await;
+    let made = world
+        .ok(
+            "POST",
+            "/tokens",
+            json!({"name": "ci", "authority": "viewer"}),
+        )
+        .await;
+    let request = reqwest::Client::new()
+        .get(format!("{url}/api/v1/events"))
+        .header("accept", "text/event-stream")
+        .bearer_auth(made["secret"].as_str().unwrap());
+    let mut stream = Box::pin(request.send().await.unwrap().bytes_stream());
+    world
+        .ask("DELETE", &format!("/tokens/{}", made["id"]), Value::Null)
+        .await;
+    let end = async { while stream.next().await.is_some_and(|next| next.is_ok()) {} };
+    tokio::time::timeout(Duration::from_secs(20), end)
+        .await
+        .expect("it ends at the next heartbeat");
+}
+
+#[tokio::test]
+async fn two_hundred_listeners_and_some_that_never_read_slow_nobody() {
+    let world = World::new().await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        let mut stream = UnixStream::connect(world.socket()).await.unwrap();
+        let head = "GET /api/v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        silent.push(stream);
+    }
+    let mut listeners = Vec::new();
+    for _ in 0..200 {
+        listeners.push(Listener::at(&world, "", None).await);
+    }
+    // The news of a flood are more than the sockets of the silent ones hold.
+    let begun = tokio::time::Instant::now();
+    for number in 0..300_u32 {
+        let mac = format!("52:54:00:01:{:02x}:{:02x}", number >> 8, number & 255);
+        world.stage_of_new(&mac).await;
+    }
+    let took = begun.elapsed();
+    assert!(
+        took < Duration::from_secs(10),
+        "300 sightings took {took:?}"
+    );
+    for listener in &mut listeners {
+        let mut devices = 0;
+        while devices < 300 {
+            let (kind, _, _) = listener.next().await.expect("the ring is long enough");
+            devices += usize::from(kind == "device");
+        }
+    }
+    world.stop.cancel();
+    for listener in &mut listeners {
+        while listener.next().await.is_some() {}
+    }
+}

@@ -1,0 +1,396 @@
+//! Signing in, users and tokens, and who may use what.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use api::auth::{self, SignInRefusal};
+use api::{TcpServer, Token, authorities};
+use model::{Actor, Authority};
+use serde_json::{Value, json};
+
+use crate::world::{MAC_1, World};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// The API by TCP.
+pub(crate) async fn by_tcp(world: &mut World) -> String {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let token = Token::new("0123456789abcdef0123456789abcdef");
+    let server = TcpServer::bind(any, token).await.unwrap();
+    let url = format!("http://{}", server.local_addr());
+    let serving = server.serve(world.app.clone(), world.stop.clone());
+    world.serving.spawn(serving);
+    url
+}
+
+/// Makes a user of each authority, and a token for each; returns the tokens.
+async fn everybody(world: &World) -> Vec<(Authority, String)> {
+    let mut tokens = Vec::new();
+    for authority in Authority::ALL {
+        let name = format!("{authority}-1");
+        let user = json!({"name": name, "authority": authority, "password": PASSWORD});
+        world.ok("POST", "/users", user).await;
+        let token = json!({"name": name, "authority": authority});
+        let made = world.ok("POST", "/tokens", token).await;
+        tokens.push((*authority, made["secret"].as_str().unwrap().to_owned()));
+    }
+    tokens
+}
+
+#[tokio::test]
+async fn every_route_asks_who_it_is_and_lets_in_whom_it_names() {
+    let mut world = World::with_control_plane().await;
+    let url = by_tcp(&mut world).await;
+    let tokens = everybody(&world).await;
+    let http = reqwest::Client::new();
+    let ask = async |method: reqwest::Method, path: &str, token: Option<&str>| {
+        // Nothing is there, so that a route that lets in changes nothing.
+        let path = path
+            .replace("{id}", "99999")
+            .replace("{version}", "v0.0.1")
+            .replace("{name}", "nobody");
+        let mut request = http.request(method, format!("{url}/api/v1{path}"));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        // A live answer does not end.
+        let body = if status >= 400 {
+            response.json().await.unwrap()
+        } else {
+            Value::Null
+        };
+        (status, body)
+    };
+    let routes = authorities();
+    assert!(routes.len() > 30);
+    for (method, path, least) in routes {
+        let (status, body) = ask(method.clone(), path, None).await;
+        assert_eq!(
+            (status, &body["code"]),
+            (401, &json!("unauthorized")),
+            "{method} {path}"
+        );
+        let (status, _) = ask(method.clone(), path, Some("ktizo_wrong")).await;
+        assert_eq!(status, 401, "{method} {path}");
+        for (authority, token) in &tokens {
+            let (status, body) = ask(method.clone(), path, Some(token)).await;
+            if *authority < least {
+                assert_eq!(
+                    (status, &body["code"]),
+                    (403, &json!("forbidden")),
+                    "{method} {path} {authority}"
+                );
+                assert!(body["hint"].as_str().unwrap().contains("ask an admin"));
+            } else {
+                assert!(
+                    ![401, 403, 405, 500].contains(&status),
+                    "{method} {path} {authority}: {status} {body}"
+                );
+            }
+        }
+    }
+    // Whoever may look at a config sees its secrets only as an admin.
+    let preview = "/devices/{id}/config/preview";
+    for (authority, token) in &tokens {
+        let shown = format!("{preview}?secrets=true");
+        let (status, _) = ask(reqwest::Method::GET, &shown, Some(token)).await;
+        assert_eq!(status == 403, *authority < Authority::Admin, "{authority}");
+        let (status, _) = ask(reqwest::Method::GET, preview, Some(token)).await;
+        assert_ne!(status, 403, "{authority}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_sets_up_signs_in_and_out() {
+    let mut world = World::new().await;
+    let url = by_tcp(&mut world).await;
+    let gate = world.gate.clone();
+    assert!(!auth::has_users(&gate).await.unwrap());
+    let first = auth::make_set_up_link(&gate, Actor::System.into())
+        .await
+        .unwrap();
+    let link = auth::make_set_up_link(&gate, Actor::System.into())
+        .await
+        .unwrap();
+    for bad in ["", "x", &first] {
+        let refused = auth::set_up(&gate, bad, "ada", PASSWORD, "192.0.2.1").await;
+        assert!(
+            refused.unwrap_err().to_string().contains("not good"),
+            "{bad}"
+        );
+    }
+    for (name, password, field) in [("a b", PASSWORD, "name"), ("ada", "short", "password")] {
+        let refused = auth::set_up(&gate, &link, name, password, "192.0.2.2").await;
+        let api::Error::Refused(refusal) = refused.unwrap_err() else {
+            panic!()
+        };
+        assert_eq!(refusal.field.as_deref(), Some(field));
+    }
+    let new = auth::set_up(&gate, &link, "Ada", PASSWORD, "192.0.2.2")
+        .await
+        .unwrap();
+    assert_eq!(
+        (new.name.as_str(), new.authority),
+        ("ada", Authority::Admin)
+    );
+    assert!(
+        !auth::set_up_open(&gate, &link).await.unwrap(),
+        "a link is good once"
+    );
+
+    let signed = auth::sign_in(&gate, "ADA", PASSWORD, "192.0.2.2")
+        .await
+        .unwrap();
+    let cookie = header(&signed.cookie(true));
+    assert!(
+        cookie.contains("HttpOnly; SameSite=Strict; Secure"),
+        "{cookie}"
+    );
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let token = cookie.split_once('=').unwrap().1.to_owned();
+    let raw = std::fs::read(world.path("ktizo.db-wal")).unwrap();
+    assert!(
+        !raw.windows(token.len())
+            .any(|part| part == token.as_bytes()),
+        "only a fingerprint is kept"
+    );
+
+    let http = reqwest::Client::new();
+    let who = http
+        .get(format!("{url}/api/v1/whoami"))
+        .header("cookie", &cookie);
+    let who: Value = who.send().await.unwrap().json().await.unwrap();
+    assert_eq!(
+        who,
+        json!({"actor": "person:ada", "authority": "admin", "from": "127.0.0.1"})
+    );
+    let add = |csrf: &str| {
+        http.post(format!("{url}/api/v1/devices"))
+            .header("cookie", &cookie)
+            .header("x-csrf-token", csrf)
+            .json(&json!({"mac_address": MAC_1}))
+            .send()
+    };
+    assert_eq!(add("").await.unwrap().status(), 403);
+    assert_eq!(add("wrong").await.unwrap().status(), 403);
+    let session = session(&world, &cookie).await.unwrap();
+    assert_eq!(add(&session.csrf).await.unwrap().status(), 201);
+    let audit = world
+        .ok("GET", "/audit/logs?kind=device_added", Value::Null)
+        .await;
+    assert_eq!(
+        (&audit[0]["actor"], &audit[0]["from"]),
+        (&json!("person:ada"), &json!("127.0.0.1"))
+    );
+
+    auth::sign_out(&gate, session).await.unwrap();
+    assert!(self::session(&world, &cookie).await.is_none());
+    let after = http
+        .get(format!("{url}/api/v1/whoami"))
+        .header("cookie", &cookie);
+    assert_eq!(after.send().await.unwrap().status(), 401);
+}
+
+/// The value of a `Set-Cookie` header.
+fn header(
+    cookie: &axum::response::AppendHeaders<[(axum::http::HeaderName, axum::http::HeaderValue); 1]>,
+) -> String {
+    cookie.0[0].1.to_str().unwrap().to_owned()
+}
+
+/// The session of a cookie, as the extractor of the pages finds it.
+async fn session(world: &World, cookie: &str) -> Option<auth::Session> {
+    auth::Session::of_cookie(&world.gate, cookie, "127.0.0.1")
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_session_ends_by_idleness_by_age_and_with_its_password() {
+    let world = World::new().await;
+    let user = json!({"name": "ada", "authority": "admin", "password": PASSWORD});
+    world.ok("POST", "/users", user).await;
+    let sign_in = async || {
+        let new = auth::sign_in(&world.gate, "ada", PASSWORD, "::1")
+            .await
+            .unwrap();
+        header(&new.cookie(false))
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let idle = sign_in().await;
+    world.clock.advance(Duration::from_secs(11 * 3600));
+    assert!(session(&world, &idle).await.is_some());
+    world.clock.advance(Duration::from_secs(11 * 3600));
+    assert!(
+        session(&world, &idle).await.is_some(),
+        "it was used in between"
+    );
+    world.clock.advance(Duration::from_secs(13 * 3600));
+    assert!(session(&world, &idle).await.is_none());
+    let old = sign_in().await;
+    for _ in 0..16 {
+        world.clock.advance(Duration::from_secs(10 * 3600));
+        assert!(session(&world, &old).await.is_some());
+    }
+    world.clock.advance(Duration::from_secs(10 * 3600));
+    assert!(
+        session(&world, &old).await.is_none(),
+        "seven days are the most"
+    );
+    let changed = sign_in().await;
+    world
+        .ok(
+            "PUT",
+            "/users/ada",
+            json!({"password": "another horse battery"}),
+        )
+        .await;
+    assert!(session(&world, &changed).await.is_none());
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_by_account_and_by_address() {
+    let world = World::new().await;
+    let user = json!({"name": "ada", "authority": "admin", "password": PASSWORD});
+    world.ok("POST", "/users", user).await;
+    for _ in 0..6 {
+        let refused = auth::sign_in(&world.gate, "ada", "wrong", "192.0.2.9").await;
+        assert!(matches!(refused, Err(SignInRefusal::Wrong)));
+    }
+    for (name, from) in [("ada", "192.0.2.10"), ("bob", "192.0.2.9")] {
+        let refused = auth::sign_in(&world.gate, name, PASSWORD, from).await;
+        assert!(
+            matches!(refused, Err(SignInRefusal::SlowDown { .. })),
+            "{name} {from}"
+        );
+    }
+    world.clock.advance(Duration::from_secs(31));
+    auth::sign_in(&world.gate, "ada", PASSWORD, "192.0.2.10")
+        .await
+        .unwrap();
+    let refused = world
+        .ok("GET", "/events?kind=sign_in_refused", Value::Null)
+        .await;
+    assert_eq!(refused.as_array().unwrap().len(), 6);
+    assert_eq!(
+        (&refused[0]["actor"], &refused[0]["from"]),
+        (&json!("system"), &json!("192.0.2.9"))
+    );
+}
+
+#[tokio::test]
+async fn a_token_is_shown_once_ends_and_can_be_revoked() {
+    let mut world = World::new().await;
+    let url = by_tcp(&mut world).await;
+    let made = world
+        .ok(
+            "POST",
+            "/tokens",
+            json!({"name": "ci", "authority": "viewer", "days": 1}),
+        )
+        .await;
+    let secret = made["secret"].as_str().unwrap().to_owned();
+    let listed = world.ok("GET", "/tokens", Value::Null).await;
+    assert!(listed[0]["name"] == "ci" && !listed.to_string().contains(&secret));
+    let (_, field, _) = world
+        .refused(
+            "POST",
+            "/tokens",
+            json!({"name": "ci", "authority": "viewer"}),
+        )
+        .await;
+    assert_eq!(field, "name");
+    let http = reqwest::Client::new();
+    let status = async || {
+        let request = http
+            .get(format!("{url}/api/v1/whoami"))
+            .bearer_auth(&secret);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(status().await, 200);
+    assert!(world.ok("GET", "/tokens", Value::Null).await[0]["last_used"].is_string());
+    world.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(status().await, 401);
+    let other = world
+        .ok(
+            "POST",
+            "/tokens",
+            json!({"name": "ci-2", "authority": "viewer", "days": null}),
+        )
+        .await;
+    let path = format!("/tokens/{}", other["id"]);
+    assert_eq!(world.ask("DELETE", &path, Value::Null).await.0, 204);
+    assert_eq!(world.ask("DELETE", &path, Value::Null).await.0, 404);
+    assert!(
+        !world
+            .ok("GET", "/events?limit=1000", Value::Null)
+            .await
+            .to_string()
+            .contains(&secret)
+    );
+}
+
+#[tokio::test]
+async fn the_last_admin_stays() {
+    let world = World::new().await;
+    let user = |name: &str, authority: &str| json!({"name": name, "authority": authority, "password": PASSWORD});
+    world.ok("POST", "/users", user("ada", "admin")).await;
+    world.ok("POST", "/users", user("bob", "viewer")).await;
+    for (method, body) in [
+        ("DELETE", Value::Null),
+        ("PUT", json!({"authority": "operator"})),
+    ] {
+        let (code, ..) = world.refused(method, "/users/ada", body).await;
+        assert_eq!(code, "last_admin");
+    }
+    world
+        .ok("PUT", "/users/bob", json!({"authority": "admin"}))
+        .await;
+    assert_eq!(world.ask("DELETE", "/users/ada", Value::Null).await.0, 204);
+    let audit = world.ok("GET", "/audit/logs", Value::Null).await;
+    assert_eq!(
+        audit[1]["changes"],
+        json!([{"field": "authority", "before": "viewer", "after": "admin"}])
+    );
+    assert_eq!(
+        world.ok("GET", "/users", Value::Null).await[0]["name"],
+        "bob"
+    );
+}
+
+#[tokio::test]
+async fn the_openapi_document_has_every_route_and_every_schema_it_names() {
+    let world = World::new().await;
+    let document = world.ok("GET", "/openapi.json", Value::Null).await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut told: Vec<String> = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            told.push(format!("{} {path}", method.to_uppercase()));
+            assert!(!operation["summary"].as_str().unwrap().is_empty());
+        }
+    }
+    let mut there: Vec<String> = authorities()
+        .iter()
+        .map(|(method, path, _)| format!("{method} /api/v1{path}"))
+        .collect();
+    told.sort();
+    there.sort();
+    assert_eq!(told, there);
+    let text = document.to_string();
+    for part in text.split("\"#/components/schemas/").skip(1) {
+        let name = part.split('"').next().unwrap();
+        let schema = &document["components"]["schemas"][name];
+        assert!(schema.is_object(), "{name}");
+    }
+    let device = &document["components"]["schemas"]["Device"]["properties"];
+    let shown = world.add(MAC_1).await;
+    for field in shown.as_object().unwrap().keys() {
+        assert!(device[field].is_object(), "{field}");
+    }
+}

@@ -1,0 +1,111 @@
+//! `ktizo backup` and `ktizo restore`.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use model::{Clock as _, SystemClock};
+
+use super::output::{bytes, say};
+use super::{Failure, Remote, confirm};
+use crate::config::Config;
+use crate::restore;
+
+/// Write the database and the folders base and compiled into one file; it holds every secret
+#[derive(Debug, clap::Args)]
+pub(super) struct BackupArgs {
+    #[command(flatten)]
+    remote: Remote,
+    /// The file, which must not be there yet
+    file: PathBuf,
+}
+
+impl BackupArgs {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let part = part_of(&self.file);
+        let wrong = |path: &Path, err: &std::io::Error| {
+            Failure::Local(format!("{}: {err}", path.display()))
+        };
+        if self.file.exists() {
+            let why = "is there already; name another file";
+            return Err(Failure::Local(format!("{} {why}", self.file.display())));
+        }
+        let mut backup = self.remote.client()?.backup().await?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&part)
+            .map_err(|err| wrong(&part, &err))?;
+        let mut written = 0;
+        let done = async {
+            while let Some(piece) = backup.next().await? {
+                file.write_all(&piece).map_err(|err| wrong(&part, &err))?;
+                written += piece.len() as u64;
+            }
+            file.sync_all().map_err(|err| wrong(&part, &err))?;
+            std::fs::rename(&part, &self.file).map_err(|err| wrong(&self.file, &err))
+        };
+        if let Err(failure) = done.await {
+            // Half a backup is none.
+            let _ = std::fs::remove_file(&part);
+            return Err(failure);
+        }
+        let file = self.file.display();
+        say(&format!(
+            "{file}: {}. It holds every secret of the cluster.",
+            bytes(written)
+        ))
+    }
+}
+
+fn part_of(file: &Path) -> PathBuf {
+    let mut part = file.as_os_str().to_owned();
+    part.push(".part");
+    part.into()
+}
+
+/// Put a backup in the place of the state; the daemon must not be running
+#[derive(Debug, clap::Args)]
+pub(super) struct RestoreArgs {
+    /// The file that `ktizo backup` wrote
+    file: PathBuf,
+    /// The state folder, if it is not the one of the config file
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Read this file instead of /etc/ktizo/ktizo.yaml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+impl RestoreArgs {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let local = |err: anyhow::Error| Failure::Local(format!("{err:#}"));
+        let state_dir = match self.state_dir {
+            Some(state_dir) => state_dir,
+            None => {
+                let config = Config::load(self.config.as_deref());
+                config.map_err(|err| local(err.into()))?.state_dir
+            }
+        };
+        let question = format!("Replace the state in {}?", state_dir.display());
+        if !self.yes && !confirm(&question)? {
+            let why = "nothing was restored; --yes does not ask";
+            return Err(Failure::Local(why.to_owned()));
+        }
+        let restored =
+            restore::restore(&self.file, &state_dir, SystemClock.now()).map_err(local)?;
+        let manifest = restored.manifest;
+        let aside = restored.aside.map_or_else(String::new, |aside| {
+            format!(" The state from before is in {}.", aside.display())
+        });
+        say(&format!(
+            "Restored what ktizo {} saved at {}.{aside} Assets are not part of a backup.",
+            manifest.version, manifest.taken_at
+        ))
+    }
+}

@@ -1,0 +1,118 @@
+//! `ktizo user`.
+
+use api::types::{NewUser, User, UserPatch};
+use clap::Subcommand;
+use model::{Authority, PersonName};
+
+use super::output::{columns, or_dash, say};
+use super::{Failure, Remote, confirm, prompt};
+
+/// People who may sign in.
+#[derive(Debug, clap::Args)]
+pub(super) struct UserArgs {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: UserCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// List users
+    List,
+    /// Add a user; its password is asked for, or read from standard input
+    Add {
+        /// Its name
+        name: PersonName,
+        /// viewer, operator (approves devices and gives orders) or admin
+        #[arg(long, default_value = "viewer")]
+        authority: Authority,
+    },
+    /// Change what a user may do, or its password
+    Set {
+        /// Its name
+        name: PersonName,
+        /// viewer, operator (approves devices and gives orders) or admin
+        #[arg(long)]
+        authority: Option<Authority>,
+        /// Ask for a new password, or read it from standard input; its sessions end
+        #[arg(long)]
+        password: bool,
+    },
+    /// Delete a user; its sessions end
+    Delete {
+        /// Its name
+        name: PersonName,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+impl UserArgs {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let (client, output) = (self.remote.client()?, self.remote.output);
+        match self.command {
+            UserCommand::List => {
+                let users = client.users().await?;
+                output.print(&users, |users| table(users))
+            }
+            UserCommand::Add { name, authority } => {
+                let password = prompt::new_password(name.as_str())?;
+                let new = NewUser {
+                    name,
+                    authority,
+                    password,
+                };
+                let user = client.add_user(&new).await?;
+                output.print(&user, |user| {
+                    format!("{} may sign in as {}.", user.name, user.authority)
+                })
+            }
+            UserCommand::Set {
+                name,
+                authority,
+                password,
+            } => {
+                if authority.is_none() && !password {
+                    let why = "give --authority or --password";
+                    return Err(Failure::Local(why.to_owned()));
+                }
+                let password = password
+                    .then(|| prompt::new_password(name.as_str()))
+                    .transpose()?;
+                let patch = UserPatch {
+                    authority,
+                    password,
+                };
+                let user = client.change_user(&name, &patch).await?;
+                output.print(&user, |user| {
+                    format!("{} is {}.", user.name, user.authority)
+                })
+            }
+            UserCommand::Delete { name, yes } => {
+                if !yes && !confirm(&format!("Delete the user {name}?"))? {
+                    let why = "nothing was deleted; --yes does not ask";
+                    return Err(Failure::Local(why.to_owned()));
+                }
+                client.delete_user(&name).await?;
+                say(&format!("{name} is deleted."))
+            }
+        }
+    }
+}
+
+fn table(users: &[User]) -> String {
+    let row = |user: &User| {
+        vec![
+            user.name.to_string(),
+            user.authority.to_string(),
+            or_dash(user.last_sign_in.as_ref()),
+        ]
+    };
+    columns(
+        &["name", "authority", "last sign-in"],
+        users.iter().map(row).collect(),
+        "Nobody can sign in yet: `ktizo admin reset` makes a set-up link, `ktizo user add` a user.",
+    )
+}

@@ -1,0 +1,170 @@
+//! Putting a backup in the place of the state.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use api::{BACKUP_FORMAT, DATABASE, FOLDERS, MANIFEST, Manifest};
+use model::Timestamp;
+
+use crate::state::StateDir;
+
+/// What was restored.
+#[derive(Debug)]
+pub(crate) struct Restored {
+    /// What the archive says of itself.
+    pub manifest: Manifest,
+    /// Where the state from before is, if there was one.
+    pub aside: Option<PathBuf>,
+}
+
+/// The files of a state that an archive replaces.
+const REPLACED: [&str; 5] = [
+    "ktizo.db",
+    "ktizo.db-wal",
+    "ktizo.db-shm",
+    FOLDERS[0],
+    FOLDERS[1],
+];
+
+/// Puts the archive in the place of the state, which is kept aside. No daemon may be running on it. Nothing is touched before the
+/// archive was read whole and its database was looked through.
+pub(crate) fn restore(
+    archive: &Path,
+    state_dir: &Path,
+    now: Timestamp,
+) -> anyhow::Result<Restored> {
+    let state = StateDir::lock(state_dir)?;
+    let part = state.path().join("restore.part");
+    if part.exists() {
+        std::fs::remove_dir_all(&part).with_context(|| format!("remove {}", part.display()))?;
+    }
+    let restored = unpack(archive, &part).and_then(|manifest| {
+        let database = part.join(DATABASE);
+        store::check_copy(&database)
+            .with_context(|| format!("the database in {}", archive.display()))?;
+        give_to_owner(state.path(), &part)?;
+        let aside = swap(&state, &part, now)?;
+        Ok(Restored { manifest, aside })
+    });
+    // What is left of it is of no use.
+    let _ = std::fs::remove_dir_all(&part);
+    restored
+}
+
+/// Unpacks what a backup has, and nothing else, into a new folder.
+fn unpack(archive: &Path, into: &Path) -> anyhow::Result<Manifest> {
+    let called = archive.display();
+    let file = File::open(archive).with_context(|| format!("open {called}"))?;
+    std::fs::create_dir(into).with_context(|| format!("make {}", into.display()))?;
+    std::fs::set_permissions(into, std::fs::Permissions::from_mode(0o700))?;
+    let mut tar = tar::Archive::new(file);
+    let no_backup = || format!("{called} is not a backup of ktizo");
+    let mut entries = tar.entries().with_context(no_backup)?;
+    let mut first = entries
+        .next()
+        .with_context(no_backup)?
+        .with_context(no_backup)?;
+    ensure!(
+        first.path().with_context(no_backup)? == Path::new(MANIFEST),
+        no_backup()
+    );
+    let manifest: Manifest =
+        serde_json::from_reader(io::Read::take(&mut first, 1 << 16)).with_context(no_backup)?;
+    ensure!(
+        manifest.format <= BACKUP_FORMAT,
+        "{called} has format {}, and this ktizo knows formats up to {BACKUP_FORMAT}: install ktizo {} or newer",
+        manifest.format,
+        manifest.version
+    );
+    for entry in entries {
+        let mut entry = entry.with_context(|| format!("{called} breaks off"))?;
+        let path = entry.path()?.into_owned();
+        let kind = entry.header().entry_type();
+        let known = belongs(&path) && (kind.is_file() || kind.is_dir());
+        ensure!(
+            known,
+            "{called} holds `{}`, which no backup of ktizo has",
+            path.display()
+        );
+        entry.set_preserve_permissions(false);
+        let unpacked = entry.unpack_in(into);
+        let whole = unpacked.with_context(|| format!("unpack {} of {called}", path.display()))?;
+        ensure!(
+            whole,
+            "{called} holds `{}`, which leads out of the state",
+            path.display()
+        );
+    }
+    if !into.join(DATABASE).is_file() {
+        bail!("{called} has no database");
+    }
+    Ok(manifest)
+}
+
+/// Whether a path is one that a backup has.
+fn belongs(path: &Path) -> bool {
+    let mut parts = path.components();
+    let Some(Component::Normal(first)) = parts.next() else {
+        return false;
+    };
+    let below = parts.all(|part| matches!(part, Component::Normal(_)));
+    let alone = path.components().count() == 1;
+    below && (FOLDERS.iter().any(|folder| first == *folder) || (first == DATABASE && alone))
+}
+
+/// Moves the present state aside, and the unpacked one in its place.
+fn swap(state: &StateDir, part: &Path, now: Timestamp) -> anyhow::Result<Option<PathBuf>> {
+    let stamp: String = now
+        .to_string()
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
+    let aside = state.path().join(format!("before-restore-{stamp}"));
+    std::fs::create_dir(&aside).with_context(|| format!("make {}", aside.display()))?;
+    std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(0o700))?;
+    let rename = |from: &Path, to: &Path| match std::fs::rename(from, to) {
+        Err(err) if err.kind() != io::ErrorKind::NotFound => {
+            Err(err).with_context(|| format!("move {} to {}", from.display(), to.display()))
+        }
+        moved => Ok(moved.is_ok()),
+    };
+    let mut had_one = false;
+    for name in REPLACED {
+        had_one |= rename(&state.path().join(name), &aside.join(name))? && name == DATABASE;
+    }
+    for name in [FOLDERS[0], FOLDERS[1], DATABASE] {
+        rename(&part.join(name), &state.path().join(name))?;
+    }
+    File::open(state.path())?.sync_all()?;
+    give_to_owner(state.path(), &aside)?;
+    if had_one {
+        return Ok(Some(aside));
+    }
+    std::fs::remove_dir_all(&aside)?;
+    Ok(None)
+}
+
+/// Gives a file or folder, with all below it, to the owner of the state and to nobody else: root restores for the user that the
+/// daemon runs as.
+fn give_to_owner(state: &Path, path: &Path) -> anyhow::Result<()> {
+    let owner = std::fs::metadata(state)?;
+    let own = std::fs::symlink_metadata(path)?;
+    if (own.uid(), own.gid()) != (owner.uid(), owner.gid()) {
+        chown(path, Some(owner.uid()), Some(owner.gid()))
+            .with_context(|| format!("give {} to the owner of the state", path.display()))?;
+    }
+    let mode = if own.is_dir() { 0o700 } else { 0o600 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    if own.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            give_to_owner(state, &entry?.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

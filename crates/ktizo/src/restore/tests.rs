@@ -1,0 +1,121 @@
+//! Restoring good archives, and refusing bad ones.
+
+use std::sync::Arc;
+
+use model::SystemClock;
+use store::{Lane, Store};
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-11-23T07:00:00Z".parse().unwrap()
+}
+
+/// An archive with these files; `ktizo.db` with the text `real` is a real one.
+fn archive(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
+    let path = folder.join("backup.tar");
+    let mut tar = tar::Builder::new(File::create(&path).unwrap());
+    for (name, text) in files {
+        let mut content = text.as_bytes().to_vec();
+        if *text == "real" {
+            let database = folder.join("made.db");
+            Store::open(&database, Arc::new(SystemClock))
+                .unwrap()
+                .close();
+            content = std::fs::read(database).unwrap();
+        }
+        let mut head = tar::Header::new_gnu();
+        head.set_size(content.len() as u64);
+        head.set_mode(0o644);
+        // Written as it is, also where the library would refuse it.
+        head.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        head.set_cksum();
+        tar.append(&head, content.as_slice()).unwrap();
+    }
+    tar.finish().unwrap();
+    path
+}
+
+const GOOD: &str = r#"{"format": 1, "version": "0.1.0", "taken_at": "2026-11-22T07:00:00Z"}"#;
+
+#[tokio::test]
+async fn a_restored_state_opens_and_the_old_one_is_kept_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let backup = archive(
+        folder.path(),
+        &[
+            ("manifest.json", GOOD),
+            ("ktizo.db", "real"),
+            ("base/worker.yaml", "new"),
+        ],
+    );
+    let first = restore(&backup, &state, now()).unwrap();
+    assert_eq!(first.aside, None);
+    std::fs::write(state.join("base/worker.yaml"), "old").unwrap();
+    let second = restore(&backup, &state, now()).unwrap();
+    let aside = second.aside.unwrap();
+    assert_eq!(
+        std::fs::read_to_string(aside.join("base/worker.yaml")).unwrap(),
+        "old"
+    );
+    assert!(aside.join("ktizo.db").is_file());
+    assert_eq!(
+        std::fs::read_to_string(state.join("base/worker.yaml")).unwrap(),
+        "new"
+    );
+    let mode = |name: &str| {
+        std::fs::metadata(state.join(name))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!((mode("ktizo.db"), mode("base")), (0o600, 0o700));
+    let store = Store::open(&state.join("ktizo.db"), Arc::new(SystemClock)).unwrap();
+    assert_eq!(
+        store
+            .read(Lane::Admin, |reader| reader.count_devices(None))
+            .await
+            .unwrap(),
+        0
+    );
+}
+
+#[test]
+fn what_is_no_good_backup_is_refused_and_nothing_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    drop(StateDir::lock(&state).unwrap());
+    std::fs::write(state.join("ktizo.db"), "present").unwrap();
+    let newer = GOOD.replace("\"format\": 1", "\"format\": 99");
+    for (files, why) in [
+        (vec![("ktizo.db", "real")], "is not a backup"),
+        (vec![("manifest.json", newer.as_str())], "has format 99"),
+        (vec![("manifest.json", GOOD)], "has no database"),
+        (
+            vec![("manifest.json", GOOD), ("ktizo.db", "nonsense")],
+            "not a ktizo database",
+        ),
+        (
+            vec![("manifest.json", GOOD), ("admin.token", "x")],
+            "holds `admin.token`",
+        ),
+        (
+            vec![("manifest.json", GOOD), ("base/../../x", "x")],
+            "holds `base/../../x`",
+        ),
+    ] {
+        let backup = archive(folder.path(), &files);
+        let err = format!("{:#}", restore(&backup, &state, now()).unwrap_err());
+        assert!(err.contains(why), "{why}: {err}");
+        assert_eq!(
+            std::fs::read_to_string(state.join("ktizo.db")).unwrap(),
+            "present"
+        );
+        assert!(!state.join("restore.part").exists() && !folder.path().join("x").exists());
+    }
+    let _running = StateDir::lock(&state).unwrap();
+    let err = restore(&folder.path().join("backup.tar"), &state, now()).unwrap_err();
+    assert!(err.to_string().contains("in use by another ktizo"), "{err}");
+}

@@ -1,0 +1,282 @@
+//! Chromium, driven by chromedriver's WebDriver protocol (W3C WebDriver, and `goog/cdp/execute` for what it has no words for).
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use data_encoding::BASE64;
+use ktizo_tests::clock::poll;
+use ktizo_tests::process::Process;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::daemon::{Daemon, PASSWORD, dev};
+use crate::http;
+
+/// A page shows what it should within this time; what is asked to be quicker says so itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The key by which WebDriver names an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+static PORT: AtomicU16 = AtomicU16::new(0);
+
+/// A browser with one window and a profile of its own.
+pub(crate) struct Chromium {
+    port: u16,
+    session: String,
+    /// What every path is below.
+    site: String,
+    _driver: Process,
+    _profile: TempDir,
+}
+
+impl Chromium {
+    /// Starts a browser that looks at a daemon.
+    pub(crate) fn start(daemon: &Daemon) -> Result<Self> {
+        let profile = tempfile::tempdir()?;
+        let port = 29_515 + PORT.fetch_add(1, Ordering::Relaxed);
+        let mut command = Command::new("chromedriver");
+        command.arg(format!("--port={port}"));
+        let driver = Process::start(
+            "chromedriver",
+            &mut command,
+            &profile.path().join("driver.log"),
+        )?;
+        let started = poll(PATIENCE, || http::ask(port, "GET", "/status", &[], "").ok());
+        started.context("chromedriver did not start; it is in Debian's package chromium-driver")?;
+        let user_data = format!("--user-data-dir={}", profile.path().join("data").display());
+        let options = json!({
+            "binary": "/usr/bin/chromium",
+            "args": [
+                "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+                "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", user_data,
+            ],
+        });
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"},
+        }}});
+        let mut chromium = Self {
+            port,
+            session: String::new(),
+            site: format!("http://127.0.0.1:{}", daemon.admin_port),
+            _driver: driver,
+            _profile: profile,
+        };
+        let made = chromium.command("POST", "/session", &wanted)?;
+        let id = made["sessionId"].as_str().context("no session")?;
+        chromium.session = format!("/session/{id}");
+        chromium.look_like("light", Size::Desk)?;
+        Ok(chromium)
+    }
+
+    fn command(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        let body = if method == "POST" {
+            body.to_string()
+        } else {
+            String::new()
+        };
+        let headers = [("Content-Type", "application/json")];
+        let (status, bytes) = http::ask(self.port, method, path, &headers, &body)?;
+        let answer: Value = serde_json::from_slice(&bytes)?;
+        if status != 200 {
+            bail!(
+                "{}: {}",
+                answer["value"]["error"],
+                answer["value"]["message"]
+            );
+        }
+        Ok(answer["value"].clone())
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.command("POST", &format!("{}{path}", self.session), body)
+    }
+
+    /// Sends a command of the DevTools protocol.
+    pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
+        self.post(
+            "/goog/cdp/execute",
+            &json!({"cmd": command, "params": parameters}),
+        )
+    }
+
+    /// Goes to a path.
+    pub(crate) fn go(&self, path: &str) -> Result<()> {
+        self.post("/url", &json!({"url": format!("{}{path}", self.site)}))
+            .map(drop)
+    }
+
+    /// The path it is at.
+    pub(crate) fn path(&self) -> Result<String> {
+        let url = self.command("GET", &format!("{}/url", self.session), &Value::Null)?;
+        let url = url.as_str().unwrap_or_default();
+        Ok(url.strip_prefix(&self.site).unwrap_or(url).to_owned())
+    }
+
+    /// Runs a function body in the page.
+    pub(crate) fn run(&self, script: &str) -> Result<Value> {
+        self.post("/execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// How many elements fit a selector.
+    pub(crate) fn count(&self, css: &str) -> Result<usize> {
+        let found = self.post("/elements", &json!({"using": "css selector", "value": css}))?;
+        Ok(found.as_array().map_or(0, Vec::len))
+    }
+
+    fn element(&self, css: &str) -> Result<String> {
+        let found = poll(PATIENCE, || {
+            let found = self
+                .post("/element", &json!({"using": "css selector", "value": css}))
+                .ok()?;
+            found[ELEMENT].as_str().map(str::to_owned)
+        });
+        found.with_context(|| {
+            format!(
+                "there is no {css} on the page, which says:\n{}",
+                self.text().unwrap_or_default()
+            )
+        })
+    }
+
+    /// Clicks on an element.
+    pub(crate) fn click(&self, css: &str) -> Result<()> {
+        let element = self.element(css)?;
+        self.post(&format!("/element/{element}/click"), &json!({}))
+            .with_context(|| format!("{css} cannot be clicked"))
+            .map(drop)
+    }
+
+    /// Types into a field in place of what it holds.
+    pub(crate) fn fill(&self, css: &str, text: &str) -> Result<()> {
+        let element = self.element(css)?;
+        self.post(&format!("/element/{element}/clear"), &json!({}))?;
+        self.post(&format!("/element/{element}/value"), &json!({"text": text}))
+            .map(drop)
+    }
+
+    /// Presses keys wherever the focus is.
+    pub(crate) fn press(&self, keys: &[&str]) -> Result<()> {
+        let of = |kind: &str, key: &str| json!({"type": kind, "value": key});
+        let strokes: Vec<Value> = keys
+            .iter()
+            .flat_map(|key| [of("keyDown", key), of("keyUp", key)])
+            .collect();
+        self.post(
+            "/actions",
+            &json!({"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]}),
+        )
+        .map(drop)
+    }
+
+    /// What the page says.
+    pub(crate) fn text(&self) -> Result<String> {
+        let text = self.run("return document.body.innerText")?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until the page says something.
+    pub(crate) fn await_text(&self, wanted: &str, limit: Duration) -> Result<()> {
+        let said = poll(limit, || {
+            self.text().ok().filter(|text| text.contains(wanted))
+        });
+        match said {
+            Some(_) => Ok(()),
+            None => bail!(
+                "the page {} does not say `{wanted}` after {limit:?}, but:\n{}",
+                self.path()?,
+                self.text()?
+            ),
+        }
+    }
+
+    /// Waits until it is at a path, whatever follows its `?`.
+    pub(crate) fn await_path(&self, wanted: &str) -> Result<()> {
+        let there = poll(PATIENCE, || {
+            self.path()
+                .ok()
+                .filter(|path| path.split('?').next() == Some(wanted))
+        });
+        match there {
+            Some(_) => Ok(()),
+            None => bail!(
+                "it is at {} and not at {wanted}; the page says:\n{}",
+                self.path()?,
+                self.text()?
+            ),
+        }
+    }
+
+    /// Signs in by the form.
+    pub(crate) fn sign_in(&self, name: &str) -> Result<()> {
+        self.go("/sign-in")?;
+        self.fill("#name", name)?;
+        self.fill("#password", PASSWORD)?;
+        self.click("main button")?;
+        self.await_path("/")
+    }
+
+    /// Takes a colour scheme and the size of a screen.
+    pub(crate) fn look_like(&self, scheme: &str, size: Size) -> Result<()> {
+        let (width, height, mobile) = match size {
+            Size::Desk => (1360, 900, false),
+            Size::Phone => (390, 844, true),
+        };
+        let metrics =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile});
+        self.devtools("Emulation.setDeviceMetricsOverride", &metrics)?;
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.devtools("Emulation.setEmulatedMedia", &features)
+            .map(drop)
+    }
+
+    /// Writes a picture of the page to `target/ktizo-dev/screenshots`.
+    pub(crate) fn picture(&self, name: &str) -> Result<()> {
+        let folder = screenshots()?;
+        let picture = self.devtools(
+            "Page.captureScreenshot",
+            &json!({"captureBeyondViewport": true}),
+        )?;
+        let data = picture["data"].as_str().context("no picture")?;
+        std::fs::write(
+            folder.join(format!("{name}.png")),
+            BASE64.decode(data.as_bytes())?,
+        )?;
+        Ok(())
+    }
+
+    /// What the browser complained of since the last time, such as a refusal by the content security policy.
+    pub(crate) fn complaints(&self) -> Result<String> {
+        let lines = self.post("/se/log", &json!({"type": "browser"}))?;
+        let mut text = String::new();
+        for line in lines.as_array().into_iter().flatten() {
+            if line["level"] == "SEVERE" {
+                writeln!(text, "{}", line["message"].as_str().unwrap_or_default())?;
+            }
+        }
+        Ok(text)
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        // The browser ends with its session; the driver with its guard.
+        let _ = self.command("DELETE", &self.session, &Value::Null);
+    }
+}
+
+/// The size of a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
+    Desk,
+    Phone,
+}
+
+fn screenshots() -> Result<PathBuf> {
+    let folder = dev()?.join("screenshots");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}

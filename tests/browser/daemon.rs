@@ -1,0 +1,133 @@
+//! A daemon on loopback, with ports of its own and what an operator would have set up.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use ktizo_tests::admin::Admin;
+use ktizo_tests::clock::poll;
+use ktizo_tests::process::{Process, output};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::http;
+
+/// A running daemon.
+pub(crate) struct Daemon {
+    pub(crate) admin_port: u16,
+    pub(crate) boot_port: u16,
+    socket: PathBuf,
+    program: PathBuf,
+    process: Process,
+    _folder: TempDir,
+}
+
+impl Daemon {
+    /// Starts one on ports above `base`, with a subnet, base configs and a kernel to boot.
+    pub(crate) fn start(base: u16) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        let group = output(Command::new("id").arg("-gn"))?;
+        let config = json!({
+            "state_dir": path("state"),
+            "socket": path("ktizo.sock"),
+            "interfaces": ["lo"],
+            "user": null,
+            "group": group.trim(),
+            "boot": {"dhcp_port": base, "pxe_port": base + 1, "tftp_port": base + 2, "http_port": base + 3},
+            "admin": {"listen": format!("127.0.0.1:{}", base + 4)},
+        });
+        // JSON is YAML.
+        std::fs::write(path("ktizo.yaml"), config.to_string())?;
+        std::fs::create_dir(path("state"))?;
+        let program = build()?.join("ktizo");
+        let mut serve = Command::new(&program);
+        serve.args(["serve", "--config"]).arg(path("ktizo.yaml"));
+        let process = Process::start("ktizo", &mut serve, &path("log"))?;
+        let daemon = Self {
+            admin_port: base + 4,
+            boot_port: base + 3,
+            socket: path("ktizo.sock"),
+            program,
+            process,
+            _folder: folder,
+        };
+        let ready = poll(Duration::from_secs(30), || {
+            http::ask(daemon.admin_port, "GET", "/healthz", &[], "").ok()
+        });
+        if ready.is_none() {
+            bail!(
+                "the daemon did not become ready; it said:\n{}",
+                daemon.process.said()
+            );
+        }
+        daemon.furnish()?;
+        Ok(daemon)
+    }
+
+    fn furnish(&self) -> Result<()> {
+        let subnet =
+            json!({"node_subnet": "10.20.0.0/24", "gateway": "10.20.0.1", "menu_seconds": 0});
+        self.ask("PUT", "/network/settings", &subnet)?;
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/base");
+        let text = |role: &str| std::fs::read_to_string(data.join(format!("{role}.yaml")));
+        let bases = json!({"controlplane": text("controlplane")?, "worker": text("worker")?});
+        self.ask("POST", "/cluster/base", &bases)?;
+        let assets = self._folder.path().join("v1.13.0");
+        std::fs::create_dir(&assets)?;
+        for (name, length) in [("vmlinuz-amd64", 3 << 20), ("initramfs-amd64.xz", 8 << 20)] {
+            std::fs::write(assets.join(name), vec![7; length])?;
+        }
+        output(
+            Command::new(&self.program)
+                .args(["assets", "import", "--version", "v1.13.0", "--socket"])
+                .args([&self.socket, &assets]),
+        )?;
+        Ok(())
+    }
+
+    /// Asks the API by its Unix socket, as the command line does.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        let answer = Admin::new(&self.socket).ask(method, path, Some(body))?;
+        if answer.status >= 300 {
+            bail!("{method} {path}: {} {}", answer.status, answer.text());
+        }
+        Ok(answer.json())
+    }
+
+    /// The path of a new one-time set-up link.
+    pub(crate) fn set_up_link(&self) -> Result<String> {
+        let link = self.ask("POST", "/set-up-link", &json!({}))?;
+        let path = link["path"].as_str().context("the answer has no path")?;
+        Ok(path.to_owned())
+    }
+
+    /// Adds a user.
+    pub(crate) fn user(&self, name: &str, authority: &str) -> Result<()> {
+        let user = json!({"name": name, "authority": authority, "password": PASSWORD});
+        self.ask("POST", "/users", &user).map(drop)
+    }
+}
+
+/// The folder of this build: a test's own program is in its `deps`.
+pub(crate) fn build() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let build = program
+        .ancestors()
+        .nth(2)
+        .context("this program is not in a build folder")?;
+    Ok(build.to_path_buf())
+}
+
+/// The folder of what development needs and makes, beside the builds.
+pub(crate) fn dev() -> Result<PathBuf> {
+    let build = build()?;
+    let target = build
+        .parent()
+        .context("this program is not in a build folder")?;
+    Ok(target.join("ktizo-dev"))
+}
+
+/// The password of every user here.
+pub(crate) const PASSWORD: &str = "stones upon stones";

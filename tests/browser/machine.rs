@@ -1,0 +1,78 @@
+//! A machine that boots by HTTP as iPXE does, without being one.
+
+use std::net::Ipv4Addr;
+use std::thread::{JoinHandle, spawn};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::http;
+
+/// Switches a machine on: it says what it is, waits while it is held, and fetches what its script names. Gives the config it got at
+/// the end, or nothing if it was sent to its disk.
+pub(crate) fn switch_on(port: u16, mac: &str, model: &str) -> JoinHandle<Result<Option<String>>> {
+    let (mac, model) = (mac.to_owned(), model.replace(' ', "%20"));
+    // An address of its own, by which the daemon knows who fetches a kernel.
+    let last = mac
+        .rsplit('-')
+        .next()
+        .and_then(|last| u8::from_str_radix(last, 16).ok());
+    let from = Ipv4Addr::new(127, 0, 1, last.unwrap_or(1));
+    spawn(move || {
+        let get = |path: &str| -> Result<String> {
+            let (status, body) = http::ask_from(from, port, "GET", path, &[], "")?;
+            if status != 200 {
+                bail!("GET {path}: {status}");
+            }
+            Ok(String::from_utf8_lossy(&body).into_owned())
+        };
+        let facts = [
+            ("${uuid}", "4c4c4544-0042-3510-8054-b9c04f4a3133"),
+            ("${serial:uristring}", "SVC4711"),
+            ("${manufacturer:uristring}", "Dell%20Inc."),
+            ("${product:uristring}", model.as_str()),
+            ("${buildarch}", "x86_64"),
+            ("${platform}", "efi"),
+            ("${version:uristring}", "1.21.1"),
+        ];
+        let mut script = get(&format!("/boot/{mac}"))?;
+        loop {
+            let line = |word: &str| {
+                script
+                    .lines()
+                    .find(|line| line.trim_start().starts_with(word))
+            };
+            if let Some(kernel) = line("kernel ") {
+                let config = kernel
+                    .split_whitespace()
+                    .find_map(|word| word.strip_prefix("talos.config="));
+                let config = path_of(config.context("the kernel is given no config")?)?;
+                for word in kernel
+                    .split_whitespace()
+                    .chain(line("initrd ").unwrap_or_default().split_whitespace())
+                {
+                    if word.starts_with("http://") {
+                        get(path_of(word)?)?;
+                    }
+                }
+                return get(config.split("?").next().unwrap_or(config)).map(Some);
+            }
+            let next = line("chain --replace").and_then(|line| {
+                line.split_whitespace()
+                    .find(|word| word.starts_with("http://"))
+            });
+            let Some(next) = next else { return Ok(None) };
+            let mut path = path_of(next)?.to_owned();
+            for (name, value) in facts {
+                path = path.replace(name, value);
+            }
+            script = get(&path)?;
+        }
+    })
+}
+
+/// What follows host and port.
+fn path_of(url: &str) -> Result<&str> {
+    let (_, rest) = url.split_once("://").context("no URL")?;
+    let slash = rest.find('/').context("a URL without a path")?;
+    Ok(&rest[slash..])
+}

@@ -1,0 +1,152 @@
+//! Every page: its picture in light and dark, on a desk and a phone, and what axe-core finds wrong with it.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use ktizo_tests::process::output;
+use serde_json::{Value, json};
+
+use crate::chromium::{Chromium, Size};
+use crate::daemon::{Daemon, dev};
+use crate::machine::switch_on;
+
+/// The accessibility checker, in the version its rules were read in.
+const AXE: &str = "axe-core@4.14.1";
+
+const PAGES: [(&str, &str); 12] = [
+    ("/", "overview"),
+    ("/devices", "devices"),
+    ("/devices/new", "device-new"),
+    ("/devices/1", "device"),
+    ("/devices/approve?id=2&id=3", "approve"),
+    ("/cluster", "cluster"),
+    ("/network", "network"),
+    ("/assets", "assets"),
+    ("/events", "events"),
+    ("/people", "people"),
+    ("/diagnostics", "diagnostics"),
+    ("/devices/999", "trouble"),
+];
+
+#[test]
+fn every_page_is_pictured_and_accessible() -> Result<()> {
+    let axe = axe()?;
+    let daemon = Daemon::start(21_300)?;
+    let page = Chromium::start(&daemon)?;
+    // Pages of a daemon that nobody has used yet say what to do next.
+    page.go("/sign-in")?;
+    check(&page, "sign-in", "light", Size::Desk, &axe)?;
+    page.go(&daemon.set_up_link()?)?;
+    check(&page, "set-up", "dark", Size::Phone, &axe)?;
+    daemon.user("ada", "admin")?;
+    page.sign_in("ada")?;
+    for (path, name) in [("/", "overview-empty"), ("/devices", "devices-empty")] {
+        page.go(path)?;
+        check(&page, name, "light", Size::Desk, &axe)?;
+    }
+    let boots: Vec<_> = (1..=5)
+        .map(|number| {
+            switch_on(
+                daemon.boot_port,
+                &format!("52-54-00-aa-bb-0{number}"),
+                "PowerEdge R640",
+            )
+        })
+        .collect();
+    page.await_text("52:54:00:aa:bb:05", Duration::from_secs(10))?;
+    std::thread::sleep(Duration::from_secs(3));
+    daemon.ask(
+        "POST",
+        "/devices/1/approve",
+        &json!({"hostname": "cp-1", "ip_address": "10.20.0.11", "role": "controlplane"}),
+    )?;
+    daemon.ask("POST", "/devices/5/reject", &json!({}))?;
+    // The approved one boots to its end; the others wait until the daemon ends.
+    let approved = daemon.ask("GET", "/devices/1", &Value::Null)?["mac_address"].clone();
+    let number = approved
+        .as_str()
+        .and_then(|mac| mac.chars().last()?.to_digit(10));
+    let boot = boots
+        .into_iter()
+        .nth(number.context("no MAC")? as usize - 1);
+    let config = boot
+        .context("no such machine")?
+        .join()
+        .expect("the machine does not panic")?;
+    assert!(config.is_some());
+    for (path, name) in PAGES {
+        for scheme in ["light", "dark"] {
+            for size in [Size::Desk, Size::Phone] {
+                page.look_like(scheme, size)?;
+                page.go(path)?;
+                if name == "device" {
+                    page.run(
+                        "for (const box of document.querySelectorAll('details')) box.open = true",
+                    )?;
+                }
+                check(&page, name, scheme, size, &axe)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes the picture of the page and lets axe-core look at it.
+fn check(page: &Chromium, name: &str, scheme: &str, size: Size, axe: &str) -> Result<()> {
+    page.look_like(scheme, size)?;
+    let screen = match size {
+        Size::Desk => "desk",
+        Size::Phone => "phone",
+    };
+    page.picture(&format!("{name}-{scheme}-{screen}"))?;
+    let complaints = page.complaints()?;
+    // A page that is not there is itself a complaint.
+    let complaints: Vec<&str> = complaints
+        .lines()
+        .filter(|line| !line.contains("404 (Not Found)"))
+        .collect();
+    assert!(
+        complaints.is_empty(),
+        "{name}: the browser complains: {complaints:?}"
+    );
+    let wide = page.run(
+        "return document.documentElement.scrollWidth > document.documentElement.clientWidth",
+    )?;
+    assert_eq!(wide, false, "{name} is wider than a {screen} screen");
+    // The checker comes in by the protocol of the browser's own tools, since no page may load it.
+    page.devtools("Runtime.evaluate", &json!({"expression": axe}))?;
+    let look = "axe.run().then((found) => found.violations
+        .filter(({impact}) => impact === 'serious' || impact === 'critical')
+        .map(({id, nodes}) => `${id}: ${nodes.map(({html, failureSummary}) => html.slice(0, 160) + ' ' + failureSummary).join('; ')}`))";
+    let asked = json!({"expression": look, "awaitPromise": true, "returnByValue": true});
+    let found = page.devtools("Runtime.evaluate", &asked)?;
+    let found = found["result"]["value"]
+        .as_array()
+        .context("axe-core did not run")?
+        .clone();
+    assert!(found.is_empty(), "{name} {scheme} {screen}: {found:#?}");
+    Ok(())
+}
+
+/// The text of axe-core, which is fetched once.
+fn axe() -> Result<String> {
+    let folder = dev()?.join("axe");
+    let file = folder.join("node_modules/axe-core/axe.min.js");
+    if !file.exists() {
+        std::fs::create_dir_all(&folder)?;
+        output(
+            Command::new("npm")
+                .args([
+                    "install",
+                    "--no-save",
+                    "--no-audit",
+                    "--no-fund",
+                    "--prefix",
+                ])
+                .arg(&folder)
+                .arg(AXE),
+        )?;
+    }
+    std::fs::read_to_string(&file).with_context(|| format!("{} could not be read", file.display()))
+}

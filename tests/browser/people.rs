@@ -1,0 +1,89 @@
+//! People beside each other: one who may only look, and two who change the same thing.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::chromium::Chromium;
+use crate::daemon::Daemon;
+
+const A_WHILE: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_viewer_has_no_buttons_and_is_refused() -> Result<()> {
+    let daemon = Daemon::start(21_100)?;
+    daemon.user("vera", "viewer")?;
+    daemon.ask(
+        "POST",
+        "/devices",
+        &json!({"mac_address": "52:54:00:aa:bb:01"}),
+    )?;
+    let page = Chromium::start(&daemon)?;
+    page.sign_in("vera")?;
+    for path in [
+        "/",
+        "/devices",
+        "/devices/1",
+        "/network",
+        "/cluster",
+        "/assets",
+    ] {
+        page.go(path)?;
+        let forms = page.count("main form[method=post] button")?;
+        assert_eq!(forms, 0, "{path} has buttons for a viewer");
+    }
+    assert_eq!(page.count("a[href='/people']")?, 0);
+    // A form that was kept from before, and a script: both are refused.
+    let sent = page.run(
+        "const form = document.querySelector(\"form[action='/sign-out']\");
+         form.action = '/devices/1/reject'; form.submit();",
+    );
+    sent?;
+    page.await_text("this needs operator", A_WHILE)?;
+    page.go("/")?;
+    let status = page.run(
+        "const csrf = document.querySelector('input[name=csrf]').value;
+         return fetch('/api/v1/devices/1/reject', {method: 'POST', headers: {'X-CSRF-Token': csrf}}).then((answer) => answer.status);",
+    )?;
+    assert_eq!(status, 403);
+    let device = daemon.ask("GET", "/devices/1", &serde_json::Value::Null)?;
+    assert_eq!(device["status"], "pending");
+    Ok(())
+}
+
+#[test]
+fn two_people_who_edit_one_device_lose_nothing() -> Result<()> {
+    let daemon = Daemon::start(21_200)?;
+    for name in ["ada", "bert"] {
+        daemon.user(name, "operator")?;
+    }
+    daemon.ask(
+        "POST",
+        "/devices",
+        &json!({"mac_address": "52:54:00:aa:bb:01"}),
+    )?;
+    let (ada, bert) = (Chromium::start(&daemon)?, Chromium::start(&daemon)?);
+    for (page, name) in [(&ada, "ada"), (&bert, "bert")] {
+        page.sign_in(name)?;
+        page.go("/devices/1")?;
+    }
+    ada.fill("#notes", "rack 7")?;
+    bert.fill("#notes", "rack 8")?;
+    ada.click("form[action='/devices/1'] .button.main")?;
+    ada.await_text("Saved.", A_WHILE)?;
+    bert.click("form[action='/devices/1'] .button.main")?;
+    bert.await_text("Somebody else changed this device", A_WHILE)?;
+    assert_eq!(
+        bert.run("return document.getElementById('notes').value")?,
+        "rack 8"
+    );
+    let notes = |daemon: &Daemon| -> Result<serde_json::Value> {
+        Ok(daemon.ask("GET", "/devices/1", &serde_json::Value::Null)?["notes"].clone())
+    };
+    assert_eq!(notes(&daemon)?, "rack 7");
+    bert.click("form[action='/devices/1'] .button.main")?;
+    bert.await_text("Saved.", A_WHILE)?;
+    assert_eq!(notes(&daemon)?, "rack 8");
+    Ok(())
+}

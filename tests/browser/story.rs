@@ -1,0 +1,108 @@
+//! The story that the pages must make true: set up, see a machine come, approve it, see it boot.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use ktizo_tests::clock::poll;
+
+use crate::chromium::Chromium;
+use crate::daemon::{Daemon, PASSWORD};
+use crate::machine::switch_on;
+
+/// What the page must show of an event that has just happened.
+const A_SECOND: Duration = Duration::from_secs(1);
+const A_WHILE: Duration = Duration::from_secs(10);
+const TAB: &str = "\u{e004}";
+const ENTER: &str = "\u{e007}";
+
+#[test]
+fn a_person_sets_up_and_sees_a_machine_come_and_boot() -> Result<()> {
+    let daemon = Daemon::start(21_000)?;
+    let page = Chromium::start(&daemon)?;
+
+    page.go("/")?;
+    page.await_path("/sign-in")?;
+    page.await_text("Nobody has an account yet", A_WHILE)?;
+    page.go(&daemon.set_up_link()?)?;
+    page.fill("#name", "ada")?;
+    page.fill("#password", PASSWORD)?;
+    page.fill("#again", "something else")?;
+    page.click("main button")?;
+    page.await_text("is not the same password", A_WHILE)?;
+    page.fill("#password", PASSWORD)?;
+    page.fill("#again", PASSWORD)?;
+    page.click("main button")?;
+    page.await_path("/")?;
+    page.await_text("Nobody waits", A_WHILE)?;
+    page.await_text("Live", A_WHILE)?;
+
+    page.run("window.notReloaded = true")?;
+    let machine = switch_on(daemon.boot_port, "52-54-00-aa-bb-01", "PowerEdge R640");
+    let first = poll(A_WHILE, || {
+        let found = daemon
+            .ask("GET", "/devices?limit=1", &serde_json::Value::Null)
+            .ok()?;
+        found[0]["id"].as_i64()
+    });
+    assert!(first.is_some(), "the machine was not recorded");
+    page.await_text("52:54:00:aa:bb:01", A_SECOND)?;
+    page.await_text("waits for approval", A_SECOND)?;
+    page.await_text("PowerEdge R640", A_SECOND)?;
+    assert_eq!(page.run("return window.notReloaded")?, true);
+
+    // Approved by keyboard alone, from a list that was searched.
+    page.go("/devices")?;
+    page.press(&["/"])?;
+    page.press(&["r", "6", "4", "0", ENTER])?;
+    page.await_text("1 device found", A_WHILE)?;
+    page.run("document.querySelector('input[name=id]').focus()")?;
+    page.press(&[" "])?;
+    page.await_text("1 selected", A_WHILE)?;
+    page.press(&[ENTER])?;
+    page.await_path("/devices/approve")?;
+    page.await_text("Approve 52:54:00:aa:bb:01", A_WHILE)?;
+    page.run("document.querySelector('main input:not([type=hidden])').focus()")?;
+    page.press(&[TAB, TAB, ENTER])?;
+    page.run("document.querySelector('main input:not([type=hidden])').focus()")?;
+    page.press(&[ENTER])?;
+    page.await_path("/devices/1")?;
+    page.await_text("Approved. A machine that waits goes on by itself.", A_WHILE)?;
+    let gone_on = poll(A_WHILE, || machine.is_finished().then_some(()));
+    assert!(
+        gone_on.is_some(),
+        "the machine still waits after its approval"
+    );
+    let config = machine.join().expect("the machine does not panic")?;
+    assert!(config.is_some_and(|config| config.contains("hostname: cp-1")));
+    page.await_text("config served", A_WHILE)?;
+    for step in ["Waits", "Kernel", "Initramfs", "Config"] {
+        page.await_text(step, A_WHILE)?;
+    }
+
+    page.click("#config summary")?;
+    page.await_text("token: (secret)", A_WHILE)?;
+    page.click("input[value=local]")?;
+    page.click("form[action$='/order'] button")?;
+    page.await_text("The boot order was given", A_WHILE)?;
+    page.await_text("Now: local", A_WHILE)?;
+
+    page.go("/network")?;
+    page.click("input[name=strict_boot_mode][value=false]")?;
+    page.fill("#node_subnet", "10.20.0.5/24")?;
+    page.click("main .button.main")?;
+    page.await_text("did you mean 10.20.0.0/24?", A_WHILE)?;
+    assert_eq!(page.run("return document.activeElement.id")?, "node_subnet");
+    assert_eq!(
+        page.run("return document.querySelector('[name=strict_boot_mode]:checked').value")?,
+        "false"
+    );
+    page.fill("#node_subnet", "10.20.0.0/24")?;
+    page.click("main .button.main")?;
+    page.await_text("Strict boot mode is off", A_WHILE)?;
+
+    page.click("form[action='/sign-out'] button")?;
+    page.await_path("/sign-in")?;
+    page.go("/devices/1")?;
+    page.await_path("/sign-in")?;
+    Ok(())
+}
