@@ -242,10 +242,16 @@ impl Ledger {
                 (None, None) => true,
                 _ => false,
             };
+            let change = uncertain.as_ref().filter(|_| touched == Some(mac.as_str()));
             if same(known) {
+                // The same order given again leaves no other trace, and may have come through.
+                if let (Some(Change::Order { .. }), Some(device)) =
+                    (change, self.devices.get_mut(&mac))
+                {
+                    device.fetched = false;
+                }
                 continue;
             }
-            let change = uncertain.as_ref().filter(|_| touched == Some(mac.as_str()));
             let Some(change) = change else {
                 bail!("{mac} was acknowledged as {known:?} and is {seen:?}");
             };

@@ -36,7 +36,9 @@ impl Remote {
             None => {
                 // A daemon on this host comes first; one that was named is meant.
                 let elsewhere = self.socket == Path::new(DEFAULT_SOCKET) && !self.socket.exists();
-                match login::kept()?.filter(|_| elsewhere) {
+                // What is not needed is not read: another user's file must not stand in the way.
+                let kept = if elsewhere { login::kept()? } else { None };
+                match kept {
                     Some(login) => Ok(Client::tcp(&login.server, Some(login.token))?),
                     None => Ok(Client::unix(&self.socket)?),
                 }
