@@ -117,7 +117,7 @@ CREATE TABLE devices (
     -- Transfers of its config that began since the present order and have not ended as far as is known.
     config_transfers INTEGER NOT NULL DEFAULT 0 CHECK (config_transfers >= 0),
     -- Whether its config was served whole since the present order.
-    config_delivered INTEGER NOT NULL DEFAULT 0 CHECK (config_delivered IN (0, 1)),
+    config_delivered INTEGER NOT NULL DEFAULT 0 CHECK (config_delivered IN (0, 1)), labels TEXT NOT NULL DEFAULT '{}' CHECK (json_type(labels) = 'object'),
     CONSTRAINT decision CHECK ((status = 'pending') = (decided_at IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)),
     CONSTRAINT approved_is_whole
         CHECK (status <> 'approved' OR (hostname IS NOT NULL AND ip_address IS NOT NULL AND role IS NOT NULL))

@@ -155,6 +155,7 @@ mod tests {
             role: None,
             approval,
             order,
+            labels: crate::Labels::default(),
             notes: String::new(),
             install_disk: None,
             ephemeral: EphemeralVolume::default(),

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::word_enum;
 use crate::{
-    Actor, Arch, BootOrder, DeviceId, Firmware, Hostname, MacAddr, Role, SmbiosUuid, Timestamp,
+    Actor, Arch, BootOrder, DeviceId, Firmware, Hostname, Labels, MacAddr, Role, SmbiosUuid,
+    Timestamp,
 };
 
 /// One machine, known by the MAC it boots with.
@@ -28,6 +29,8 @@ pub struct Device {
     pub order: BootOrder,
     /// Free text of the operator's.
     pub notes: String,
+    /// The operator's own words for it.
+    pub labels: Labels,
     /// Device path of the disk to install on; `None` leaves the choice to the base config.
     pub install_disk: Option<String>,
     /// Size and place of Talos's EPHEMERAL volume.

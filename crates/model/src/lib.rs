@@ -16,6 +16,7 @@ mod version;
 
 // Machines and what is known of them.
 mod device;
+mod label;
 mod machine;
 mod origin;
 mod patch;
@@ -55,6 +56,7 @@ pub use event::{Event, EventKind, SeenBy};
 pub use hostname::Hostname;
 pub use id::{DeviceId, EventId};
 pub use kernel_log::{KernelLogLevel, KernelLogLine};
+pub use label::{LabelFilter, LabelKey, LabelValue, Labels, TooManyLabels};
 pub use mac::MacAddr;
 pub use machine::{Arch, Firmware};
 pub use order::BootOrder;

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use model::{
     Actor, Approval, ApprovalStatus, Arch, BootOrder, Device, DeviceId, EphemeralVolume, Hostname,
-    Inventory, LocalBoot, MacAddr, Role, Timestamp,
+    Inventory, LabelFilter, Labels, LocalBoot, MacAddr, Role, Timestamp,
 };
 use rusqlite::types::Value;
 use rusqlite::{Row, named_params, params, params_from_iter};
@@ -21,7 +21,9 @@ pub struct DeviceFilter {
     pub role: Option<Role>,
     /// Only those with this processor.
     pub arch: Option<Arch>,
-    /// Only those that have this text somewhere in their MAC (in any spelling), name, address, serial, vendor, model or notes.
+    /// Only those with this label.
+    pub label: Option<LabelFilter>,
+    /// Only those that have this text somewhere in their MAC (in any spelling), name, address, serial, vendor, model, notes or labels.
     /// Letters match in either case.
     pub search: Option<String>,
     /// In which order.
@@ -135,6 +137,8 @@ pub struct NewDevice {
     pub role: Option<Role>,
     /// Free text.
     pub notes: String,
+    /// The operator's own words for it.
+    pub labels: Labels,
     /// Device path of the disk to install on.
     pub install_disk: Option<String>,
     /// Size and place of Talos's EPHEMERAL volume.
@@ -150,7 +154,7 @@ macro_rules! columns {
     () => {
         "id, mac, hostname, ip_address, role, status, decided_by, decided_at, boot_order, notes, install_disk, \
          ephemeral_min_size, ephemeral_max_size, ephemeral_disk_selector, local_boot, loader, arch, firmware, uuid, serial, vendor, model, \
-         first_seen_at, last_seen_at, last_config_download_at, config_released_at, wipe_asked_at, created_at, updated_at"
+         first_seen_at, last_seen_at, last_config_download_at, config_released_at, wipe_asked_at, created_at, updated_at, labels"
     };
 }
 
@@ -162,15 +166,19 @@ const APPROVED: &str = concat!(
     " FROM devices WHERE status = 'approved' ORDER BY id"
 );
 
-/// ?1 status, ?2 pattern for texts, ?3 pattern for the MAC with colons, ?4 pattern for the MAC without any, ?5 role, ?6 processor.
+/// ?1 status, ?2 pattern for texts, ?3 pattern for the MAC with colons, ?4 pattern for the MAC without any, ?5 role, ?6 processor,
+/// ?7 key of a label, ?8 its value.
 const MATCHING: &str = " FROM devices
       WHERE (?1 IS NULL OR status = ?1)
         AND (?2 IS NULL
              OR mac LIKE ?3 OR replace(mac, ':', '') LIKE ?4
              OR hostname LIKE ?2 ESCAPE '\\' OR ip_address LIKE ?2 ESCAPE '\\' OR serial LIKE ?2 ESCAPE '\\'
-             OR vendor LIKE ?2 ESCAPE '\\' OR model LIKE ?2 ESCAPE '\\' OR notes LIKE ?2 ESCAPE '\\')
+             OR vendor LIKE ?2 ESCAPE '\\' OR model LIKE ?2 ESCAPE '\\' OR notes LIKE ?2 ESCAPE '\\'
+             OR EXISTS (SELECT 1 FROM json_each(labels) AS label WHERE label.key || '=' || label.value LIKE ?2 ESCAPE '\\'))
         AND (?5 IS NULL OR role = ?5)
-        AND (?6 IS NULL OR arch = ?6)";
+        AND (?6 IS NULL OR arch = ?6)
+        AND (?7 IS NULL
+             OR EXISTS (SELECT 1 FROM json_each(labels) AS label WHERE label.key = ?7 AND (?8 IS NULL OR label.value = ?8)))";
 
 /// A person's hand in a row stays known even where the row is taken back to what it was. A row without a released config starts
 /// the count of its transfers anew: that is what a new order does.
@@ -178,11 +186,11 @@ const PUT: &str = "
     INSERT INTO devices (
         id, mac, hostname, ip_address, role, status, decided_by, decided_at, boot_order, notes, install_disk,
         ephemeral_min_size, ephemeral_max_size, ephemeral_disk_selector, local_boot, loader, arch, firmware, uuid, serial, vendor, model,
-        first_seen_at, last_seen_at, last_config_download_at, config_released_at, wipe_asked_at, created_at, updated_at, kept)
+        first_seen_at, last_seen_at, last_config_download_at, config_released_at, wipe_asked_at, created_at, updated_at, labels, kept)
     VALUES (
         :id, :mac, :hostname, :ip_address, :role, :status, :decided_by, :decided_at, :boot_order, :notes, :install_disk,
         :min_size, :max_size, :disk_selector, :local_boot, :loader, :arch, :firmware, :uuid, :serial, :vendor, :model,
-        :first_seen, :last_seen, :last_config_download, :config_released, :wipe_asked, :now, :now, :kept)
+        :first_seen, :last_seen, :last_config_download, :config_released, :wipe_asked, :now, :now, :labels, :kept)
     ON CONFLICT (id) DO UPDATE SET
         mac = excluded.mac, hostname = excluded.hostname, ip_address = excluded.ip_address, role = excluded.role,
         status = excluded.status, decided_by = excluded.decided_by, decided_at = excluded.decided_at,
@@ -193,7 +201,7 @@ const PUT: &str = "
         uuid = excluded.uuid, serial = excluded.serial, vendor = excluded.vendor, model = excluded.model,
         first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at,
         last_config_download_at = excluded.last_config_download_at, config_released_at = excluded.config_released_at,
-        wipe_asked_at = excluded.wipe_asked_at, updated_at = excluded.updated_at, kept = max(kept, excluded.kept),
+        wipe_asked_at = excluded.wipe_asked_at, updated_at = excluded.updated_at, labels = excluded.labels, kept = max(kept, excluded.kept),
         config_transfers = iif(excluded.config_released_at IS NULL, 0, config_transfers),
         config_delivered = iif(excluded.config_released_at IS NULL, 0, config_delivered)
     RETURNING id";
@@ -220,7 +228,11 @@ impl Reader<'_> {
         };
         let mut sql = concat!("SELECT ", columns!()).to_owned() + MATCHING;
         if let Some(after) = &filter.after {
-            sql.push_str(&format!(" AND ({order}, id) {than} (?7, ?8)"));
+            let place = values.len() + 1;
+            sql.push_str(&format!(
+                " AND ({order}, id) {than} (?{place}, ?{})",
+                place + 1
+            ));
             values.push(match &after.value {
                 SortValue::Number(number) => Value::Integer(*number),
                 SortValue::Text(text) => Value::Text(text.clone()),
@@ -302,6 +314,7 @@ impl Writer<'_> {
             approval: Approval::Pending,
             order: BootOrder::Install,
             notes: new.notes,
+            labels: new.labels,
             install_disk: new.install_disk,
             ephemeral: new.ephemeral,
             local_boot: LocalBoot::Auto,
@@ -374,6 +387,7 @@ impl Writer<'_> {
                 ":decided_at": decided_at,
                 ":boot_order": device.order.as_str(),
                 ":notes": device.notes,
+                ":labels": serde_json::to_string(&device.labels).map_err(|err| Error::Refused(err.to_string()))?,
                 ":install_disk": device.install_disk,
                 ":min_size": device.ephemeral.min_size,
                 ":max_size": device.ephemeral.max_size,
@@ -412,7 +426,7 @@ impl Writer<'_> {
     }
 }
 
-/// The six values of [`MATCHING`].
+/// The eight values of [`MATCHING`].
 fn matching(filter: &DeviceFilter) -> Vec<Value> {
     let needle = filter.search.as_deref().map(str::trim);
     let needle = needle.filter(|needle| !needle.is_empty());
@@ -424,6 +438,11 @@ fn matching(filter: &DeviceFilter) -> Vec<Value> {
         bare,
         filter.role.map(|role| role.to_string()),
         filter.arch.map(|arch| arch.to_string()),
+        filter.label.as_ref().map(|label| label.key.to_string()),
+        filter
+            .label
+            .as_ref()
+            .and_then(|label| text(label.value.as_ref())),
     ]
     .into_iter()
     .map(|text| text.map_or(Value::Null, Value::Text))
@@ -440,6 +459,7 @@ fn bears_a_hand(device: &Device) -> bool {
         || device.local_boot != LocalBoot::Auto
         || device.loader.is_some()
         || !device.notes.is_empty()
+        || !device.labels.is_empty()
 }
 
 /// Says which unique value of `device` belongs to another.
@@ -529,6 +549,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Device> {
         wipe_asked_at: cells.at_or_null()?,
         created_at: cells.at()?,
         updated_at: cells.at()?,
+        labels: cells.json()?,
     })
 }
 

@@ -23,6 +23,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0003_people",
         sql: include_str!("../migrations/0003_people.sql"),
     },
+    Migration {
+        name: "0004_labels",
+        sql: include_str!("../migrations/0004_labels.sql"),
+    },
 ];
 
 /// One step to a newer format, done whole or not at all.

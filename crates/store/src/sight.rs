@@ -48,6 +48,7 @@ impl Writer<'_> {
             ip_address: None,
             role: None,
             notes: String::new(),
+            labels: model::Labels::default(),
             install_disk: None,
             ephemeral: EphemeralVolume::default(),
             inventory,

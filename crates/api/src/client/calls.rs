@@ -2,18 +2,20 @@
 
 use bytes::Bytes;
 use futures_util::Stream;
-use model::{ApprovalStatus, AssetName, BootOrder, EventId, PersonName, TalosVersion, TokenId};
+use model::{
+    ApprovalStatus, AssetName, BootOrder, EventId, LabelFilter, PersonName, TalosVersion, TokenId,
+};
 use reqwest::Method;
 use serde::Serialize;
 
 use super::{Client, ClientError};
-use crate::DeviceRef;
 use crate::types::{
     ApiToken, ApproveDevice, Asset, AssetCommit, AssetImported, BaseImport, BaseImported, Boot,
     BulkAnswer, BulkDevices, Device, DevicePatch, Event, GiveOrder, NetworkAnswer, NetworkPatch,
     NewDevice, NewToken, NewUser, Regenerated, SetUpLink, Status, Suggestions, TokenShown, Upload,
     User, UserPatch, Whoami,
 };
+use crate::{DeviceRef, Version};
 
 /// Which devices a list shows.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -21,6 +23,9 @@ pub struct DeviceQuery {
     /// Only those with this status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<ApprovalStatus>,
+    /// Only those with this label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<LabelFilter>,
     /// Only those that have this text somewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
@@ -97,6 +102,20 @@ impl Client {
         patch: &DevicePatch,
     ) -> Result<Device, ClientError> {
         self.put(&format!("/devices/{who}"), patch).await
+    }
+
+    /// Changes fields of a device if it is still this version.
+    pub async fn update_device_of(
+        &self,
+        who: DeviceRef,
+        patch: &DevicePatch,
+        version: &Version,
+    ) -> Result<Device, ClientError> {
+        let request = self
+            .request(Method::PUT, &format!("/devices/{who}"))
+            .header(reqwest::header::IF_MATCH, version.to_string())
+            .json(patch);
+        self.fetch(request).await
     }
 
     /// Lets a device in.

@@ -65,6 +65,7 @@ fn insert(writer: &Writer<'_>, new: types::NewDevice, own: &[Ipv4Addr]) -> Resul
         ip_address: new.ip_address,
         role: new.role,
         notes: new.notes,
+        labels: new.labels,
         install_disk: filled(new.install_disk),
         ephemeral,
         inventory: Inventory::default(),

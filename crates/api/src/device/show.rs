@@ -1,7 +1,7 @@
 //! Looking at devices.
 
 use data_encoding::BASE64URL_NOPAD;
-use model::{ApprovalStatus, Arch, Boot, Device, DeviceId, Role};
+use model::{ApprovalStatus, Arch, Boot, Device, DeviceId, LabelFilter, Role};
 use serde::Deserialize;
 use serde_json::Value;
 use store::{DeviceFilter, DeviceKey, DeviceSort, Lane, Reader, SortValue, Store, StoredConfig};
@@ -19,6 +19,8 @@ pub(crate) struct ListQuery {
     pub(crate) role: Option<Role>,
     /// Only those with this processor.
     pub(crate) arch: Option<Arch>,
+    /// Only those with this label: `key`, whatever its value, or `key=value`.
+    pub(crate) label: Option<LabelFilter>,
     /// Only those that have this text somewhere.
     pub(crate) q: Option<String>,
     /// By which field the list is ordered; with `-` before it, the other way round.
@@ -78,6 +80,7 @@ pub(crate) async fn page(store: &Store, query: ListQuery) -> Result<Page, Error>
         status: query.status,
         role: query.role,
         arch: query.arch,
+        label: query.label,
         search: query.q,
         sort: *sort,
         descending,

@@ -195,6 +195,8 @@ fn patched(before: &Device, patch: DevicePatch) -> (Device, Vec<&'static str>) {
     put(&mut changed, "role", &mut device.role, patch.role);
     let notes = patch.notes.map(Option::unwrap_or_default);
     put(&mut changed, "notes", &mut device.notes, notes);
+    let labels = patch.labels.map(Option::unwrap_or_default);
+    put(&mut changed, "labels", &mut device.labels, labels);
     put(
         &mut changed,
         "local_boot",

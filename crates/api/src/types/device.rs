@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use model::{
     Approval, ApprovalStatus, Arch, BootOrder, DeviceId, EphemeralVolume, Firmware, Hostname,
-    LocalBoot, MacAddr, Role, SmbiosUuid, Timestamp,
+    Labels, LocalBoot, MacAddr, Role, SmbiosUuid, Timestamp,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -26,6 +26,9 @@ pub struct Device {
     pub status: ApprovalStatus,
     /// Free text.
     pub notes: String,
+    /// The operator's own words for it.
+    #[serde(default)]
+    pub labels: Labels,
     /// Whether a wipe is ordered.
     pub wipe_on_next_boot: bool,
     /// Device path of the disk to install on; `null` leaves the choice to the base config.
@@ -89,6 +92,7 @@ impl From<model::Device> for Device {
             role: device.role,
             status: device.approval.status(),
             notes: device.notes,
+            labels: device.labels,
             wipe_on_next_boot: false,
             install_disk: device.install_disk,
             ephemeral_min_size: device.ephemeral.min_size,
@@ -136,6 +140,9 @@ pub struct NewDevice {
     /// Free text.
     #[serde(default)]
     pub notes: String,
+    /// The operator's own words for it.
+    #[serde(default)]
+    pub labels: Labels,
     /// Device path of the disk to install on.
     #[serde(default)]
     pub install_disk: Option<String>,
@@ -159,6 +166,7 @@ impl NewDevice {
             ip_address: None,
             role: None,
             notes: String::new(),
+            labels: Labels::default(),
             install_disk: None,
             ephemeral_min_size: None,
             ephemeral_max_size: None,
@@ -211,6 +219,13 @@ pub struct DevicePatch {
     )]
     #[schema(value_type = Option<String>)]
     pub notes: Option<Option<String>>,
+    /// The operator's own words for it, in the place of all that it has.
+    #[serde(
+        deserialize_with = "clearable",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<Labels>)]
+    pub labels: Option<Option<Labels>>,
     /// Device path of the disk to install on.
     #[serde(
         deserialize_with = "clearable",

@@ -94,6 +94,47 @@ async fn a_list_is_filtered_searched_and_paged() {
 }
 
 #[tokio::test]
+async fn labels_are_given_found_and_replaced() {
+    let world = World::new().await;
+    let path = format!("/devices/{MAC_1}");
+    let new = json!({"mac_address": MAC_1, "labels": {"rack": "r1", "example.org/row": "2"}});
+    let added = world.ok("POST", "/devices", new).await;
+    assert_eq!(added["labels"]["example.org/row"], "2");
+    world.add(MAC_2).await;
+    for (query, count) in [("rack", 1), ("rack=r1", 1), ("rack=r2", 0), ("shelf", 0)] {
+        let path = format!("/devices?label={query}");
+        let found = world.ok("GET", &path, Value::Null).await;
+        assert_eq!(found.as_array().unwrap().len(), count, "{query}");
+    }
+    for (labels, field) in [
+        (json!({"a b": "c"}), "labels.a b"),
+        (json!({"rack": "r 1"}), "labels.rack"),
+        (json!({"rack": 1}), "labels.rack"),
+        (json!(["rack"]), "labels"),
+    ] {
+        let body = json!({ "labels": labels });
+        let (_, named, _) = world.refused("PUT", &path, body).await;
+        assert_eq!(named, field, "{labels}");
+    }
+    let (_, field, _) = world
+        .refused("GET", "/devices?label=a%20b", Value::Null)
+        .await;
+    assert_eq!(field, "label");
+    let changed = world
+        .ok("PUT", &path, json!({"labels": {"rack": "r2"}}))
+        .await;
+    assert_eq!(changed["labels"], json!({"rack": "r2"}));
+    let audit = world.ok("GET", "/audit/logs", Value::Null).await;
+    let change = &audit[0]["changes"][0];
+    assert_eq!(
+        (&change["field"], &change["after"]),
+        (&json!("labels"), &json!(r#"{"rack":"r2"}"#))
+    );
+    let cleared = world.ok("PUT", &path, json!({"labels": null})).await;
+    assert_eq!(cleared["labels"], json!({}));
+}
+
+#[tokio::test]
 async fn to_register_twice_is_to_register_once() {
     let world = World::new().await;
     let new = json!({"mac_address": MAC_1, "notes": "first"});

@@ -27,6 +27,7 @@ impl World {
                         Role::Worker
                     }),
                     notes: String::new(),
+                    labels: model::Labels::default(),
                     install_disk: None,
                     ephemeral: EphemeralVolume::default(),
                     inventory: Inventory::default(),

@@ -1,6 +1,7 @@
 //! `ktizo device`.
 
 mod config;
+mod label;
 mod set;
 mod settings;
 mod show;
@@ -10,12 +11,13 @@ use std::io::Write as _;
 use api::types::{ApproveDevice, BulkAction, BulkDevices, Device, NewDevice};
 use api::{DeviceQuery, DeviceRef};
 use clap::Subcommand;
-use model::{ApprovalStatus, Hostname, Role};
+use model::{ApprovalStatus, Hostname, LabelFilter, Labels, Role};
 use std::net::Ipv4Addr;
 
 use super::output::{or_dash, say};
 use super::progress::with_bar;
 use super::{Failure, Output, Remote, confirm};
+use label::{LabelChange, changed};
 use set::{SetDevice, Volume};
 
 /// Machines.
@@ -64,7 +66,10 @@ struct List {
     /// Only those with this status
     #[arg(long, value_name = "pending|approved|rejected")]
     status: Option<ApprovalStatus>,
-    /// Only those whose MAC, name, address, serial, vendor, model or notes have this text in them
+    /// Only those with this label
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    label: Option<LabelFilter>,
+    /// Only those whose MAC, name, address, serial, vendor, model, notes or labels have this text in them
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
     /// Leave out the first ones
@@ -91,6 +96,9 @@ struct Add {
     /// Free text
     #[arg(long, default_value = "")]
     notes: String,
+    /// A label, such as rack=r1; may be given more than once
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    labels: Vec<LabelChange>,
     #[command(flatten)]
     volume: Volume,
 }
@@ -150,6 +158,7 @@ impl DeviceArgs {
             DeviceCommand::List(list) => {
                 let query = DeviceQuery {
                     status: list.status,
+                    label: list.label,
                     q: list.search,
                     skip: list.skip,
                     limit: list.limit,
@@ -162,7 +171,7 @@ impl DeviceArgs {
                 output.print(&device, show::details)
             }
             DeviceCommand::Add(add) => {
-                let device = client.add_device(&add.body()).await?;
+                let device = client.add_device(&add.body()?).await?;
                 output.print(&device, show::details)
             }
             DeviceCommand::Set(set) => set.run(&client, output).await,
@@ -207,18 +216,19 @@ impl DeviceArgs {
 }
 
 impl Add {
-    fn body(self) -> NewDevice {
-        NewDevice {
+    fn body(self) -> Result<NewDevice, Failure> {
+        Ok(NewDevice {
             hostname: self.hostname,
             ip_address: self.address,
             role: self.role,
             notes: self.notes,
+            labels: changed(&Labels::default(), self.labels)?,
             install_disk: self.volume.install_disk,
             ephemeral_min_size: self.volume.ephemeral_min_size,
             ephemeral_max_size: self.volume.ephemeral_max_size,
             ephemeral_disk_selector: self.volume.ephemeral_disk_selector,
             ..NewDevice::new(self.mac)
-        }
+        })
     }
 }
 

@@ -29,6 +29,7 @@ async fn house() -> House {
                 ip_address: Some(Ipv4Addr::new(10, 0, 0, 5)),
                 role: Some(Role::Worker),
                 notes: String::new(),
+                labels: model::Labels::default(),
                 install_disk: None,
                 ephemeral: EphemeralVolume::default(),
                 inventory: Inventory::default(),

@@ -7,7 +7,7 @@ use model::{
     Inventory, LocalBoot, Role, StageOutcome, StageRecord, Timestamp,
 };
 use proptest::prelude::*;
-use store::{Change, DeviceFilter, Error, NewDevice};
+use store::{Change, DeviceFilter, DeviceSort, Error, NewDevice};
 
 use crate::{House, address, mac, new};
 
@@ -26,6 +26,7 @@ fn whole(device: &Device) -> Device {
         },
         order: BootOrder::Menu,
         notes: "row 3, ${mac} 'quoted' \u{1F980}".into(),
+        labels: serde_json::from_str(r#"{"rack":"r1","spare":""}"#).unwrap(),
         install_disk: Some("/dev/nvme0n1".into()),
         ephemeral: EphemeralVolume {
             min_size: Some("10GiB".into()),
@@ -270,6 +271,7 @@ async fn a_search_finds_any_part_in_any_spelling_and_nothing_else() {
                 hostname: Some("db-one".parse().unwrap()),
                 ip_address: Some("10.0.0.5".parse().unwrap()),
                 notes: "100% of rack_7\\b".into(),
+                labels: serde_json::from_str(r#"{"rack":"r1","a.b/row":"2"}"#).unwrap(),
                 ..new(0)
             })?;
             w.insert_device(NewDevice {
@@ -305,6 +307,8 @@ async fn a_search_finds_any_part_in_any_spelling_and_nothing_else() {
         ("rack_7", &[1]),
         ("7\\b", &[1]),
         ("", &[1, 2]),
+        ("rack=r1", &[1]),
+        ("ow=2", &[1]),
         ("nobody", &[]),
         // A part of an address is no part of a MAC: 52:54:01:00:05 must not be found by the digits of 1.0.0.0.5.
         ("1.0.0.0.5", &[]),
@@ -316,6 +320,27 @@ async fn a_search_finds_any_part_in_any_spelling_and_nothing_else() {
         let got = house.read(move |r| r.devices(&filter)).await;
         let ids: Vec<i64> = got.iter().map(|device| device.id.0).collect();
         assert_eq!(ids, found, "{search:?}");
+    }
+    for (label, found) in [
+        ("rack", &[1][..]),
+        ("rack=r1", &[1]),
+        ("a.b/row=2", &[1]),
+        ("rack=", &[]),
+        ("rack=r", &[]),
+        ("Rack", &[]),
+    ] {
+        let filter = DeviceFilter {
+            label: Some(label.parse().unwrap()),
+            after: Some(DeviceSort::Id.key(&house.read(|r| r.device(DeviceId(2))).await.unwrap())),
+            descending: true,
+            ..DeviceFilter::default()
+        };
+        let count = filter.clone();
+        let got = house.read(move |r| r.devices(&filter)).await;
+        let ids: Vec<i64> = got.iter().map(|device| device.id.0).collect();
+        assert_eq!(ids, found, "{label:?}");
+        let counted = house.read(move |r| r.count_matching(&count)).await;
+        assert_eq!(counted, found.len() as u64, "{label:?}");
     }
 }
 

@@ -124,6 +124,7 @@ fn new(n: u16) -> NewDevice {
         ip_address: None,
         role: None,
         notes: String::new(),
+        labels: model::Labels::default(),
         install_disk: None,
         ephemeral: EphemeralVolume::default(),
         inventory: Inventory::default(),

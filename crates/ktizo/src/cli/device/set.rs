@@ -3,9 +3,10 @@
 use std::net::Ipv4Addr;
 
 use api::types::DevicePatch;
-use api::{Client, DeviceRef};
+use api::{Client, DeviceRef, Version};
 use model::{BootOrder, Hostname, LocalBoot, MacAddr, Role};
 
+use super::label::{LabelChange, changed};
 use super::settings::ConfigSettings;
 use super::show;
 use crate::cli::{Failure, Output};
@@ -50,6 +51,9 @@ pub(super) struct SetDevice {
     /// Free text
     #[arg(long)]
     notes: Option<String>,
+    /// A label, such as rack=r1, or rack- to take it away; may be given more than once
+    #[arg(long = "label", value_name = "KEY=VALUE|KEY-")]
+    labels: Vec<LabelChange>,
     #[command(flatten)]
     volume: Volume,
     /// How it is sent to its disk
@@ -81,12 +85,13 @@ impl SetDevice {
     pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
         let text =
             |text: Option<String>| text.map(|text| Some(text).filter(|text| !text.is_empty()));
-        let patch = DevicePatch {
+        let mut patch = DevicePatch {
             mac_address: self.mac,
             hostname: self.hostname.map(|OrEmpty(value)| value),
             ip_address: self.address.map(|OrEmpty(value)| value),
             role: self.role.map(|OrEmpty(value)| value),
             notes: text(self.notes),
+            labels: None,
             install_disk: text(self.volume.install_disk),
             ephemeral_min_size: text(self.volume.ephemeral_min_size),
             ephemeral_max_size: text(self.volume.ephemeral_max_size),
@@ -95,6 +100,13 @@ impl SetDevice {
             local_boot: self.local_boot,
             loader: text(self.loader),
         };
+        let mut version = None;
+        if !self.labels.is_empty() {
+            // They are changed on what is there, so it must still be there.
+            let device = client.device(self.device).await?;
+            version = Some(Version::of_device(&device));
+            patch.labels = Some(Some(changed(&device.labels, self.labels)?));
+        }
         let changes = patch != DevicePatch::default();
         let before = client.device_settings(self.device).await?;
         let before =
@@ -108,7 +120,10 @@ impl SetDevice {
         let mut who = self.device;
         let mut device = None;
         if changes {
-            let changed = client.update_device(who, &patch).await?;
+            let changed = match &version {
+                Some(version) => client.update_device_of(who, &patch, version).await?,
+                None => client.update_device(who, &patch).await?,
+            };
             // Its MAC may be another now.
             who = DeviceRef::Id(changed.id);
             device = Some(changed);

@@ -106,8 +106,15 @@ pub(super) fn details(device: &Device) -> String {
             },
         ),
         ("wipe asked for", or_nothing(device.wipe_asked_at.as_ref())),
+        ("labels", labels(device)),
         ("notes", device.notes.clone()),
     ])
+}
+
+fn labels(device: &Device) -> String {
+    let pair = |(key, value)| format!("{key}={value}");
+    let pairs: Vec<String> = device.labels.iter().map(pair).collect();
+    pairs.join(" ")
 }
 
 fn hardware(device: &Device) -> String {
