@@ -28,55 +28,91 @@
     }
   };
 
+  // What a person has typed and not sent is theirs: nothing here throws it away. A form that came back refused counts as typed.
+  let refused = false;
+  const touched = (field) => field.type === "checkbox" || field.type === "radio" ? field.checked !== field.defaultChecked
+    : field.options ? field.selectedIndex !== Math.max(0, [...field.options].findIndex((option) => option.defaultSelected))
+    : field.value !== field.defaultValue;
+  const dirty = (form) => refused || [...form.elements].some((field) => field.matches("input:not([type=hidden]), textarea, select") && touched(field));
+  const guarded = (within) => [...within.querySelectorAll("form[data-guard]")].filter(dirty);
+
   // A fragment that changed takes the place of the old one; what a person has in hand stays.
   const was = new WeakMap();
   const busy = (part) => part.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), textarea, select");
   const swap = (fresh) => {
     for (const part of document.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(part.id);
-      if (!next || busy(part) || next.innerHTML === was.get(part)) continue;
-      const ticked = new Set([...part.querySelectorAll("input:checked")].map((box) => box.id));
-      const open = new Set([...part.querySelectorAll("details[open][id]")].map((box) => box.id));
+      if (!next || next.innerHTML === was.get(part)) continue;
+      const stale = document.getElementById(`${part.id}-stale`);
+      if (guarded(part).length) { if (stale) stale.hidden = false; continue; }
+      if (busy(part)) continue;
+      if (stale) stale.hidden = true;
+      const ticked = new Set([...part.querySelectorAll("input[type=checkbox]:checked:not([data-value])")].filter((box) => box.closest("form[data-guard]") === null).map((box) => box.id));
+      const open = new Map([...part.querySelectorAll("details[id]")].map((box) => [box.id, box.open]));
       const scrolls = [...part.querySelectorAll("[id]")].filter((box) => box.scrollTop || box.scrollLeft).map((box) => [box.id, box.scrollTop, box.scrollLeft]);
       const focus = part.contains(document.activeElement) ? document.activeElement.id : "";
       part.innerHTML = next.innerHTML;
       was.set(part, next.innerHTML);
       for (const id of ticked) { const box = document.getElementById(id); if (box) box.checked = true; }
-      for (const id of open) { const box = document.getElementById(id); if (box) box.open = true; }
+      for (const [id, is] of open) { const box = document.getElementById(id); if (box) box.open = is; }
       for (const [id, top, left] of scrolls) { const box = document.getElementById(id); if (box) box.scrollTo(left, top); }
       if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
-      times(part);
-      counted();
+      dress(part);
     }
+    counted();
+    titled();
   };
 
-  // One fetch at a time, and never more often than twice a second, whatever a busy site sends.
-  let fetching = false, again = false;
+  // How many devices wait stands in the title, for whoever looks at another tab.
+  const title = document.title;
+  const titled = () => {
+    const count = document.querySelector("#nav-pending .count");
+    document.title = count ? `(${count.firstChild.data}) ${title}` : title;
+  };
+
+  // One fetch at a time, and never more often than twice a second, whatever a busy site sends. A form that was refused stands at
+  // the address it was sent to; the page it belongs to is told by the page itself.
+  const page = () => document.getElementById("main").dataset.from || location.href;
+  const say = (state, text) => { const light = document.getElementById("live"); if (light) { light.dataset.state = state; light.textContent = text; light.hidden = false; } };
+  let fetching = false, again = false, over = false;
   const refresh = async () => {
+    if (over) return;
     if (fetching) { again = true; return; }
     fetching = true;
     try {
-      const answer = await fetch(location.href, { headers: { "X-Requested-With": "app.js" }, cache: "no-store" });
+      const answer = await fetch(page(), { headers: { "X-Requested-With": "app.js" }, cache: "no-store" });
       const date = answer.headers.get("date");
-      if (answer.redirected && new URL(answer.url).pathname !== location.pathname) { location.reload(); return; }
       if (date && Math.abs(Date.parse(date) - Date.now()) > 2000) skew = Date.parse(date) - Date.now();
-      if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      if (answer.redirected && new URL(answer.url).pathname === "/sign-in") signedOut();
+      else if (answer.ok) swapIn(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch { /* the next event, or the line coming back, asks again */ }
     setTimeout(() => { fetching = false; if (again) { again = false; refresh(); } }, 400);
   };
+  const swapIn = (fresh) => {
+    // Whoever signed in again has another session, whose forms carry another token.
+    const token = fresh.querySelector("input[name=csrf]")?.value;
+    if (token) for (const field of document.querySelectorAll("input[name=csrf]")) field.value = token;
+    document.getElementById("signed-out").hidden = true;
+    swap(fresh);
+  };
+  const signedOut = () => {
+    if (!guarded(document).length) { over = true; location.reload(); return; }
+    document.getElementById("signed-out").hidden = false;
+    say("off", "Signed out");
+  };
 
   const listen = () => {
-    const light = document.getElementById("live");
     if (!document.querySelector("[data-live]")) return;
     const only = document.body.dataset.device;
     const source = new EventSource("/api/v1/events");
-    const say = (state, text) => { if (light) { light.dataset.state = state; light.textContent = text; light.hidden = false; } };
     // What happened between the page and the first word of the source, or while the line was down, is fetched.
     source.onopen = () => { say("on", "Live"); refresh(); };
     source.onerror = () => {
       say("off", "Connecting again");
-      // A refusal ends the source for good: the session may be over, which the page itself finds out.
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => { refresh(); listen(); }, 5000);
+      // The browser tries again by itself, but not after a refusal, which a session that is over or a busy daemon may be; the page
+      // itself finds out which.
+      source.close();
+      setTimeout(() => { refresh(); listen(); }, 1000 + Math.random() * 1000);
     };
     const heard = (message) => {
       let told;
@@ -88,6 +124,55 @@
     };
     for (const kind of ["event", "device", "boot", "settings", "resync"]) source.addEventListener(kind, heard);
     addEventListener("pagehide", () => source.close(), { once: true });
+  };
+
+  // A field that only goes with a choice shows with it.
+  const choose = (within = document) => {
+    for (const part of within.querySelectorAll("[data-when]")) {
+      const [name, values] = part.dataset.when.split("=");
+      const form = part.closest("form");
+      const field = form && form.elements[name];
+      if (field) part.hidden = !values.split("|").includes(field.value);
+    }
+  };
+
+  // A patch is tried while it is typed.
+  const element = (tag, text, more = {}) => Object.assign(document.createElement(tag), { textContent: text }, more);
+  const tone = (line) => ({ "+": "good", "-": "bad" })[line[0]];
+  let typing = 0, asked = 0;
+  const check = (form) => {
+    clearTimeout(typing);
+    typing = setTimeout(async () => {
+      const shown = form.querySelector("[data-effect]");
+      const value = (name) => form.elements[name].value;
+      if (!value("text").trim()) { shown.hidden = true; return; }
+      const sent = { scope: value("scope"), name: value("name").trim() || "unnamed", text: value("text") };
+      if (sent.scope === "device") sent.device = value("device").trim();
+      const mine = ++asked;
+      let answer, told;
+      try {
+        answer = await fetch(form.dataset.check, { method: "POST", headers: headers(form, "application/json"), body: JSON.stringify(sent) });
+        told = await answer.json();
+      } catch { return; }
+      if (mine !== asked) return;
+      const badge = (word, kind) => { const badge = element("span", word, { className: "badge" }); badge.dataset.tone = kind; return badge; };
+      const line = (word, kind, text) => { const p = element("p", ""); p.append(badge(word, kind), ` ${text}`); return p; };
+      const parts = [];
+      if (!answer.ok) parts.push(line("wrong", "bad", told.message));
+      else {
+        if (told.effects.every((effect) => !effect.diff)) parts.push(line("right", "good", "It is right, and changes nothing."));
+        else parts.push(line("right", "good", "This is what it changes:"));
+        for (const warning of told.warnings) parts.push(line("warning", "wait", warning));
+        for (const effect of told.effects.filter((effect) => effect.diff)) {
+          const pre = element("pre", "", { className: "code-view diff", tabIndex: 0, ariaLabel: `Difference in ${effect.on}` });
+          for (const text of effect.diff.trimEnd().split("\n")) { const span = element("span", `${text}\n`); if (tone(text)) span.dataset.tone = tone(text); pre.append(span); }
+          parts.push(element("h3", effect.on), pre);
+        }
+      }
+      form.elements.text.setAttribute("aria-invalid", String(!answer.ok));
+      shown.replaceChildren(...parts);
+      shown.hidden = false;
+    }, 350);
   };
 
   // How many rows are ticked.
@@ -106,7 +191,7 @@
   // A file that is chosen fills the text field it belongs to.
   const fill = async (input) => {
     const target = document.getElementById(input.dataset.fills);
-    if (target && input.files[0]) target.value = await input.files[0].text();
+    if (target && input.files[0]) { target.value = await input.files[0].text(); target.dispatchEvent(new Event("input", { bubbles: true })); }
   };
 
   // An asset goes up as it is, with its progress shown.
@@ -150,24 +235,39 @@
       label();
     }
     for (const part of document.querySelectorAll("[data-live]")) was.set(part, part.innerHTML);
-    for (const part of document.querySelectorAll("[data-script]")) part.hidden = false;
-    times();
+    refused = document.querySelector("main [role=alert]:not([hidden]), main [aria-invalid=true]") !== null;
+    dress(document);
     counted();
+    titled();
     setInterval(times, 1000);
     listen();
     document.querySelector("[aria-invalid=true]")?.focus();
+  };
+  // What the script adds to a page, or to a part of it that came anew.
+  const dress = (within) => {
+    for (const part of within.querySelectorAll("[data-script]")) part.hidden = false;
+    times(within);
+    choose(within);
   };
 
   addEventListener("change", ({ target }) => {
     if (target.id === "tick-all") for (const box of document.querySelectorAll(`input[name="${target.dataset.ticks}"]`)) box.checked = target.checked;
     if (target.dataset.fills) fill(target);
     if (target.dataset.submits !== undefined) target.form.requestSubmit();
+    choose();
     counted();
   });
+  addEventListener("input", ({ target }) => { if (target.form?.dataset.check) check(target.form); });
+  // Whoever leaves with something typed and not sent is asked.
+  let sending = false;
+  addEventListener("beforeunload", (event) => { if (!sending && guarded(document).length) event.preventDefault(); });
   addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.upload !== undefined) { event.preventDefault(); upload(form); return; }
-    if (form.dataset.ask && !confirm(form.dataset.ask)) event.preventDefault();
+    if (form.dataset.ask && !confirm(form.dataset.ask)) { event.preventDefault(); return; }
+    // A file that is taken out leaves the page as it is.
+    sending = true;
+    setTimeout(() => { sending = false; }, 3000);
   });
   // A slash goes to the search field, as in many tools.
   addEventListener("keydown", (event) => {

@@ -1,5 +1,6 @@
 //! Chromium, driven by chromedriver's WebDriver protocol (W3C WebDriver, and `goog/cdp/execute` for what it has no words for).
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -29,6 +30,7 @@ pub(crate) struct Chromium {
     session: String,
     /// What every path is below.
     site: String,
+    screen: Cell<Size>,
     _driver: Process,
     _profile: TempDir,
 }
@@ -61,6 +63,7 @@ impl Chromium {
         let mut chromium = Self {
             port,
             session: String::new(),
+            screen: Cell::new(Size::Desk),
             site: format!("http://127.0.0.1:{}", daemon.admin_port),
             _driver: driver,
             _profile: profile,
@@ -221,13 +224,8 @@ impl Chromium {
 
     /// Takes a colour scheme and the size of a screen.
     pub(crate) fn look_like(&self, scheme: &str, size: Size) -> Result<()> {
-        let (width, height, mobile) = match size {
-            Size::Desk => (1360, 900, false),
-            Size::Phone => (390, 844, true),
-        };
-        let metrics =
-            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile});
-        self.devtools("Emulation.setDeviceMetricsOverride", &metrics)?;
+        self.screen.set(size);
+        self.measure(size.measures())?;
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.devtools("Emulation.setEmulatedMedia", &features)
             .map(drop)
@@ -236,6 +234,11 @@ impl Chromium {
     /// Writes a picture of the page to `target/ktizo-dev/screenshots`.
     pub(crate) fn picture(&self, name: &str) -> Result<()> {
         let folder = screenshots()?;
+        // A screen as high as the page, so that what sticks to its edges is where it is at the end of the page.
+        let (width, height, mobile) = self.screen.get().measures();
+        let all = self.run("return document.documentElement.scrollHeight")?;
+        let all = all.as_u64().unwrap_or(height).max(height);
+        self.measure((width, all, mobile))?;
         let picture = self.devtools(
             "Page.captureScreenshot",
             &json!({"captureBeyondViewport": true}),
@@ -245,7 +248,14 @@ impl Chromium {
             folder.join(format!("{name}.png")),
             BASE64.decode(data.as_bytes())?,
         )?;
-        Ok(())
+        self.measure((width, height, mobile))
+    }
+
+    fn measure(&self, (width, height, mobile): (u64, u64, bool)) -> Result<()> {
+        let metrics =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile});
+        self.devtools("Emulation.setDeviceMetricsOverride", &metrics)
+            .map(drop)
     }
 
     /// What the browser complained of since the last time, such as a refusal by the content security policy.
@@ -273,6 +283,16 @@ impl Drop for Chromium {
 pub(crate) enum Size {
     Desk,
     Phone,
+}
+
+impl Size {
+    /// Width and height in CSS pixels, and whether it is touched.
+    fn measures(self) -> (u64, u64, bool) {
+        match self {
+            Self::Desk => (1360, 900, false),
+            Self::Phone => (390, 844, true),
+        }
+    }
 }
 
 fn screenshots() -> Result<PathBuf> {

@@ -14,13 +14,15 @@ use crate::machine::switch_on;
 /// The accessibility checker, in the version its rules were read in.
 const AXE: &str = "axe-core@4.14.1";
 
-const PAGES: [(&str, &str); 12] = [
+const PAGES: [(&str, &str); 14] = [
     ("/", "overview"),
     ("/devices", "devices"),
     ("/devices/new", "device-new"),
     ("/devices/1", "device"),
     ("/devices/approve?id=2&id=3", "approve"),
     ("/cluster", "cluster"),
+    ("/cluster/patches/new", "patch-new"),
+    ("/devices/2", "device-pending"),
     ("/network", "network"),
     ("/assets", "assets"),
     ("/events", "events"),
@@ -80,7 +82,7 @@ fn every_page_is_pictured_and_accessible() -> Result<()> {
             for size in [Size::Desk, Size::Phone] {
                 page.look_like(scheme, size)?;
                 page.go(path)?;
-                if name == "device" {
+                if name.starts_with("device") || name == "cluster" {
                     page.run(
                         "for (const box of document.querySelectorAll('details')) box.open = true",
                     )?;

@@ -22,7 +22,7 @@ pub(crate) use secrets::{Bundle, bundle_of, export, import};
 pub(crate) use settings::{change, settings};
 
 /// What the cluster is called in confirmations while nothing tells its name.
-const UNNAMED: &str = "unnamed";
+pub(crate) const UNNAMED: &str = "unnamed";
 
 /// All that is there, without a secret.
 pub(crate) async fn show(store: &Store) -> Result<Cluster, Error> {

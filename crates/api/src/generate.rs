@@ -137,6 +137,11 @@ impl Recipe {
         self.make(&device).map(drop)
     }
 
+    /// The config that all devices of a role have in common, if the role has a base config.
+    pub(crate) fn shared(&self, role: Role) -> Option<&MachineConfig> {
+        Some(self.role(role).ok()?.patched.config())
+    }
+
     fn role(&self, role: Role) -> Result<&RoleRecipe, Error> {
         let found = self.roles.iter().find(|recipe| recipe.base.role() == role);
         found.ok_or_else(|| {

@@ -1,5 +1,7 @@
 //! Operations on patches.
 
+mod check;
+
 use model::{Author, Device, PatchId, PatchScope};
 use store::{Reader, Store, StoredPatch};
 
@@ -8,6 +10,8 @@ use crate::progress::Progress;
 use crate::remake::{Done, Ground, PatchPlan, Plan, Remade, remake};
 use crate::sources::PatchText;
 use crate::{Error, generate, types};
+
+pub(crate) use check::check;
 
 /// The longest name, in bytes.
 const MAX_NAME: usize = 64;
@@ -42,6 +46,15 @@ pub(crate) async fn save(
     author: Author,
     new: types::SavePatch,
 ) -> Result<(types::PatchDone, bool), Error> {
+    let (patch, device) = target(store, new).await?;
+    put(store, progress, author, patch, device).await
+}
+
+/// A patch as it was sent, with the device it is for, if it is for one.
+async fn target(
+    store: &Store,
+    new: types::SavePatch,
+) -> Result<(PatchText, Option<Device>), Error> {
     check_name(&new.name)?;
     let who = match (new.scope, &new.device) {
         (PatchScope::Device, Some(device)) => Some(device.parse::<DeviceRef>()?),
@@ -64,7 +77,11 @@ pub(crate) async fn save(
         name: new.name,
         text: new.text,
     };
-    put(store, progress, author, patch, device).await
+    if patch.text.len() > MAX_TEXT {
+        let why = format!("must be at most {MAX_TEXT} bytes");
+        return Err(Error::invalid("text", why));
+    }
+    Ok((patch, device))
 }
 
 /// Gives a patch another text.

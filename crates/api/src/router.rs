@@ -98,6 +98,7 @@ fn table() -> Vec<Route> {
         (GET, "/cluster/talosconfig", Admin, get(cluster::talosconfig), doc("Makes a talosconfig with a fresh certificate").gives_media("application/x-yaml")),
         (GET, "/patches", Viewer, get(patches::list), doc("Lists patches without their texts, in the order of application").gives_list::<types::Patch>()),
         (POST, "/patches", Admin, post(patches::save), doc("Adds a patch, or puts its text in the place of that of the same name").takes::<types::SavePatch>().gives::<types::PatchDone>(201)),
+        (POST, "/patches/check", Admin, post(patches::check), doc("Tells what a patch would change, and saves nothing").takes::<types::SavePatch>().gives::<types::PatchChecked>(200)),
         (GET, "/patches/{id}", Admin, get(patches::show), doc("Shows a patch with its text, which may hold secrets").gives::<types::Patch>(200)),
         (PUT, "/patches/{id}", Admin, put(patches::change), doc("Gives a patch another text").takes::<types::PatchContent>().gives::<types::PatchDone>(200)),
         (DELETE, "/patches/{id}", Admin, delete(patches::delete), doc("Deletes a patch").gives::<types::PatchDone>(200)),

@@ -30,7 +30,7 @@ pub use device::{
 pub use error::ErrorBody;
 pub use event::Event;
 pub use network::{NetworkAnswer, NetworkPatch};
-pub use patch::{Patch, PatchContent, PatchDone, SavePatch};
+pub use patch::{Patch, PatchChecked, PatchContent, PatchDone, PatchEffect, SavePatch};
 pub use person::{ApiToken, NewToken, NewUser, SetUpLink, TokenShown, User, UserPatch, Whoami};
 pub use status::{DeviceCounts, LoaderStatus, Served, ServiceStatus, Status};
 

@@ -53,7 +53,7 @@ pub(crate) enum PatchPlan {
 
 impl Plan {
     /// What device configs are made from once this has happened.
-    pub(super) fn sources(&self, before: &Sources) -> Result<Sources, Error> {
+    pub(crate) fn sources(&self, before: &Sources) -> Result<Sources, Error> {
         let mut sources = before.clone();
         if let Some((settings, _)) = &self.settings {
             sources.network = settings.clone();

@@ -7,7 +7,7 @@ use model::PatchId;
 
 use crate::auth::Caller;
 use crate::body::Body;
-use crate::types::{Patch, PatchContent, PatchDone, SavePatch};
+use crate::types::{Patch, PatchChecked, PatchContent, PatchDone, SavePatch};
 use crate::{Api, Error, patch};
 
 type Answer<T> = Result<Json<T>, Error>;
@@ -39,6 +39,13 @@ pub(crate) async fn save(
         StatusCode::OK
     };
     Ok((status, Json(done)))
+}
+
+pub(crate) async fn check(
+    State(api): State<Api>,
+    Body(new): Body<SavePatch>,
+) -> Answer<PatchChecked> {
+    patch::check(&api.store, new).await.map(Json)
 }
 
 pub(crate) async fn change(

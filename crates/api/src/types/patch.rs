@@ -96,3 +96,21 @@ pub struct PatchDone {
     /// What Talos would warn of in the configs, in sentences.
     pub warnings: Vec<String>,
 }
+
+/// What a patch that is not saved yet would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PatchChecked {
+    /// What it changes.
+    pub effects: Vec<PatchEffect>,
+    /// What Talos would warn of in the configs, in sentences.
+    pub warnings: Vec<String>,
+}
+
+/// What a patch changes in one config.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PatchEffect {
+    /// Which one: `controlplane.yaml` or `worker.yaml` for all devices of the role, or the MAC address of a device.
+    pub on: String,
+    /// A unified diff, secrets masked; empty if nothing changes.
+    pub diff: String,
+}

@@ -1,21 +1,48 @@
-//! `/cluster`: what all nodes share.
+//! `/cluster`: what all nodes share: settings, secrets, base configs and patches.
+
+mod base;
+mod patches;
+mod secrets;
+mod settings;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{Role, Timestamp};
+use configgen::Contract;
+use model::{Origin, Role, Timestamp};
 use serde::Serialize;
-use store::{Lane, Reader};
+use store::Lane;
 
-use super::fields::{Field, told};
-use super::page::{Ask, done, render};
+use super::fields::{Field, Fields, told};
+use super::page::{Ask, render};
 use super::post::Post;
-use crate::types::BaseImport;
-use crate::{Api, Error, base};
+use crate::sources::Sources;
+use crate::types::{Cluster, Patch};
+use crate::{Api, Error, cluster, device, patch};
+
+pub(super) use base::{import as import_base, regenerate};
+pub(super) use patches::{
+    blank as new_patch, delete as delete_patch, edit as edit_patch, save as save_patch,
+};
+pub(super) use secrets::{export_base, export_secrets, import as import_secrets, talosconfig};
+pub(super) use settings::{generate, save};
+
+const REFUSED: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 
 #[derive(Serialize)]
 struct View {
+    cluster: Cluster,
+    /// What must be typed where something cannot be taken back.
+    confirm_label: String,
+    settings: settings::Form,
     bases: Vec<Base>,
+    /// Whether a base config is in use that ktizo did not make.
+    is_imported: bool,
+    patches: Vec<Patch>,
+    /// The forms for base configs, secrets and the generation.
+    form: Fields,
+    /// What Talos would warn of in the config of any device.
+    warnings: Vec<String>,
     wrong: Option<String>,
 }
 
@@ -24,53 +51,139 @@ struct View {
 struct Base {
     role: Role,
     title: &'static str,
-    file: String,
-    length: usize,
-    imported_at: Option<Timestamp>,
+    /// Who made the one in use.
+    origin: Option<Origin>,
+    changed_at: Option<Timestamp>,
     /// How many devices were approved in the role.
     devices: usize,
-    field: Field,
+}
+
+/// What is called by the name of a role.
+fn title(role: Role) -> &'static str {
+    match role {
+        Role::Controlplane => "Control plane",
+        Role::Worker => "Worker",
+    }
 }
 
 impl View {
     async fn read(api: &Api) -> Result<Self, Error> {
-        let bases = api
-            .store
-            .read(Lane::Admin, |reader| {
-                Role::ALL
-                    .iter()
-                    .map(|role| Base::read(reader, *role))
-                    .collect()
+        let cluster = cluster::show(&api.store).await?;
+        let (approved, sources) = device::look(&api.store, |reader| {
+            Ok((reader.approved()?, Sources::read(reader)?))
+        })
+        .await?;
+        let booted = sources.talos_version().cloned();
+        let releases = releases(api).await?;
+        let warnings = tokio::task::spawn_blocking(move || {
+            crate::generate::Recipe::of(sources).and_then(|recipe| recipe.try_roles())
+        })
+        .await
+        .map_err(|err| Error::Internal(err.to_string()))?;
+        let bases: Vec<Base> = Role::ALL
+            .iter()
+            .map(|role| {
+                let state = cluster.bases.iter().find(|base| base.role == *role);
+                Base {
+                    role: *role,
+                    title: title(*role),
+                    origin: state.map(|base| base.origin),
+                    changed_at: state.map(|base| base.changed_at),
+                    devices: approved
+                        .iter()
+                        .filter(|device| device.role == Some(*role))
+                        .count(),
+                }
             })
-            .await?;
-        Ok(Self { bases, wrong: None })
+            .collect();
+        let called = cluster
+            .name
+            .clone()
+            .unwrap_or_else(|| cluster::UNNAMED.to_owned());
+        Ok(Self {
+            confirm_label: format!("Type {called} to confirm"),
+            settings: settings::Form::new(
+                cluster.settings.as_ref(),
+                cluster.name.as_deref(),
+                booted,
+                releases,
+            ),
+            is_imported: bases
+                .iter()
+                .any(|base| base.origin == Some(Origin::Imported)),
+            bases,
+            patches: patch::list(&api.store).await?,
+            form: Fields::new(
+                [
+                    "generate_confirm",
+                    "controlplane",
+                    "worker",
+                    "base_confirm",
+                    "secrets",
+                    "secrets_confirm",
+                ]
+                .map(|name| (name, Field::default())),
+            ),
+            // What is wrong with a base config or a patch is worth a warning as well.
+            warnings: warnings.or_else(|err| told(err).map(|(_, why)| vec![why]))?,
+            wrong: None,
+            cluster,
+        })
     }
 
     async fn show(&self, api: &Api, ask: &Ask, status: StatusCode) -> Result<Response, Error> {
         render(api, ask, ("cluster.html", "/cluster"), status, self).await
     }
+
+    /// The page after a form of it was refused: with what was typed, and the sentence at its field.
+    async fn refused(api: &Api, ask: &Ask, post: &Post, err: Error) -> Result<Response, Error> {
+        let mut view = Self::read(api).await?;
+        view.form.typed(post);
+        view.wrong = view.form.refuse(err)?;
+        view.show(api, ask, REFUSED).await
+    }
 }
 
-impl Base {
-    fn read(reader: &Reader<'_>, role: Role) -> Result<Self, store::Error> {
-        let base = reader.base(role)?;
-        let approved = reader.approved()?;
-        Ok(Self {
-            role,
-            title: match role {
-                Role::Controlplane => "Control plane",
-                Role::Worker => "Worker",
-            },
-            file: format!("{role}.yaml"),
-            length: base.as_ref().map_or(0, |base| base.text.len()),
-            imported_at: base.map(|base| base.imported_at),
-            devices: approved
-                .iter()
-                .filter(|device| device.role == Some(role))
-                .count(),
-            field: Field::default(),
-        })
+/// The Talos releases of which a kernel was imported, the newest first.
+async fn releases(api: &Api) -> Result<Vec<String>, Error> {
+    let assets = api
+        .store
+        .read(Lane::Admin, |reader| reader.assets())
+        .await?;
+    let mut releases: Vec<String> = Vec::new();
+    for asset in assets {
+        let release = asset.version.to_string();
+        if !releases.contains(&release) {
+            releases.push(release);
+        }
     }
+    if releases.is_empty() {
+        releases.push(format!("{}.0", Contract::NEWEST));
+    }
+    Ok(releases)
+}
+
+/// The fields of two forms of the page are called alike in the API.
+fn renamed(err: Error, of: &str, to: &str) -> Error {
+    match err {
+        Error::Refused(mut refusal) if refusal.field.as_deref() == Some(of) => {
+            refusal.field = Some(to.to_owned());
+            Error::Refused(refusal)
+        }
+        other => other,
+    }
+}
+
+/// A text of a form as a file has it, if there is any: a browser sends each line with CR and LF.
+fn file(post: &Post, name: &str) -> Option<String> {
+    let text = post.get(name).unwrap_or_default();
+    (!text.trim().is_empty()).then(|| text.replace("\r\n", "\n"))
+}
+
+/// What was typed to confirm, if anything.
+fn confirmation(post: &Post, name: &str) -> Option<String> {
+    let text = post.text(name);
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
@@ -78,66 +191,4 @@ pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, E
         .await?
         .show(&api, &ask, StatusCode::OK)
         .await
-}
-
-pub(super) async fn import(
-    State(api): State<Api>,
-    ask: Ask,
-    post: Post,
-) -> Result<Response, Error> {
-    ask.visitor.must_admin()?;
-    let given = |role: Role| {
-        let text = post.get(role.as_str()).unwrap_or_default();
-        // A browser sends each line with CR and LF.
-        (!text.trim().is_empty()).then(|| text.replace("\r\n", "\n"))
-    };
-    let import = BaseImport {
-        controlplane: given(Role::Controlplane),
-        worker: given(Role::Worker),
-        ..BaseImport::default()
-    };
-    match base::import(&api.store, &api.progress, ask.visitor.author(), import).await {
-        Ok(done_) => Ok(done(
-            "/cluster",
-            if done_.roles.is_empty() {
-                "unchanged"
-            } else {
-                "imported"
-            },
-        )),
-        Err(err) => {
-            let mut view = View::read(&api).await?;
-            let (name, sentence) = told(err)?;
-            for base in &mut view.bases {
-                let name_of = base.role.as_str();
-                base.field.value = post.get(name_of).unwrap_or_default().to_owned();
-                if name.as_deref() == Some(name_of) {
-                    base.field.wrong = Some(sentence.clone());
-                }
-            }
-            if view.bases.iter().all(|base| base.field.wrong.is_none()) {
-                view.wrong = Some(sentence);
-            }
-            view.show(&api, &ask, StatusCode::UNPROCESSABLE_ENTITY)
-                .await
-        }
-    }
-}
-
-pub(super) async fn regenerate(
-    State(api): State<Api>,
-    ask: Ask,
-    _post: Post,
-) -> Result<Response, Error> {
-    ask.visitor.must_admin()?;
-    let (author, folder) = (ask.visitor.author(), api.base_folder.clone());
-    match base::regenerate(&api.store, &api.progress, author, folder).await {
-        Ok(_) => Ok(done("/cluster", "regenerated")),
-        Err(err) => {
-            let mut view = View::read(&api).await?;
-            view.wrong = Some(told(err)?.1);
-            view.show(&api, &ask, StatusCode::UNPROCESSABLE_ENTITY)
-                .await
-        }
-    }
 }

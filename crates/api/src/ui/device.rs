@@ -9,14 +9,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use store::{EventFilter, Lane};
 
-use super::fields::{Choice, Field, Fields};
+use super::fields::{Choice, Field, Fields, told};
 use super::overview::EventLine;
 use super::page::{Ask, done, render};
 use super::picture::BootPicture;
 use super::post::Post;
-use crate::device::{self, DeviceRef};
-use crate::types::Device;
-use crate::{Api, Error, IfMatch, Version};
+use crate::device::{self, DeviceRef, PreviewQuery};
+use crate::types::{ConfigDiff, ConfigOrigin, Device, Patch};
+use crate::{Api, Error, IfMatch, Version, patch};
 
 /// How many boots a page shows.
 const BOOTS: u64 = 10;
@@ -42,6 +42,12 @@ struct View {
     boots: Vec<BootPicture>,
     events: Vec<EventLine>,
     config: Option<Config>,
+    /// How what it runs differs from what it would be served.
+    diff: ConfigDiff,
+    /// Which layers made a value of its config, if that was asked.
+    explained: Explained,
+    /// The patches of its own.
+    patches: Vec<Patch>,
     form: Fields,
     wrong: Option<String>,
     roles: Vec<Choice>,
@@ -55,6 +61,16 @@ struct View {
 struct Config {
     text: String,
     length: usize,
+    /// Whether it is what the device is served; a device that nobody approved is served nothing.
+    is_served: bool,
+}
+
+/// Where a value of a config comes from.
+#[derive(Default, Serialize)]
+struct Explained {
+    path: String,
+    origins: Vec<ConfigOrigin>,
+    wrong: Option<String>,
 }
 
 impl View {
@@ -73,9 +89,10 @@ impl View {
             .await?;
         let config = match device::config(&api.store, who).await {
             Ok(config) => Some(masked(&config.bytes)?),
-            Err(Error::NotFound { .. }) => None,
+            Err(Error::NotFound { .. }) => preview(api, who).await?,
             Err(err) => return Err(err),
         };
+        let patches = patch::list(&api.store).await?.into_iter();
         let mut roles = vec![Choice::new("", "none")];
         roles.extend(Choice::words(Role::ALL));
         Ok(Self {
@@ -85,6 +102,11 @@ impl View {
                 .collect(),
             events: events.into_iter().map(EventLine::from).collect(),
             config,
+            diff: device::diff(&api.store, who).await?,
+            explained: Explained::default(),
+            patches: patches
+                .filter(|patch| patch.device == Some(device.id))
+                .collect(),
             form: filled(&device),
             wrong: None,
             roles,
@@ -124,7 +146,9 @@ fn filled(device: &Device) -> Fields {
         // What the form was made of: a change by somebody else since must not be lost.
         ("seen", Field::of(Version::of_device(device))),
         ("confirm", Field::default()),
+        ("order", Field::default()),
     ])
+    .remember()
 }
 
 fn name_of(device: &Device) -> String {
@@ -141,7 +165,38 @@ fn masked(bytes: &[u8]) -> Result<Config, Error> {
     Ok(Config {
         text: configgen::masked_text(&config),
         length: bytes.len(),
+        is_served: true,
     })
+}
+
+/// What a device would be served with what is suggested for it; nothing while no config can be made.
+async fn preview(api: &Api, who: DeviceRef) -> Result<Option<Config>, Error> {
+    let own = api.service.own_addresses();
+    match device::preview(&api.store, who, PreviewQuery::default(), own).await {
+        Ok(text) => Ok(Some(Config {
+            length: text.len(),
+            text,
+            is_served: false,
+        })),
+        Err(Error::Refused(_)) => Ok(None),
+        Err(err) => Err(err),
+    }
+}
+
+async fn explain(api: &Api, who: DeviceRef, path: &str) -> Result<Explained, Error> {
+    let mut explained = Explained {
+        path: path.to_owned(),
+        ..Explained::default()
+    };
+    if !path.is_empty() {
+        let own = api.service.own_addresses();
+        match device::explain(&api.store, who, path.to_owned(), own).await {
+            Ok(origins) => explained.origins = origins,
+            Err(err @ Error::NotFound { .. }) => explained.wrong = Some(err.to_string()),
+            Err(err) => explained.wrong = Some(told(err)?.1),
+        }
+    }
+    Ok(explained)
 }
 
 pub(super) async fn show(
@@ -149,10 +204,10 @@ pub(super) async fn show(
     ask: Ask,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    View::read(&api, id.parse()?)
-        .await?
-        .show(&api, &ask, StatusCode::OK)
-        .await
+    let who: DeviceRef = id.parse()?;
+    let mut view = View::read(&api, who).await?;
+    view.explained = explain(&api, who, ask.query().text("explain")).await?;
+    view.show(&api, &ask, StatusCode::OK).await
 }
 
 pub(super) async fn save(
@@ -189,19 +244,23 @@ pub(super) async fn save(
         }
         Err(Error::Stale) => {
             let mut view = View::read(&api, who).await?;
-            let now = Version::of_device(&view.device);
-            view.form.typed(&post);
-            view.form.set("seen", now);
-            view.wrong = Some(STALE.to_owned());
+            view.form.merge(&post, &[]);
+            view.wrong = Some(stale(&view.events));
             view.show(&api, &ask, StatusCode::CONFLICT).await
         }
         Err(err) => refused(&api, &ask, who, &post, err).await,
     }
 }
 
-/// What is said to the second of two people who change the same device.
-const STALE: &str = "Somebody else changed this device while you were typing. What you typed is below, and what is in force is under \
-     Identity. Save again to put yours in its place.";
+/// What is said to the second of two people who change the same device: who was first, as far as the last change tells.
+fn stale(events: &[EventLine]) -> String {
+    let by = events.iter().find_map(EventLine::changer);
+    format!(
+        "{} changed this device while you were typing. What you typed is kept, and what they changed is marked. Save again to put \
+         yours in force.",
+        by.unwrap_or("Somebody else")
+    )
+}
 
 async fn refused(
     api: &Api,

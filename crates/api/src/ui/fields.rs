@@ -13,6 +13,8 @@ pub(super) struct Field {
     pub(super) value: String,
     /// What is wrong with it, in a sentence.
     pub(super) wrong: Option<String>,
+    /// What somebody else put in it while the form was being filled.
+    theirs: Option<String>,
 }
 
 impl Field {
@@ -24,7 +26,7 @@ impl Field {
     pub(super) fn of(value: impl ToString) -> Self {
         Self {
             value: value.to_string(),
-            wrong: None,
+            ..Self::default()
         }
     }
 
@@ -54,6 +56,46 @@ impl Fields {
         }
     }
 
+    /// Takes in which boxes of those called `names` were ticked; a browser sends nothing of one that is not.
+    pub(super) fn choose(&mut self, names: &[&'static str], typed: &super::post::Post) {
+        for name in names {
+            self.set(name, typed.get(name).unwrap_or("false"));
+        }
+    }
+
+    /// Notes what stands in the fields, so that a form that comes back late tells what was typed from what was there.
+    pub(super) fn remember(mut self) -> Self {
+        let values: BTreeMap<&str, &str> = self
+            .0
+            .iter()
+            .map(|(name, field)| (*name, field.value.as_str()))
+            .collect();
+        let was = serde_json::to_string(&values).unwrap_or_default();
+        self.set("was", was);
+        self
+    }
+
+    /// Lays what was typed into an older form over what is in force: a field that was typed into keeps that, any other shows what is
+    /// in force, and each that somebody else changed says so. `boxes` are those fields of which a browser sends nothing if they are off.
+    pub(super) fn merge(&mut self, typed: &super::post::Post, boxes: &[&str]) {
+        let was = typed.get("was").unwrap_or_default();
+        let was: BTreeMap<String, String> = serde_json::from_str(was).unwrap_or_default();
+        for (name, field) in &mut self.0 {
+            let Some(was) = was.get(*name) else { continue };
+            let off = boxes.contains(name).then_some("false");
+            let Some(typed) = typed.get(name).or(off) else {
+                continue;
+            };
+            let (typed, present) = (typed.replace("\r\n", "\n"), field.value.clone());
+            if present != *was && present != typed {
+                field.theirs = Some(present);
+            }
+            if typed != *was {
+                field.value = typed;
+            }
+        }
+    }
+
     /// Puts a value into a field.
     pub(super) fn set(&mut self, name: &'static str, value: impl ToString) {
         self.0.insert(name, Field::of(value));
@@ -70,6 +112,20 @@ impl Fields {
             }
             None => Some(sentence),
         })
+    }
+}
+
+/// A refusal of one item of a list, such as `nameservers[1]`, is one of the field that holds the list.
+pub(super) fn of_list(err: Error) -> Error {
+    match err {
+        Error::Refused(mut refusal) => {
+            refusal.field = refusal.field.map(|field| match field.split_once('[') {
+                Some((list, _)) => list.to_owned(),
+                None => field,
+            });
+            Error::Refused(refusal)
+        }
+        other => other,
     }
 }
 
@@ -114,5 +170,39 @@ pub(super) fn told(err: Error) -> Result<(Option<String>, String), Error> {
             Ok((Some(field.to_owned()), "is taken".to_owned()))
         }
         other => Err(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::post::Post;
+
+    #[test]
+    fn a_late_form_keeps_what_was_typed_and_takes_what_others_changed() {
+        let form = |name: &str, notes: &str, role: &str| {
+            let fields = [
+                ("name", Field::of(name)),
+                ("notes", Field::of(notes)),
+                ("role", Field::of(role)),
+                ("strict", Field::of(true)),
+            ];
+            Fields::new(fields).remember()
+        };
+        let seen = form("a", "", "worker");
+        let was = form_urlencoded::byte_serialize(seen.0["was"].value.as_bytes());
+        let was: String = was.collect();
+        // Typed: other notes, the box off. In force since: another name and other notes.
+        let post = format!("name=a&notes=mine&role=worker&was={was}");
+        let mut now = form("b", "theirs", "worker");
+        now.merge(&Post::parse(post.as_bytes()), &["strict"]);
+        let shown = |name: &str| {
+            let field = &now.0[name];
+            (field.value.as_str(), field.theirs.as_deref())
+        };
+        assert_eq!(shown("name"), ("b", Some("b")));
+        assert_eq!(shown("notes"), ("mine", Some("theirs")));
+        assert_eq!(shown("role"), ("worker", None));
+        assert_eq!(shown("strict"), ("false", None));
     }
 }

@@ -7,7 +7,7 @@ use model::{NetworkSettings, Payload};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::fields::{Choice, Field, Fields};
+use super::fields::{Choice, Field, Fields, of_list};
 use super::page::{Ask, done, render};
 use super::post::Post;
 use crate::{Api, Error, IfMatch, Version, settings};
@@ -59,6 +59,7 @@ fn filled(settings: &NetworkSettings) -> Fields {
         ("seen", Field::of(Version::of(settings))),
         ("server_address", Field::maybe(settings.server_address)),
     ])
+    .remember()
 }
 
 pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
@@ -89,15 +90,14 @@ pub(super) async fn save(State(api): State<Api>, ask: Ask, post: Post) -> Result
         }
         Err(Error::Stale) => {
             let mut view = View::new(&before);
-            view.form.typed(&post);
-            view.form.set("seen", Version::of(&before));
+            view.form.merge(&post, &[]);
             view.wrong = Some(STALE.to_owned());
             view.show(&api, &ask, StatusCode::CONFLICT).await
         }
         Err(err) => {
             let mut view = View::new(&before);
             view.form.typed(&post);
-            view.wrong = view.form.refuse(list_field(err))?;
+            view.wrong = view.form.refuse(of_list(err))?;
             view.show(&api, &ask, StatusCode::UNPROCESSABLE_ENTITY)
                 .await
         }
@@ -105,8 +105,8 @@ pub(super) async fn save(State(api): State<Api>, ask: Ask, post: Post) -> Result
 }
 
 /// What is said to the second of two people who change the settings.
-const STALE: &str = "Somebody else changed the settings while you were typing. What you typed is below. Look at what is in force on a \
-     page of its own, then save again to put yours in its place.";
+const STALE: &str = "Somebody else changed the settings while you were typing. What you typed is kept, and what they changed is \
+     marked. Save again to put yours in force.";
 
 /// What the form says, in the words of the API; a field that the form does not have stays as it is.
 fn patch(post: &Post) -> Result<Map<String, Value>, Error> {
@@ -149,18 +149,4 @@ fn patch(post: &Post) -> Result<Map<String, Value>, Error> {
         patch.insert("strict_boot_mode".to_owned(), (strict != "false").into());
     }
     Ok(patch)
-}
-
-/// A refusal of one item of a list, `nameservers[1]`, is one of its field.
-fn list_field(err: Error) -> Error {
-    match err {
-        Error::Refused(mut refusal) => {
-            refusal.field = refusal.field.map(|field| match field.split_once('[') {
-                Some((list, _)) => list.to_owned(),
-                None => field,
-            });
-            Error::Refused(refusal)
-        }
-        other => other,
-    }
 }

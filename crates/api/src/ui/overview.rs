@@ -61,6 +61,14 @@ pub(super) struct EventLine {
     person: Option<String>,
 }
 
+impl EventLine {
+    /// The person who changed something, if it tells of a change of fields.
+    pub(super) fn changer(&self) -> Option<&str> {
+        let person = self.person.as_deref();
+        person.filter(|_| !self.event.event.changes.is_empty())
+    }
+}
+
 impl From<model::Event> for EventLine {
     fn from(event: model::Event) -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! Rendering: the templates, the frame around each page, and the headers that keep it in.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ macro_rules! built_in {
 }
 
 /// The built-in templates by file name.
-const BUILT_IN: [(&str, &str); 16] = built_in![
+const BUILT_IN: [(&str, &str); 17] = built_in![
     "approve.html",
     "assets.html",
     "cluster.html",
@@ -54,6 +55,7 @@ const BUILT_IN: [(&str, &str); 16] = built_in![
     "network.html",
     "overview.html",
     "parts.html",
+    "patch.html",
     "trouble.html",
     "people.html",
     "set-up.html",
@@ -85,6 +87,9 @@ impl Pages {
         tera.register_filter("took", |micros: u64, _: Kwargs, _: &tera::State<'_>| {
             took(micros)
         });
+        tera.register_filter("lines", |diff: &str, _: Kwargs, _: &tera::State<'_>| {
+            lines(diff)
+        });
         tera.add_raw_templates(texts)
             .map_err(|err| PageError(err.to_string()))?;
         Ok(Self(Arc::new(tera)))
@@ -102,6 +107,15 @@ impl Pages {
 fn moment(at: &str) -> String {
     let text: String = at.chars().take(19).collect();
     text.replace('T', " ") + " UTC"
+}
+
+/// The lines of a unified diff, each with its first letter: what tells an added line from one that was taken away.
+fn lines(diff: &str) -> tera::Value {
+    let line = |text: &str| {
+        let sign: String = text.chars().take(1).collect();
+        BTreeMap::from([("sign", sign), ("text", text.to_owned())])
+    };
+    tera::Value::from_serializable(&diff.lines().map(line).collect::<Vec<_>>())
 }
 
 /// A length for people: `712 B`, `21.4 MiB`.
@@ -266,6 +280,15 @@ fn notice(said: &str) -> Option<&'static str> {
         "unchanged" => "Nothing was changed.",
         "ordered" => "The boot order was given; it holds at the next network boot.",
         "imported" => "The base configs are in use, and the device configs were made anew.",
+        "cluster-made" => {
+            "The cluster's secrets and base configs are made. Approve the first control plane next, and keep a copy of the secrets."
+        }
+        "generated" => {
+            "The base configs were made from the settings, and the device configs with them."
+        }
+        "secrets-imported" => "The secrets are in use; the ones before are kept as a backup.",
+        "patch-saved" => "The patch was saved, and the configs it is for were made anew.",
+        "patch-deleted" => "The patch was deleted, and the configs it was for were made anew.",
         "regenerated" => "All device configs were made anew.",
         "strict-on" => {
             "Saved. Strict boot mode is on: a machine that nobody approved waits, and its disks are left alone."

@@ -31,6 +31,8 @@ pub(super) struct BootPicture {
     pub(super) failed: bool,
     /// From its beginning to its last sign, in microseconds.
     total: u64,
+    /// Whether its waits are drawn shorter than they were.
+    is_shortened: bool,
     steps: [&'static str; 6],
     /// How many stages are not shown.
     hidden: usize,
@@ -66,9 +68,10 @@ impl BootPicture {
             .since(boot.began_at);
         let total = micros(total);
         let hidden = boot.stages.len().saturating_sub(MOST);
+        let scale = Scale::of(boot, total);
         let lanes = boot.stages[hidden..]
             .iter()
-            .map(|stage| lane(stage, boot.began_at, total));
+            .map(|stage| lane(stage, boot.began_at, &scale));
         Self {
             began_at: boot.began_at,
             last_at: boot.last_at,
@@ -82,6 +85,7 @@ impl BootPicture {
             waits: tone == "wait",
             failed,
             total,
+            is_shortened: scale.is_shortened(),
             steps: steps(boot, tone, moving),
             hidden,
             lanes: lanes.collect(),
@@ -130,12 +134,65 @@ fn steps(boot: &Boot, tone: &'static str, moving: bool) -> [&'static str; 6] {
     })
 }
 
-fn lane(stage: &StageRecord, began: Timestamp, total: u64) -> Lane {
+/// Where a moment of a boot lies in its picture. A wait for a person can be far longer than all the rest, which would be seen no
+/// more: it is then drawn as long as the rest.
+struct Scale {
+    /// When it waited, as beginning and end.
+    waits: Vec<(u64, u64)>,
+    waited: u64,
+    /// How long all waits together are drawn.
+    drawn: u64,
+    total: u64,
+}
+
+impl Scale {
+    fn of(boot: &Boot, total: u64) -> Self {
+        let mut waits: Vec<(u64, u64)> = Vec::new();
+        for stage in &boot.stages {
+            let begin = micros(stage.at.since(boot.began_at));
+            let end = begin
+                .saturating_add(stage.duration_us.unwrap_or(0))
+                .min(total);
+            let begin = begin.max(waits.last().map_or(0, |(_, end)| *end));
+            if stage.stage == BootStage::Hold && begin < end {
+                waits.push((begin, end));
+            }
+        }
+        let waited: u64 = waits.iter().map(|(begin, end)| end - begin).sum();
+        Self {
+            waits,
+            waited,
+            drawn: waited.min((total - waited).max(1)),
+            total,
+        }
+    }
+
+    fn is_shortened(&self) -> bool {
+        self.drawn < self.waited
+    }
+
+    /// The place of a moment, from 0 to [`WIDTH`].
+    fn place(&self, at: u64) -> u64 {
+        let waited = self
+            .waits
+            .iter()
+            .map(|(begin, end)| at.min(*end).saturating_sub(*begin));
+        let waited: u64 = waited.sum();
+        let of = |part: u64, whole: u64, width: u64| {
+            u128::from(part) * u128::from(width) / u128::from(whole.max(1))
+        };
+        let drawn = of(waited, self.waited, self.drawn) + u128::from(at - waited);
+        let whole = self.total - self.waited + self.drawn;
+        (drawn * u128::from(WIDTH) / u128::from(whole.max(1))) as u64
+    }
+}
+
+fn lane(stage: &StageRecord, began: Timestamp, scale: &Scale) -> Lane {
     let after = micros(stage.at.since(began));
-    let share =
-        |micros: u64| (u128::from(micros) * u128::from(WIDTH) / u128::from(total.max(1))) as u64;
+    let x = scale.place(after);
+    let end = scale.place(after.saturating_add(stage.duration_us.unwrap_or(0)));
     // A stage that took no time is still seen.
-    let width = share(stage.duration_us.unwrap_or(0)).max(6);
+    let width = end.saturating_sub(x).max(6);
     Lane {
         label: label(stage.stage),
         outcome: stage.outcome,
@@ -150,7 +207,7 @@ fn lane(stage: &StageRecord, began: Timestamp, total: u64) -> Lane {
         bytes: stage.bytes,
         retries: stage.retries,
         detail: stage.detail.clone(),
-        x: share(after).min(WIDTH - width.min(WIDTH)),
+        x: x.min(WIDTH - width.min(WIDTH)),
         width,
     }
 }
@@ -280,5 +337,25 @@ mod tests {
             picture.steps,
             ["done", "done", "done", "done", "now", "ahead"]
         );
+        assert!(!picture.is_shortened);
+    }
+
+    #[test]
+    fn a_long_wait_leaves_room_for_the_rest() {
+        use BootStage::*;
+        use StageOutcome::Done;
+        let boot = boot(&[
+            (Discover, 0, 0, Done),
+            (Hold, 10, 980, Done),
+            (Kernel, 990, 10, Done),
+        ]);
+        let picture = BootPicture::new(&boot, at(1000));
+        let places: Vec<(u64, u64)> = picture
+            .lanes
+            .iter()
+            .map(|lane| (lane.x, lane.width))
+            .collect();
+        assert_eq!(places, [(0, 6), (250, 500), (750, 250)]);
+        assert!(picture.is_shortened);
     }
 }

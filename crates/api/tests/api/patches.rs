@@ -348,3 +348,48 @@ async fn progress_is_told() {
         json!({"running": false, "saving": false, "done": 1, "total": 1})
     );
 }
+
+#[tokio::test]
+async fn a_patch_is_tried_before_it_is_saved() {
+    let world = World::founded().await;
+    world.approve(MAC_1, "cp-1", 11, "controlplane").await;
+    let body = |scope: &str, text: &str| json!({"scope": scope, "name": "x", "text": text});
+    let told = world
+        .ok("POST", "/patches/check", body("cluster", SYSCTL))
+        .await;
+    let effects = told["effects"].as_array().unwrap();
+    let on: Vec<_> = effects.iter().map(|effect| &effect["on"]).collect();
+    assert_eq!(on, ["controlplane.yaml", "worker.yaml"]);
+    for effect in effects {
+        let diff = effect["diff"].as_str().unwrap();
+        let added = diff.lines().filter(|line| line.starts_with('+'));
+        assert!(
+            added
+                .clone()
+                .any(|line| line.contains("net.core.somaxconn"))
+        );
+    }
+    let mut own = body("device", SYSCTL);
+    own["device"] = MAC_1.into();
+    let told = world.ok("POST", "/patches/check", own).await;
+    assert_eq!(told["effects"][0]["on"], MAC_1);
+    assert!(
+        told["effects"][0]["diff"]
+            .as_str()
+            .unwrap()
+            .contains("somaxconn")
+    );
+    let secret = "machine:\n  token: abcdef.0123456789abcdef\n";
+    let told = world
+        .ok("POST", "/patches/check", body("cluster", secret))
+        .await;
+    assert!(!told.to_string().contains("0123456789abcdef"), "{told}");
+    let wrong = body("worker", "machine:\n  colour: red\n");
+    let (_, field, why) = world.refused("POST", "/patches/check", wrong).await;
+    assert!(field == "text" && why.contains("colour"), "{field}: {why}");
+    assert_eq!(
+        world.ok("GET", "/patches", Value::Null).await,
+        json!([]),
+        "a check saves nothing"
+    );
+}

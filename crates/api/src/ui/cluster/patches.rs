@@ -1,0 +1,190 @@
+//! `/cluster/patches`: the editor of one patch.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use model::{PatchId, PatchScope};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{REFUSED, file};
+use crate::types::{Patch, PatchChecked, SavePatch};
+use crate::ui::fields::{Choice, Field, Fields};
+use crate::ui::page::{Ask, done, render};
+use crate::ui::post::Post;
+use crate::{Api, Error, body, patch};
+
+#[derive(Serialize)]
+struct View {
+    form: Fields,
+    /// The patch that is edited; a new one has neither scope nor name yet.
+    known: Option<Patch>,
+    /// What it would do, if that was asked for.
+    checked: Option<PatchChecked>,
+    scopes: Vec<Choice>,
+    wrong: Option<String>,
+}
+
+impl View {
+    fn new(scope: &str, device: &str) -> Self {
+        Self {
+            form: Fields::new([
+                ("scope", Field::of(scope)),
+                ("device", Field::of(device)),
+                ("name", Field::default()),
+                ("text", Field::default()),
+                // The fingerprint of the text that is edited: a change by somebody else since must not be lost.
+                ("seen", Field::default()),
+            ]),
+            known: None,
+            checked: None,
+            scopes: PatchScope::ALL
+                .iter()
+                .map(|scope| Choice::new(scope, said(*scope)))
+                .collect(),
+            wrong: None,
+        }
+    }
+
+    fn of(known: Patch) -> Self {
+        let mut view = Self::new(known.scope.as_str(), "");
+        if let Some(mac) = known.mac_address {
+            view.form.set("device", mac);
+        }
+        view.form.set("name", &known.name);
+        view.form
+            .set("text", known.text.as_deref().unwrap_or_default());
+        view.form.set("seen", known.sha256);
+        view.known = Some(Patch {
+            text: None,
+            ..known
+        });
+        view
+    }
+
+    async fn show(&self, api: &Api, ask: &Ask, status: StatusCode) -> Result<Response, Error> {
+        render(api, ask, ("patch.html", "/cluster"), status, self).await
+    }
+}
+
+fn said(scope: PatchScope) -> &'static str {
+    match scope {
+        PatchScope::Cluster => "all machines",
+        PatchScope::Controlplane => "control planes",
+        PatchScope::Worker => "workers",
+        PatchScope::Device => "one device",
+    }
+}
+
+pub(in crate::ui) async fn blank(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
+    ask.visitor.must_admin()?;
+    let query = ask.query();
+    let scope: PatchScope = query.text("scope").parse().unwrap_or(PatchScope::Cluster);
+    let view = View::new(scope.as_str(), query.text("device"));
+    view.show(&api, &ask, StatusCode::OK).await
+}
+
+pub(in crate::ui) async fn edit(
+    State(api): State<Api>,
+    ask: Ask,
+    Path(id): Path<i64>,
+) -> Result<Response, Error> {
+    ask.visitor.must_admin()?;
+    let known = patch::show(&api.store, PatchId(id)).await?;
+    View::of(known).show(&api, &ask, StatusCode::OK).await
+}
+
+/// What is said to the second of two people who change the same patch.
+const STALE: &str = "Somebody else changed this patch while you were typing. What you typed is below. Save again to put it in the \
+     place of theirs.";
+/// What is said of a new patch whose name is another's.
+const TAKEN: &str =
+    "is the name of another patch for the same machines; open that one to change it";
+
+/// Saves a patch, or only tells what it would do.
+pub(in crate::ui) async fn save(
+    State(api): State<Api>,
+    ask: Ask,
+    post: Post,
+) -> Result<Response, Error> {
+    ask.visitor.must_admin()?;
+    let text = file(&post, "text").unwrap_or_default();
+    let mut sent = json!({"scope": post.text("scope"), "name": post.text("name"), "text": text});
+    if post.text("scope") == PatchScope::Device.as_str() {
+        sent["device"] = post.text("device").into();
+    }
+    let mut known = None;
+    let tried = match body::read_value::<SavePatch>(sent) {
+        Ok(new) => {
+            known = same(&api, &new).await?;
+            let seen = known.as_ref().map(|known| known.sha256.to_string());
+            let seen = seen.unwrap_or_default();
+            if post.text("then") == "check" {
+                patch::check(&api.store, new).await.map(Some)
+            } else if post.text("seen") == seen {
+                let author = ask.visitor.author();
+                let saved = patch::save(&api.store, &api.progress, author, new).await;
+                saved.map(|_| None)
+            } else if post.text("seen").is_empty() {
+                Err(Error::invalid("name", TAKEN))
+            } else {
+                Err(Error::Stale)
+            }
+        }
+        Err(err) => Err(err),
+    };
+    let mut view = View::new("", "");
+    view.form.typed(&post);
+    let is_edited = !post.text("seen").is_empty();
+    view.known = known.filter(|_| is_edited);
+    match tried {
+        Ok(None) => Ok(done("/cluster", "patch-saved")),
+        Ok(checked) => {
+            view.checked = checked;
+            view.show(&api, &ask, StatusCode::OK).await
+        }
+        Err(Error::Stale) => {
+            let now = view.known.as_ref().map(|known| known.sha256.to_string());
+            view.form.set("seen", now.unwrap_or_default());
+            view.wrong = Some(STALE.to_owned());
+            view.show(&api, &ask, StatusCode::CONFLICT).await
+        }
+        Err(err) => {
+            view.wrong = view.form.refuse(err)?;
+            view.show(&api, &ask, REFUSED).await
+        }
+    }
+}
+
+/// The patch that is there already in the place of a new one.
+async fn same(api: &Api, new: &SavePatch) -> Result<Option<Patch>, Error> {
+    let patches = patch::list(&api.store).await?;
+    let device = new.device.as_deref().unwrap_or_default();
+    Ok(patches.into_iter().find(|it| {
+        let mac = it
+            .mac_address
+            .map(|mac| mac.to_string())
+            .unwrap_or_default();
+        let id = it.device.map(|id| id.to_string()).unwrap_or_default();
+        it.scope == new.scope
+            && it.name == new.name
+            && (it.scope != PatchScope::Device || device == id || device == mac)
+    }))
+}
+
+pub(in crate::ui) async fn delete(
+    State(api): State<Api>,
+    ask: Ask,
+    Path(id): Path<i64>,
+    _post: Post,
+) -> Result<Response, Error> {
+    ask.visitor.must_admin()?;
+    match patch::delete(&api.store, &api.progress, ask.visitor.author(), PatchId(id)).await {
+        Ok(_) => Ok(done("/cluster", "patch-deleted")),
+        Err(err) => {
+            let mut view = View::of(patch::show(&api.store, PatchId(id)).await?);
+            view.wrong = view.form.refuse(err)?;
+            view.show(&api, &ask, REFUSED).await
+        }
+    }
+}
