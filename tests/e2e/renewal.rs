@@ -4,18 +4,19 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ktizo_tests::asker::{Asker, discover};
 use ktizo_tests::clock::{now, poll};
 use ktizo_tests::daemon::Launch;
-use ktizo_tests::frame::{ACK, REQUEST, Sighting};
+use ktizo_tests::frame::{ACK, Mac, REQUEST, Sighting};
 use ktizo_tests::lan::{CARD, Host, Lan};
-use ktizo_tests::process::{Process, on_host};
+use ktizo_tests::process::{Process, on_host, run};
 use ktizo_tests::site::Site;
-use ktizo_tests::wiretap::Wiretap;
+use ktizo_tests::wiretap::{Seen, Wiretap};
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::signal::Signal;
 
 use crate::runner::{Lab, folder};
@@ -28,6 +29,9 @@ case "$1" in bound | renew)
 	echo "$1" >>"$NOTES"
 esac
 "#;
+
+/// A machine that boots from the network meanwhile.
+const MACHINE: Mac = [0x52, 0x54, 0, 0x77, 0, 0x40];
 
 /// Who starts first.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -80,79 +84,137 @@ fn serving(host: &Host, folder: &Path) -> Result<Site> {
 
 fn renews(lab: &Lab, name: &str, first: First) -> Result<()> {
     let folder = folder(lab, name)?;
-    let mut lan = Lan::new()?;
-    let (both, client) = (lan.host("both", 2)?, lan.host("client", 9)?);
-    let (site, ktizo) = match first {
-        First::Server => {
-            let site = serving(&both, &folder)?;
-            (site, launch(lab, &both, &folder, "if_taken")?.start()?)
-        }
+    let (_lan, both, client) = Lan::cable(("both", 2), ("client", 9))?;
+    let (site, mut ktizo) = match first {
+        First::Server => (serving(&both, &folder)?, None),
         First::Ktizo => {
             let ktizo = launch(lab, &both, &folder, "always")?.start()?;
-            (serving(&both, &folder)?, ktizo)
+            (serving(&both, &folder)?, Some(ktizo))
         }
     };
-    let tap = Wiretap::open(&both, &folder.join("wire.pcap"))?;
-    let (script, notes) = (folder.join("lease"), folder.join("notes"));
-    fs::write(&script, LEASE)?;
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
-    let udhcpc = udhcpc(lab, &client, &script, &notes, &folder)?;
-    let noted = |word: &str| {
-        fs::read_to_string(&notes)
-            .is_ok_and(|text| text.contains(word))
-            .then_some(())
+    let renewal = Renewal {
+        tap: Wiretap::open(&both, &folder.join("wire.pcap"))?,
+        udhcpc: udhcpc(lab, &client, &folder)?,
+        site,
+        notes: folder.join("notes"),
     };
-    poll(Duration::from_secs(20), || noted("bound"))
-        .with_context(|| format!("no lease: {}", udhcpc.said()))?;
+    apart(&renewal.site, &renewal.udhcpc)?;
+    poll(Duration::from_secs(20), || {
+        (renewal.noted("bound") == 1).then_some(())
+    })
+    .with_context(|| format!("no lease: {}", renewal.udhcpc.said()))?;
 
-    let asked = now();
-    udhcpc.signal(Signal::SIGUSR1)?;
-    poll(Duration::from_secs(10), || noted("renew"))
-        .with_context(|| format!("no renewal: {}", udhcpc.said()))?;
-    // The first thing it does is to ask the server alone, which answers it alone. (From a server as near as this one the answer may
-    // come before udhcpc has closed the socket that it asked by, and be lost with it: it then asks everybody.)
-    let exchange: Vec<_> = tap
-        .seen()
-        .into_iter()
-        .filter(|seen| seen.at >= asked)
-        .filter_map(|seen| match seen.what {
-            Sighting::Asked(dhcp) if dhcp.kind == REQUEST => Some((REQUEST, dhcp.unicast)),
-            Sighting::Answered(dhcp) if dhcp.kind == ACK => Some((ACK, dhcp.unicast)),
-            _ => None,
-        })
-        .take(2)
-        .collect();
-    ensure!(
-        exchange == [(REQUEST, true), (ACK, true)],
-        "the renewal was not asked for and answered by unicast: {exchange:?}; the server said:\n{}",
-        site.said()
-    );
+    renewal.succeeds(2, "as it was")?;
+    match &mut ktizo {
+        Some(ktizo) => {
+            ktizo.stop(Duration::from_secs(10))?;
+            renewal.succeeds(2, "after ktizo ended")?;
+            ktizo.restart()?;
+        }
+        None => ktizo = Some(launch(lab, &both, &folder, "if_taken")?.start()?),
+    }
+    let mut ktizo = ktizo.context("ktizo runs")?;
+    renewal.succeeds(3, "after ktizo started")?;
+
     // And ktizo still hears and answers what is meant for it.
-    drop(udhcpc);
-    let asker = Asker::open(&client, CARD, 68)?;
+    let asker = Asker::open(&client, CARD, 6868)?;
     let xid = 0x77;
-    asker.send(
-        &discover([0x52, 0x54, 0, 0x77, 0, 0x40], xid),
-        (Ipv4Addr::BROADCAST, 67),
-    )?;
-    let offers = asker.answers(Duration::from_secs(1))?;
-    let own = offers
-        .iter()
-        .filter(|offer| offer.xid == xid && offer.option(60).is_some())
-        .count();
-    ensure!(
-        own == 1,
-        "{own} proxy offers beside the server: {offers:?}; ktizo said:\n{}",
-        ktizo.said()
-    );
-    Ok(())
+    asker.send(&discover(MACHINE, xid), (Ipv4Addr::BROADCAST, 67))?;
+    let offers = || {
+        let own = |seen: &Seen| matches!(&seen.what, Sighting::Answered(dhcp) if dhcp.xid == xid && dhcp.given == [0; 4]);
+        renewal.tap.seen().iter().filter(|seen| own(seen)).count()
+    };
+    poll(Duration::from_secs(5), || (offers() > 0).then_some(())).with_context(|| {
+        format!(
+            "no proxy offer beside the server; ktizo said:\n{}",
+            ktizo.said()
+        )
+    })?;
+    renewal.succeeds(1, "after ktizo answered a network boot")?;
+    ensure!(offers() == 1, "{} proxy offers to one question", offers());
+    ktizo.stop(Duration::from_secs(10))?;
+    renewal.succeeds(2, "after ktizo ended at last")
 }
 
-fn udhcpc(lab: &Lab, client: &Host, script: &Path, notes: &Path, folder: &Path) -> Result<Process> {
+/// A client with a lease, the server that gave it, and what passes between them.
+struct Renewal {
+    site: Site,
+    udhcpc: Process,
+    tap: Wiretap,
+    /// The client's own word: a line for each lease it took.
+    notes: PathBuf,
+}
+
+impl Renewal {
+    /// How often the client noted a word.
+    fn noted(&self, word: &str) -> usize {
+        let text = fs::read_to_string(&self.notes).unwrap_or_default();
+        text.lines().filter(|line| *line == word).count()
+    }
+
+    /// Lets the client renew some times: each time it asks its server alone, once, is answered alone, and takes the answer.
+    fn succeeds(&self, times: usize, when: &str) -> Result<()> {
+        for _ in 0..times {
+            let (asked, before) = (now(), self.noted("renew"));
+            let acknowledged = self.acknowledged();
+            self.udhcpc.signal(Signal::SIGUSR1)?;
+            let renewed = poll(Duration::from_secs(10), || {
+                let done = self.noted("renew") > before
+                    && self.acknowledged() > acknowledged
+                    && self.exchanged(asked).len() > 1;
+                done.then_some(())
+            });
+            let exchange = self.exchanged(asked);
+            ensure!(
+                renewed.is_some()
+                    && exchange == [(REQUEST, true), (ACK, true)]
+                    && self.acknowledged() == acknowledged + 1,
+                "{when}: no renewal by unicast: {exchange:?}; the client said:\n{}\nthe server said:\n{}",
+                self.udhcpc.said(),
+                self.site.said()
+            );
+        }
+        Ok(())
+    }
+
+    /// What passed on the wire from a moment on: its kind, and whether it was for one host alone.
+    fn exchanged(&self, from: Instant) -> Vec<(u8, bool)> {
+        let seen = self.tap.seen().into_iter().filter(|seen| seen.at >= from);
+        seen.filter_map(|seen| match seen.what {
+            Sighting::Asked(dhcp) | Sighting::Answered(dhcp) if dhcp.client != MACHINE => {
+                Some((dhcp.kind, dhcp.unicast))
+            }
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// How many leases the server says it has acknowledged.
+    fn acknowledged(&self) -> usize {
+        self.site.said().matches("DHCPACK(").count()
+    }
+}
+
+/// Gives the two what the length of a real cable does. udhcpc asks by a socket that it closes at once, and an answer that comes before
+/// that is lost with it: between two processors of one machine that happens, with ktizo and without. On one processor, which the client
+/// does not give up before it waits, its socket is closed before the server reads.
+fn apart(site: &Site, udhcpc: &Process) -> Result<()> {
+    let mut processor = CpuSet::new();
+    processor.set(0)?;
+    for pid in [site.pid(), udhcpc.pid()] {
+        sched_setaffinity(pid, &processor)?;
+    }
+    run("chrt", &["--fifo", "--pid", "1", &udhcpc.pid().to_string()]).map(drop)
+}
+
+fn udhcpc(lab: &Lab, client: &Host, folder: &Path) -> Result<Process> {
+    let script = folder.join("lease");
+    fs::write(&script, LEASE)?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
     let mut udhcpc = on_host(Some(&client.netns), lab.kit.busybox());
     udhcpc
         .args(["udhcpc", "-f", "-i", CARD, "-T", "1", "-s"])
         .arg(script)
-        .env("NOTES", notes);
+        .env("NOTES", folder.join("notes"));
     Process::start("udhcpc", &mut udhcpc, &folder.join("udhcpc.log"))
 }

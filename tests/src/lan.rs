@@ -69,6 +69,29 @@ impl Lan {
         Ok(lan)
     }
 
+    /// Two hosts and one cable between them: no bridge, nobody else.
+    ///
+    /// # Errors
+    /// Where network namespaces cannot be made.
+    pub fn cable(one: (&str, u8), other: (&str, u8)) -> Result<(Self, Host, Host)> {
+        let mut lan = Self::new()?;
+        let (one, other) = (
+            (lan.namespace(one.0, one.1)?, one.1),
+            (lan.namespace(other.0, other.1)?, other.1),
+        );
+        ip_in(
+            Some(&one.0.netns),
+            &format!(
+                "link add {CARD} type veth peer name {CARD} netns {}\n",
+                other.0.netns
+            ),
+        )?;
+        for (host, last) in [&one, &other] {
+            lan.dress(host, CARD, *last)?;
+        }
+        Ok((lan, one.0, other.0))
+    }
+
     fn bridge(&self) -> String {
         format!("{}br", self.id)
     }
@@ -78,16 +101,21 @@ impl Lan {
     /// # Errors
     /// When the kernel refuses.
     pub fn host(&mut self, name: &str, last: u8) -> Result<Host> {
+        let host = self.namespace(name, last)?;
+        self.plug(&host, CARD, last)?;
+        Ok(host)
+    }
+
+    /// A host without a card.
+    fn namespace(&mut self, name: &str, last: u8) -> Result<Host> {
         let netns = format!("{}{name}", self.id);
         ip(&format!("netns add {netns}\n"))?;
         self.hosts.push(netns.clone());
         ip_in(Some(&netns), "link set lo up\n")?;
-        let host = Host {
+        Ok(Host {
             netns,
             address: self.address(last),
-        };
-        self.plug(&host, CARD, last)?;
-        Ok(host)
+        })
     }
 
     fn address(&self, last: u8) -> String {
@@ -104,6 +132,14 @@ impl Lan {
         ip(&format!(
             "link add {outside} type veth peer name {card} netns {netns}\nlink set {outside} master {bridge} up\n"
         ))?;
+        // Without this UDP leaves with unfinished checksums, which firmware may refuse.
+        run("ethtool", &["-K", &outside, "tx", "off"])?;
+        self.dress(host, card, last)
+    }
+
+    /// Gives a card its addresses and sets it up.
+    fn dress(&self, host: &Host, card: &str, last: u8) -> Result<()> {
+        let netns = &host.netns;
         // Duplicate address detection would keep the first router advertisement waiting for two seconds.
         output(
             Command::new("ip")
@@ -118,8 +154,6 @@ impl Lan {
             self.subnet
         );
         ip_in(Some(netns), &inside)?;
-        // Without this UDP leaves with unfinished checksums, which firmware may refuse.
-        run("ethtool", &["-K", &outside, "tx", "off"])?;
         run(
             "ip",
             &["netns", "exec", netns, "ethtool", "-K", card, "tx", "off"],
