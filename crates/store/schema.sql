@@ -107,7 +107,6 @@ CREATE TABLE devices (
     last_seen_at INTEGER,
     last_config_download_at INTEGER,
     config_released_at INTEGER,
-    wipe_asked_at INTEGER,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     -- A person has had a hand in it: it is never forgotten to make room.
@@ -117,7 +116,7 @@ CREATE TABLE devices (
     -- Transfers of its config that began since the present order and have not ended as far as is known.
     config_transfers INTEGER NOT NULL DEFAULT 0 CHECK (config_transfers >= 0),
     -- Whether its config was served whole since the present order.
-    config_delivered INTEGER NOT NULL DEFAULT 0 CHECK (config_delivered IN (0, 1)), labels TEXT NOT NULL DEFAULT '{}' CHECK (json_type(labels) = 'object'),
+    config_delivered INTEGER NOT NULL DEFAULT 0 CHECK (config_delivered IN (0, 1)), labels TEXT NOT NULL DEFAULT '{}' CHECK (json_type(labels) = 'object'), install TEXT NOT NULL DEFAULT '{"state":"waiting"}' CHECK (json_type(install, '$.state') = 'text'), wipe TEXT NOT NULL DEFAULT '{"state":"none"}' CHECK (json_type(wipe, '$.state') = 'text'),
     CONSTRAINT decision CHECK ((status = 'pending') = (decided_at IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)),
     CONSTRAINT approved_is_whole
         CHECK (status <> 'approved' OR (hostname IS NOT NULL AND ip_address IS NOT NULL AND role IS NOT NULL))
@@ -126,6 +125,10 @@ CREATE TABLE devices (
 CREATE INDEX devices_by_status ON devices (status);
 
 CREATE INDEX devices_forgettable ON devices (last_seen_at) WHERE status = 'pending' AND kept = 0;
+
+CREATE INDEX devices_owing_proof ON devices (id) WHERE install ->> '$.state' = 'begun';
+
+CREATE INDEX devices_to_be_wiped ON devices (id) WHERE wipe ->> '$.state' IN ('asked', 'ordered');
 
 CREATE TRIGGER events_are_not_rewritten BEFORE UPDATE ON events
 BEGIN
@@ -168,7 +171,7 @@ CREATE TABLE network_settings (
     talos_version TEXT,
     payload TEXT NOT NULL CHECK (payload <> ''),
     extra_kernel_args TEXT NOT NULL CHECK (json_type(extra_kernel_args) = 'array')
-) STRICT;
+, reports INTEGER NOT NULL DEFAULT 1 CHECK (reports IN (0, 1)), install_attempts INTEGER NOT NULL DEFAULT 3 CHECK (install_attempts >= 1), proof_limit_seconds INTEGER NOT NULL DEFAULT 1200 CHECK (proof_limit_seconds >= 0)) STRICT;
 
 CREATE TABLE patches (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -7,10 +7,12 @@ use serde_json::Value;
 use crate::types;
 
 /// Fields that only record when something happened.
-const MOMENTS: [&str; 4] = [
+const MOMENTS: [&str; 6] = [
     "updated_at",
     "approved_at",
     "config_released_at",
+    "install",
+    "wipe",
     "last_seen",
 ];
 

@@ -27,7 +27,7 @@ pub(crate) use config::{
     ExplainQuery, PreviewQuery, change_settings, diff, explain, preview, settings,
 };
 pub(crate) use delete::delete;
-pub(crate) use order::give_order;
+pub(crate) use order::{decline_wipe, give_order, vouch};
 pub(crate) use reject::reject;
 pub(crate) use show::{ListQuery, boots, config, look, page, show};
 pub(crate) use suggest::{suggest, suggest_all};

@@ -77,6 +77,8 @@ fn table() -> Vec<Route> {
         (POST, "/devices/{id}/approve", Operator, post(devices::approve), doc("Lets a device in").takes::<types::ApproveDevice>().gives::<types::Device>(200)),
         (POST, "/devices/{id}/reject", Operator, post(devices::reject), doc("Turns a device away").gives::<types::Device>(200)),
         (POST, "/devices/{id}/order", Operator, post(devices::give_order), doc("Gives a boot order").takes::<types::GiveOrder>().gives::<types::Device>(200)),
+        (DELETE, "/devices/{id}/wipe", Operator, delete(devices::decline_wipe), doc("Says no to a wipe that was asked for at the console or ordered").gives::<types::Device>(200)),
+        (POST, "/devices/{id}/proof", Operator, post(devices::vouch), doc("Vouches for an install or a wipe that no machine has proven").takes::<types::Vouch>().gives::<types::Device>(200)),
         (GET, "/devices/{id}/approval-suggestions", Viewer, get(devices::suggest), doc("Suggests what a device could be approved with").gives::<types::Suggestions>(200)),
         (GET, "/devices/{id}/boots", Viewer, get(devices::boots), doc("Lists the last boots of a device").query::<devices::BootsQuery>().gives_list::<types::Boot>()),
         (GET, "/devices/{id}/config", Admin, get(devices::config), doc("Shows the config of a device, with its secrets").gives_media("application/x-yaml")),

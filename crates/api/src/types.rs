@@ -25,7 +25,7 @@ pub use config::{
     ConfigDiff, ConfigOrigin, DeviceSettings, KernelModule, RegenerateProgress, UserVolume,
 };
 pub use device::{
-    ApproveDevice, Device, DevicePatch, GiveOrder, NewDevice, Suggestions, clearable,
+    ApproveDevice, Device, DevicePatch, GiveOrder, NewDevice, Proof, Suggestions, Vouch, clearable,
 };
 pub use error::ErrorBody;
 pub use event::Event;

@@ -16,13 +16,15 @@ use crate::{Error, types};
 pub struct Version(String);
 
 /// Fields of a device that change while nobody changes it.
-const RECORDED: [&str; 14] = [
+const RECORDED: [&str; 16] = [
     "first_seen",
     "last_seen",
     "last_config_download",
     "updated_at",
     "config_released_at",
     "wipe_asked_at",
+    "install",
+    "wipe",
     "config_outdated",
     "arch",
     "firmware",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Approval, BootOrder, Device, NetworkSettings};
+use crate::{Approval, Device, NetworkSettings, StandingOrder, Wipe};
 
 /// All that a decision depends on.
 #[derive(Clone, Copy, Debug)]
@@ -106,21 +106,21 @@ fn undecided(state: BootState<'_>) -> BootDecision {
 
 /// For a machine that was let in.
 fn approved(device: &Device, state: BootState<'_>) -> BootDecision {
-    if device.wipe_asked_at.is_some() {
+    if matches!(device.life.wipe, Wipe::Asked { .. }) {
         return hold(HoldReason::WipeAsked, state);
     }
-    match device.order {
-        BootOrder::Local => BootDecision::Leave(LeaveReason::Ordered),
-        BootOrder::Menu => BootDecision::Menu {
+    match device.life.order {
+        StandingOrder::Local => BootDecision::Leave(LeaveReason::Ordered),
+        StandingOrder::Menu => BootDecision::Menu {
             timeout: LONG_MENU,
             why: MenuDefault::Ordered,
         },
-        BootOrder::Install if device.config_released_at.is_some() => BootDecision::Menu {
+        StandingOrder::Install if device.config_released_at.is_some() => BootDecision::Menu {
             timeout: LONG_MENU,
             why: MenuDefault::Unproven,
         },
-        BootOrder::Install if !state.assets_at_hand => hold(HoldReason::AssetMissing, state),
-        BootOrder::Install => {
+        StandingOrder::Install if !state.assets_at_hand => hold(HoldReason::AssetMissing, state),
+        StandingOrder::Install => {
             let released: Released = state.held.is_some();
             let seconds = u64::from(state.settings.menu_seconds);
             BootDecision::Install {
@@ -143,9 +143,9 @@ fn hold(why: HoldReason, state: BootState<'_>) -> BootDecision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Actor, DeviceId, EphemeralVolume, Inventory, Timestamp};
+    use crate::{Actor, DeviceId, EphemeralVolume, Inventory, Lifecycle, Timestamp};
 
-    fn device(approval: Approval, order: BootOrder) -> Device {
+    fn device(approval: Approval, order: StandingOrder) -> Device {
         let at = Timestamp::from_micros(0);
         Device {
             id: DeviceId(1),
@@ -154,7 +154,10 @@ mod tests {
             ip_address: None,
             role: None,
             approval,
-            order,
+            life: Lifecycle {
+                order,
+                ..Lifecycle::default()
+            },
             labels: crate::Labels::default(),
             notes: String::new(),
             install_disk: None,
@@ -166,7 +169,6 @@ mod tests {
             last_seen: None,
             last_config_download: None,
             config_released_at: None,
-            wipe_asked_at: None,
             created_at: at,
             updated_at: at,
         }
@@ -186,7 +188,7 @@ mod tests {
     fn every_combination_has_its_outcome() {
         let mut seen = std::collections::BTreeMap::<String, usize>::new();
         for approval in approvals() {
-            for order in BootOrder::ALL {
+            for order in StandingOrder::ALL {
                 for strict_boot_mode in [true, false] {
                     for held in [
                         None,
@@ -196,11 +198,13 @@ mod tests {
                         for released in [None, Some(Timestamp::from_micros(1))] {
                             for wipe_asked_at in [None, Some(Timestamp::from_micros(1))] {
                                 for assets_at_hand in [true, false] {
-                                    let device = Device {
+                                    let mut device = Device {
                                         config_released_at: released,
-                                        wipe_asked_at,
                                         ..device(approval.clone(), *order)
                                     };
+                                    if let Some(at) = wipe_asked_at {
+                                        device.life.wipe = Wipe::Asked { at };
+                                    }
                                     let settings = NetworkSettings {
                                         strict_boot_mode,
                                         ..NetworkSettings::default()
@@ -231,26 +235,26 @@ mod tests {
                                         }
                                     } else {
                                         match order {
-                                            BootOrder::Local => {
+                                            StandingOrder::Local => {
                                                 BootDecision::Leave(LeaveReason::Ordered)
                                             }
-                                            BootOrder::Menu => BootDecision::Menu {
+                                            StandingOrder::Menu => BootDecision::Menu {
                                                 timeout: LONG_MENU,
                                                 why: MenuDefault::Ordered,
                                             },
-                                            BootOrder::Install if released.is_some() => {
+                                            StandingOrder::Install if released.is_some() => {
                                                 BootDecision::Menu {
                                                     timeout: LONG_MENU,
                                                     why: MenuDefault::Unproven,
                                                 }
                                             }
-                                            BootOrder::Install if !assets_at_hand && over => {
+                                            StandingOrder::Install if !assets_at_hand && over => {
                                                 BootDecision::Leave(LeaveReason::HoldLimit)
                                             }
-                                            BootOrder::Install if !assets_at_hand => {
+                                            StandingOrder::Install if !assets_at_hand => {
                                                 BootDecision::Hold(HoldReason::AssetMissing)
                                             }
-                                            BootOrder::Install => BootDecision::Install {
+                                            StandingOrder::Install => BootDecision::Install {
                                                 menu: held
                                                     .is_none()
                                                     .then_some(Duration::from_secs(3)),
@@ -279,7 +283,7 @@ mod tests {
                 strict_boot_mode,
                 ..NetworkSettings::default()
             };
-            let pending = device(Approval::Pending, BootOrder::Install);
+            let pending = device(Approval::Pending, StandingOrder::Install);
             let of = |device| {
                 decide(BootState {
                     device,
@@ -314,7 +318,7 @@ mod tests {
             ..NetworkSettings::default()
         };
         let [_, approved, _] = approvals();
-        let device = device(approved, BootOrder::Install);
+        let device = device(approved, StandingOrder::Install);
         let decision = decide(BootState {
             device: Some(&device),
             settings: &settings,

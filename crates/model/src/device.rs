@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::word_enum;
 use crate::{
-    Actor, Arch, BootOrder, DeviceId, Firmware, Hostname, Labels, MacAddr, Role, SmbiosUuid,
-    Timestamp,
+    Actor, Arch, DeviceId, Firmware, Hostname, Labels, Lifecycle, MacAddr, Role, SmbiosUuid,
+    StandingOrder, Timestamp,
 };
 
 /// One machine, known by the MAC it boots with.
@@ -25,8 +25,8 @@ pub struct Device {
     pub role: Option<Role>,
     /// Whether a person has let it in.
     pub approval: Approval,
-    /// What its next network boot does once approved.
-    pub order: BootOrder,
+    /// What its network boots do once it is approved, and what became of that.
+    pub life: Lifecycle,
     /// Free text of the operator's.
     pub notes: String,
     /// The operator's own words for it.
@@ -49,12 +49,18 @@ pub struct Device {
     pub last_config_download: Option<Timestamp>,
     /// When its config was first served whole since the present order was given; an install may have happened since.
     pub config_released_at: Option<Timestamp>,
-    /// When somebody at its console asked for a wipe that no signed-in person has answered yet.
-    pub wipe_asked_at: Option<Timestamp>,
     /// When the row was made.
     pub created_at: Timestamp,
     /// When a person or the system last changed it; being seen is no change.
     pub updated_at: Timestamp,
+}
+
+impl Device {
+    /// A person gives a standing order: what was released under the one before counts no more.
+    pub fn give_order(&mut self, order: StandingOrder) {
+        self.life.give(order);
+        self.config_released_at = None;
+    }
 }
 
 /// Whether a person has let a device in.

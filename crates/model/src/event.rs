@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::word_enum;
 use crate::{
-    Actor, ApprovalStatus, AssetName, Authority, BootOrder, DeviceId, EventId, FieldChange,
-    Hostname, MacAddr, PersonName, Role, Sha256Digest, TalosVersion, Timestamp,
+    Actor, ApprovalStatus, AssetName, Authority, BootStage, DeviceId, EventId, FieldChange,
+    Hostname, MacAddr, PersonName, ProofSource, Role, Sha256Digest, StandingOrder, TalosVersion,
+    Timestamp,
 };
 
 /// One thing that happened, who did it, and to which device. Append-only, and never with a secret in it.
@@ -77,7 +78,7 @@ pub enum EventKind {
     /// A person gave another boot order, or the same again.
     OrderGiven {
         /// The order.
-        order: BootOrder,
+        order: StandingOrder,
     },
     /// A device was deleted.
     DeviceDeleted {
@@ -91,6 +92,45 @@ pub enum EventKind {
     },
     /// Somebody at the console of a machine asked for a wipe.
     WipeAsked,
+    /// A person ordered a wipe.
+    WipeOrdered {
+        /// What stands when it is proven.
+        then: StandingOrder,
+        /// Until when the order holds.
+        expires: Timestamp,
+    },
+    /// A wipe that was ordered or asked for is not to be: a person said no, or changed the device.
+    WipeCancelled,
+    /// A wipe that was ordered or asked for waited too long.
+    WipeExpired,
+    /// The one script that wipes left for the machine, or was about to.
+    WipeSent,
+    /// The disk is wiped.
+    WipeProven {
+        /// By what that is proven.
+        by: ProofSource,
+        /// What stands since.
+        then: StandingOrder,
+    },
+    /// Talos is on the disk.
+    InstallProven {
+        /// By what that is proven.
+        by: ProofSource,
+    },
+    /// An attempt to install left no proof, or its failure was reported.
+    InstallFailed {
+        /// Which, from 1.
+        attempt: u32,
+        /// Why, in Talos's words; without it the machine was silent.
+        error: Option<String>,
+        /// The last stage that was seen of it.
+        last_stage: Option<BootStage>,
+    },
+    /// The order to install is tried again.
+    InstallRepeated {
+        /// Which attempt it is, from 2.
+        attempt: u32,
+    },
     /// A device config was served whole.
     ConfigServed {
         /// To whom.
@@ -253,6 +293,14 @@ impl EventKind {
             Self::DeviceDeleted { .. } => "device_deleted",
             Self::DevicesForgotten { .. } => "devices_forgotten",
             Self::WipeAsked => "wipe_asked",
+            Self::WipeOrdered { .. } => "wipe_ordered",
+            Self::WipeCancelled => "wipe_cancelled",
+            Self::WipeExpired => "wipe_expired",
+            Self::WipeSent => "wipe_sent",
+            Self::WipeProven { .. } => "wipe_proven",
+            Self::InstallProven { .. } => "install_proven",
+            Self::InstallFailed { .. } => "install_failed",
+            Self::InstallRepeated { .. } => "install_repeated",
             Self::ConfigServed { .. } => "config_served",
             Self::ConfigRefused { .. } => "config_refused",
             Self::ConfigFailed { .. } => "config_failed",
@@ -305,6 +353,21 @@ impl fmt::Display for EventKind {
             Self::DeviceDeleted { status } => write!(f, "deleted (was {status})"),
             Self::DevicesForgotten { count } => write!(f, "{count} never-approved devices forgotten to make room; the longest unseen went first"),
             Self::WipeAsked => f.write_str("a wipe was asked for at the console; it waits for a signed-in person"),
+            Self::WipeOrdered { then, expires } => write!(f, "wipe ordered, good for one boot until {expires}; then `{then}`"),
+            Self::WipeCancelled => f.write_str("wipe called off"),
+            Self::WipeExpired => f.write_str("wipe called off: nothing came of it for a day"),
+            Self::WipeSent => f.write_str("wipe sent to the machine; no other will be for this order"),
+            Self::WipeProven { by, then } => write!(f, "disk wiped, by the word of {}; boot order `{then}` stands", by.named()),
+            Self::InstallProven { by } => write!(f, "Talos is installed, by the word of {}", by.named()),
+            Self::InstallFailed { attempt, error: Some(error), .. } => write!(f, "install attempt {attempt} failed: {error}"),
+            Self::InstallFailed { attempt, error: None, last_stage } => {
+                write!(f, "install attempt {attempt} failed: no proof came")?;
+                match last_stage {
+                    Some(stage) => write!(f, " after stage {stage}"),
+                    None => Ok(()),
+                }
+            }
+            Self::InstallRepeated { attempt } => write!(f, "install is tried again, attempt {attempt}"),
             Self::ConfigServed { peer, bytes, .. } => write!(f, "config of {bytes} bytes served to {peer}"),
             Self::ConfigRefused { peer, reason } => write!(f, "config refused to {peer}: {reason}"),
             Self::ConfigFailed { reason } => write!(f, "config could not be made: {reason}"),

@@ -25,6 +25,7 @@ mod role;
 // What a boot gets, and what became of it.
 mod boot;
 mod decision;
+mod lifecycle;
 mod order;
 mod settings;
 
@@ -57,9 +58,12 @@ pub use hostname::Hostname;
 pub use id::{DeviceId, EventId};
 pub use kernel_log::{KernelLogLevel, KernelLogLine};
 pub use label::{LabelFilter, LabelKey, LabelValue, Labels, TooManyLabels};
+pub use lifecycle::{
+    Install, InstallEvent, Lifecycle, ProofSource, Scene, WIPE_VALID, Wipe, WipeEvent,
+};
 pub use mac::MacAddr;
 pub use machine::{Arch, Firmware};
-pub use order::BootOrder;
+pub use order::{BootOrder, StandingOrder};
 pub use origin::Origin;
 pub use patch::{PatchId, PatchScope};
 pub use person::{Authority, PersonName, TokenId, UserId};

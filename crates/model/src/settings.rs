@@ -36,6 +36,13 @@ pub struct NetworkSettings {
     pub payload: Payload,
     /// Added to the kernel command line, such as `console=ttyS0`.
     pub extra_kernel_args: Vec<String>,
+    /// On: machines are told to report to ktizo what they do (`talos.events.sink`, `talos.logging.kernel`), so that silence means
+    /// that an install failed. Off: whether an install went well, only a person can say.
+    pub reports: bool,
+    /// How often an install order is tried, the first time included, before the machine waits for a person.
+    pub install_attempts: u32,
+    /// How long after its config went out a machine may be silent before its install counts as failed, in seconds.
+    pub proof_limit_seconds: u32,
 }
 
 word_enum! {
@@ -61,6 +68,9 @@ impl Default for NetworkSettings {
             talos_version: None,
             payload: Payload::Http,
             extra_kernel_args: Vec::new(),
+            reports: true,
+            install_attempts: 3,
+            proof_limit_seconds: 1200,
         }
     }
 }
@@ -80,6 +90,10 @@ impl NetworkSettings {
     pub const MAX_HOLD_SECONDS: u32 = 86_400;
     /// The longest menu: ten minutes.
     pub const MAX_MENU_SECONDS: u32 = 600;
+    /// The most attempts at one install order.
+    pub const MAX_INSTALL_ATTEMPTS: u32 = 20;
+    /// The shortest and the longest time for a proof: a minute and a day.
+    pub const PROOF_LIMIT_SECONDS: std::ops::RangeInclusive<u32> = 60..=86_400;
     /// Characters that iPXE takes for something else than a part of a word.
     const NOT_IN_A_SCRIPT: &str = "$#\"'\\|;`{}";
 
@@ -96,6 +110,18 @@ impl NetworkSettings {
             return refuse(
                 "menu_seconds",
                 format!("at most {} (ten minutes)", Self::MAX_MENU_SECONDS),
+            );
+        }
+        if !(1..=Self::MAX_INSTALL_ATTEMPTS).contains(&self.install_attempts) {
+            return refuse(
+                "install_attempts",
+                format!("1 to {}", Self::MAX_INSTALL_ATTEMPTS),
+            );
+        }
+        if !Self::PROOF_LIMIT_SECONDS.contains(&self.proof_limit_seconds) {
+            return refuse(
+                "proof_limit_seconds",
+                "60 to 86400 (a minute to a day)".to_owned(),
             );
         }
         if let Some(subnet) = self.node_subnet {
@@ -195,6 +221,20 @@ mod tests {
                 "menu_seconds",
                 NetworkSettings {
                     menu_seconds: 601,
+                    ..base()
+                },
+            ),
+            (
+                "install_attempts",
+                NetworkSettings {
+                    install_attempts: 0,
+                    ..base()
+                },
+            ),
+            (
+                "proof_limit_seconds",
+                NetworkSettings {
+                    proof_limit_seconds: 59,
                     ..base()
                 },
             ),

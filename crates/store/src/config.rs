@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::{Device, DeviceId, MacAddr, Role, Sha256Digest, Timestamp};
+use model::{Device, DeviceId, InstallEvent, MacAddr, Role, Sha256Digest, Timestamp};
 use rusqlite::{Row, params};
 
 use crate::row::{Cells, fingerprint};
@@ -61,7 +61,7 @@ const NOT_DELIVERED: &str = "
     SET config_transfers = max(config_transfers - 1, 0),
         config_released_at = iif(config_transfers <= 1 AND config_delivered = 0, NULL, config_released_at)
     WHERE id = ?1
-    RETURNING config_released_at IS NULL";
+    RETURNING config_released_at IS NULL AND config_transfers = 0";
 
 /// A transfer that began before the present order and ends after it counts for the present order: the machine has a config.
 const SERVED: &str = "
@@ -183,6 +183,7 @@ impl Writer<'_> {
         if marked == 0 {
             return Err(Error::ConfigChanged(device));
         }
+        self.install_goes_on(device, &InstallEvent::Released)?;
         self.run(
             "INSERT OR IGNORE INTO served_configs (device_id, sha256, bytes)
              SELECT device_id, sha256, bytes FROM device_configs WHERE device_id = ?1",
@@ -194,9 +195,11 @@ impl Writer<'_> {
     /// A transfer broke off. Takes the mark of [`Self::config_released`] back if nothing was served whole since the order was given
     /// and no other transfer is under way. Nothing happens if the device is gone.
     pub fn config_not_delivered(&self, device: DeviceId) -> Result<(), Error> {
-        let known = self.maybe(NOT_DELIVERED, [device.0], |_| Ok(()))?;
-        if known.is_none() {
+        let Some(taken_back) = self.maybe(NOT_DELIVERED, [device.0], |row| row.get(0))? else {
             return Ok(());
+        };
+        if taken_back {
+            self.install_goes_on(device, &InstallEvent::TakenBack)?;
         }
         self.run(FORGET_UNDELIVERED, [device.0])?;
         self.device_touched(device)
@@ -208,6 +211,15 @@ impl Writer<'_> {
         if self.run(SERVED, params)? > 0 {
             self.run(FORGET_UNDELIVERED, [device.0])?;
             self.device_touched(device)?;
+        }
+        Ok(())
+    }
+
+    /// Tells the state of the install what became of the config.
+    fn install_goes_on(&self, device: DeviceId, event: &InstallEvent) -> Result<(), Error> {
+        let reports = self.settings()?.reports;
+        if let Some(mut device) = self.device(device)? {
+            self.install_event(&mut device, event, reports)?;
         }
         Ok(())
     }

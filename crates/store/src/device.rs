@@ -3,13 +3,13 @@
 use std::net::Ipv4Addr;
 
 use model::{
-    Actor, Approval, ApprovalStatus, Arch, BootOrder, Device, DeviceId, EphemeralVolume, Hostname,
-    Inventory, LabelFilter, Labels, LocalBoot, MacAddr, Role, Timestamp,
+    Actor, Approval, ApprovalStatus, Arch, Device, DeviceId, EphemeralVolume, Hostname, Inventory,
+    LabelFilter, Labels, Lifecycle, LocalBoot, MacAddr, Role, Timestamp,
 };
 use rusqlite::types::Value;
 use rusqlite::{Row, named_params, params, params_from_iter};
 
-use crate::row::{Cells, count, micros, text};
+use crate::row::{Cells, count, json, micros, text};
 use crate::{Error, Reader, Writer};
 
 /// Which devices a list shows.
@@ -152,9 +152,9 @@ pub struct NewDevice {
 /// The columns of a device in the order in which `read` takes them.
 macro_rules! columns {
     () => {
-        "id, mac, hostname, ip_address, role, status, decided_by, decided_at, boot_order, notes, install_disk, \
+        "id, mac, hostname, ip_address, role, status, decided_by, decided_at, boot_order, install, wipe, notes, install_disk, \
          ephemeral_min_size, ephemeral_max_size, ephemeral_disk_selector, local_boot, loader, arch, firmware, uuid, serial, vendor, model, \
-         first_seen_at, last_seen_at, last_config_download_at, config_released_at, wipe_asked_at, created_at, updated_at, labels"
+         first_seen_at, last_seen_at, last_config_download_at, config_released_at, created_at, updated_at, labels"
     };
 }
 
@@ -186,11 +186,11 @@ const PUT: &str = "
     INSERT INTO devices (
         id, mac, hostname, ip_address, role, status, decided_by, decided_at, boot_order, notes, install_disk,
         ephemeral_min_size, ephemeral_max_size, ephemeral_disk_selector, local_boot, loader, arch, firmware, uuid, serial, vendor, model,
-        first_seen_at, last_seen_at, last_config_download_at, config_released_at, wipe_asked_at, created_at, updated_at, labels, kept)
+        first_seen_at, last_seen_at, last_config_download_at, config_released_at, install, wipe, created_at, updated_at, labels, kept)
     VALUES (
         :id, :mac, :hostname, :ip_address, :role, :status, :decided_by, :decided_at, :boot_order, :notes, :install_disk,
         :min_size, :max_size, :disk_selector, :local_boot, :loader, :arch, :firmware, :uuid, :serial, :vendor, :model,
-        :first_seen, :last_seen, :last_config_download, :config_released, :wipe_asked, :now, :now, :labels, :kept)
+        :first_seen, :last_seen, :last_config_download, :config_released, :install, :wipe, :now, :now, :labels, :kept)
     ON CONFLICT (id) DO UPDATE SET
         mac = excluded.mac, hostname = excluded.hostname, ip_address = excluded.ip_address, role = excluded.role,
         status = excluded.status, decided_by = excluded.decided_by, decided_at = excluded.decided_at,
@@ -201,7 +201,8 @@ const PUT: &str = "
         uuid = excluded.uuid, serial = excluded.serial, vendor = excluded.vendor, model = excluded.model,
         first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at,
         last_config_download_at = excluded.last_config_download_at, config_released_at = excluded.config_released_at,
-        wipe_asked_at = excluded.wipe_asked_at, updated_at = excluded.updated_at, labels = excluded.labels, kept = max(kept, excluded.kept),
+        install = excluded.install, wipe = excluded.wipe, updated_at = excluded.updated_at, labels = excluded.labels,
+        kept = max(kept, excluded.kept),
         config_transfers = iif(excluded.config_released_at IS NULL, 0, config_transfers),
         config_delivered = iif(excluded.config_released_at IS NULL, 0, config_delivered)
     RETURNING id";
@@ -312,7 +313,7 @@ impl Writer<'_> {
             ip_address: new.ip_address,
             role: new.role,
             approval: Approval::Pending,
-            order: BootOrder::Install,
+            life: Lifecycle::default(),
             notes: new.notes,
             labels: new.labels,
             install_disk: new.install_disk,
@@ -324,7 +325,6 @@ impl Writer<'_> {
             last_seen: seen,
             last_config_download: None,
             config_released_at: None,
-            wipe_asked_at: None,
             created_at: self.now(),
             updated_at: self.now(),
         };
@@ -385,9 +385,9 @@ impl Writer<'_> {
                 ":status": device.approval.status().as_str(),
                 ":decided_by": decided_by,
                 ":decided_at": decided_at,
-                ":boot_order": device.order.as_str(),
+                ":boot_order": device.life.order.as_str(),
                 ":notes": device.notes,
-                ":labels": serde_json::to_string(&device.labels).map_err(|err| Error::Refused(err.to_string()))?,
+                ":labels": json(&device.labels)?,
                 ":install_disk": device.install_disk,
                 ":min_size": device.ephemeral.min_size,
                 ":max_size": device.ephemeral.max_size,
@@ -404,7 +404,8 @@ impl Writer<'_> {
                 ":last_seen": micros(device.last_seen),
                 ":last_config_download": micros(device.last_config_download),
                 ":config_released": micros(device.config_released_at),
-                ":wipe_asked": micros(device.wipe_asked_at),
+                ":install": json(&device.life.install)?,
+                ":wipe": json(&device.life.wipe)?,
                 ":now": self.now().as_micros(),
                 ":kept": kept,
             },
@@ -524,7 +525,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Device> {
         ip_address: cells.parse_or_null()?,
         role: cells.parse_or_null()?,
         approval: approval(&mut cells)?,
-        order: cells.parse()?,
+        life: Lifecycle {
+            order: cells.parse()?,
+            install: cells.json()?,
+            wipe: cells.json()?,
+        },
         notes: cells.get()?,
         install_disk: cells.get()?,
         ephemeral: EphemeralVolume {
@@ -546,7 +551,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Device> {
         last_seen: cells.at_or_null()?,
         last_config_download: cells.at_or_null()?,
         config_released_at: cells.at_or_null()?,
-        wipe_asked_at: cells.at_or_null()?,
         created_at: cells.at()?,
         updated_at: cells.at()?,
         labels: cells.json()?,

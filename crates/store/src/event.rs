@@ -4,7 +4,7 @@ use model::{Actor, Device, DeviceId, Event, EventId, EventKind, FieldChange, Tim
 use rusqlite::types::{Type, Value};
 use rusqlite::{Row, params, params_from_iter};
 
-use crate::row::{Cells, count};
+use crate::row::{Cells, count, json};
 use crate::{Error, Reader, Writer};
 
 /// Which events a list shows, newest first.
@@ -147,10 +147,8 @@ impl Writer<'_> {
         what: &EventKind,
         changes: &[FieldChange],
     ) -> Result<EventId, Error> {
-        let json = to_json(what)?;
-        let changes = (!changes.is_empty())
-            .then(|| to_json(&changes))
-            .transpose()?;
+        let told = json(what)?;
+        let changes = (!changes.is_empty()).then(|| json(&changes)).transpose()?;
         self.run(
             "INSERT INTO events (happened_at, actor, device_id, mac, kind, what, came_from, changes)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -160,7 +158,7 @@ impl Writer<'_> {
                 device.map(|device| device.id.0),
                 device.map(|device| device.mac.to_string()),
                 what.word(),
-                json,
+                told,
                 self.from(),
                 changes,
             ],
@@ -172,10 +170,6 @@ impl Writer<'_> {
         }
         Ok(id)
     }
-}
-
-fn to_json<T: serde::Serialize>(value: &T) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(|err| Error::Refused(err.to_string()))
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {

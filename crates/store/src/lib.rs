@@ -44,6 +44,7 @@ mod cluster;
 mod config;
 mod device;
 mod event;
+mod lifecycle;
 mod patch;
 mod person;
 mod settings;

@@ -6,8 +6,11 @@ use std::str::FromStr;
 use model::{Sha256Digest, Timestamp};
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+
+use crate::Error;
 
 /// Reads the columns of a row from left to right.
 pub(crate) struct Cells<'r, 's> {
@@ -93,6 +96,11 @@ impl<'r, 's> Cells<'r, 's> {
         let why = format!("column {name}: {err}");
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
     }
+}
+
+/// A value as the JSON text that a column keeps.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|err| Error::Refused(err.to_string()))
 }
 
 /// A moment or NULL as SQLite keeps it.

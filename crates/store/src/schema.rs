@@ -27,6 +27,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0004_labels",
         sql: include_str!("../migrations/0004_labels.sql"),
     },
+    Migration {
+        name: "0005_lifecycle",
+        sql: include_str!("../migrations/0005_lifecycle.sql"),
+    },
 ];
 
 /// One step to a newer format, done whole or not at all.

@@ -2,21 +2,20 @@
 
 use model::{NetworkSettings, Payload};
 use rusqlite::{Row, params};
-use serde::Serialize;
 
-use crate::row::{Cells, text};
+use crate::row::{Cells, json, text};
 use crate::{Error, Reader, Writer};
 
 const READ: &str = "
     SELECT strict_boot_mode, hold_limit_seconds, menu_seconds, node_subnet, gateway, nameservers, server_address,
-           talos_version, payload, extra_kernel_args
+           talos_version, payload, extra_kernel_args, reports, install_attempts, proof_limit_seconds
     FROM network_settings";
 
 const SAVE: &str = "
     INSERT OR REPLACE INTO network_settings (
         id, strict_boot_mode, hold_limit_seconds, menu_seconds, node_subnet, gateway, nameservers, server_address,
-        talos_version, payload, extra_kernel_args)
-    VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        talos_version, payload, extra_kernel_args, reports, install_attempts, proof_limit_seconds)
+    VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
 impl Reader<'_> {
     /// The settings in force.
@@ -41,16 +40,15 @@ impl Writer<'_> {
                 text(settings.talos_version.as_ref()),
                 Payload::as_str(settings.payload),
                 json(&settings.extra_kernel_args)?,
+                settings.reports,
+                settings.install_attempts,
+                settings.proof_limit_seconds,
             ],
         )?;
         self.next_revision()?;
         self.touch(|change| change.settings = true);
         Ok(())
     }
-}
-
-fn json(list: &impl Serialize) -> Result<String, Error> {
-    serde_json::to_string(list).map_err(|err| Error::Refused(err.to_string()))
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<NetworkSettings> {
@@ -66,5 +64,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<NetworkSettings> {
         talos_version: cells.parse_or_null()?,
         payload: cells.parse()?,
         extra_kernel_args: cells.json()?,
+        reports: cells.get()?,
+        install_attempts: cells.get()?,
+        proof_limit_seconds: cells.get()?,
     })
 }

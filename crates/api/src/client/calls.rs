@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::Stream;
-use model::{
-    ApprovalStatus, AssetName, BootOrder, EventId, LabelFilter, PersonName, TalosVersion, TokenId,
-};
+use model::{ApprovalStatus, AssetName, EventId, LabelFilter, PersonName, TalosVersion, TokenId};
 use reqwest::Method;
 use serde::Serialize;
 
@@ -12,8 +10,8 @@ use super::{Client, ClientError};
 use crate::types::{
     ApiToken, ApproveDevice, Asset, AssetCommit, AssetImported, BaseImport, BaseImported, Boot,
     BulkAnswer, BulkDevices, Device, DevicePatch, Event, GiveOrder, NetworkAnswer, NetworkPatch,
-    NewDevice, NewToken, NewUser, Regenerated, SetUpLink, Status, Suggestions, TokenShown, Upload,
-    User, UserPatch, Whoami,
+    NewDevice, NewToken, NewUser, Proof, Regenerated, SetUpLink, Status, Suggestions, TokenShown,
+    Upload, User, UserPatch, Vouch, Whoami,
 };
 use crate::{DeviceRef, Version};
 
@@ -144,9 +142,20 @@ impl Client {
     pub async fn give_order(
         &self,
         who: DeviceRef,
-        order: BootOrder,
+        given: &GiveOrder,
     ) -> Result<Device, ClientError> {
-        self.post(&format!("/devices/{who}/order"), &GiveOrder { order })
+        self.post(&format!("/devices/{who}/order"), given).await
+    }
+
+    /// Says no to a wipe that was asked for at the console or ordered.
+    pub async fn decline_wipe(&self, who: DeviceRef) -> Result<Device, ClientError> {
+        let path = format!("/devices/{who}/wipe");
+        self.fetch(self.request(Method::DELETE, &path)).await
+    }
+
+    /// Vouches for an install or a wipe that no machine has proven.
+    pub async fn vouch(&self, who: DeviceRef, proof: Proof) -> Result<Device, ClientError> {
+        self.post(&format!("/devices/{who}/proof"), &Vouch { proof })
             .await
     }
 

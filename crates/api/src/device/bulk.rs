@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use model::{Author, BootOrder, Role};
+use model::{Author, Role, StandingOrder};
 use store::{Lane, Store, Writer};
 
 use super::approve::approve_in;
@@ -12,7 +12,7 @@ use super::suggest::Suggester;
 use super::{DeviceRef, called, find, shown};
 use crate::Error;
 use crate::generate::Ready;
-use crate::types::{self, ApproveDevice, BulkAction, BulkAnswer, BulkDevices, BulkRow};
+use crate::types::{self, ApproveDevice, BulkAction, BulkAnswer, BulkDevices, BulkRow, GiveOrder};
 
 /// The most devices of one request: machines that boot wait while it is done.
 const MOST: usize = 500;
@@ -134,9 +134,13 @@ fn approve(
 fn order_of(
     writer: &Writer<'_>,
     before: &model::Device,
-    order: BootOrder,
+    order: StandingOrder,
 ) -> Result<types::Device, Error> {
-    order_in(writer, DeviceRef::Id(before.id), order)
+    order_in(
+        writer,
+        DeviceRef::Id(before.id),
+        &GiveOrder::standing(order),
+    )
 }
 
 /// Names the devices that stand in the way, and why.

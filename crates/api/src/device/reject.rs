@@ -30,9 +30,12 @@ pub(super) fn reject_in(writer: &Writer<'_>, who: DeviceRef) -> Result<types::De
         by: writer.actor().clone(),
         at: writer.now(),
     };
-    device.wipe_asked_at = None;
+    let called_off = device.life.decline_wipe();
     writer.update_device(&device)?;
     writer.delete_config(device.id)?;
+    if let Some(called_off) = called_off {
+        writer.event(Some(&device), called_off)?;
+    }
     let changes = audit::of_device(&before, &device);
     writer.event_of(Some(&device), EventKind::DeviceRejected, &changes)?;
     shown_again(writer, device.id)

@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use model::{Author, Device, EventKind, Role};
+use model::{Author, BootOrder, Device, EventKind, Role};
 use serde_json::{Map, Value};
 use store::{Lane, Store, Writer};
 
 use super::approve::has_control_plane;
 use super::fields::{check_not_own, check_unique, check_values, filled};
-use super::order::{record_order, set_order};
+use super::order::{no_back_door, record_order, standing};
 use super::{DeviceRef, called, find, shown, shown_again};
 use crate::cluster::endpoint;
 use crate::types::DevicePatch;
@@ -17,7 +17,7 @@ use crate::{Error, audit, body, generate, types};
 
 /// Fields of a device that only record what happened. They may be sent back, as a client does that reads a device, changes it and
 /// writes it whole, and are not looked at.
-const RECORDED: [&str; 15] = [
+const RECORDED: [&str; 17] = [
     "config_outdated",
     "first_seen",
     "last_seen",
@@ -27,6 +27,8 @@ const RECORDED: [&str; 15] = [
     "updated_at",
     "config_released_at",
     "wipe_asked_at",
+    "install",
+    "wipe",
     "arch",
     "firmware",
     "uuid",
@@ -34,6 +36,9 @@ const RECORDED: [&str; 15] = [
     "vendor",
     "model",
 ];
+
+/// Fields that only persons read.
+const REMARKS: [&str; 2] = ["notes", "labels"];
 
 /// Changes the fields that the body has, if the device is the expected version. If the device is approved, its config follows in the same transaction.
 pub(crate) async fn update(
@@ -73,11 +78,15 @@ fn read_patch(before: &Device, mut fields: Map<String, Value>) -> Result<DeviceP
         let hint = "POST .../approve or .../reject";
         return fixed("status", "is not changed by PUT", Some(hint));
     }
+    let ordered = before.life.boot_order() == BootOrder::Wipe;
     if let Some(wipe) = fields.remove("wipe_on_next_boot")
-        && wipe != false
+        && wipe != ordered
     {
-        let why = "wipes cannot be ordered in this version of ktizo: it cannot prove yet that a wipe runs once and never again";
-        return fixed("wipe_on_next_boot", why, None);
+        if wipe != false {
+            return Err(no_back_door("wipe_on_next_boot"));
+        }
+        let hint = "DELETE .../wipe, or `ktizo device wipe MAC --cancel`";
+        return fixed("wipe_on_next_boot", "is not changed by PUT", Some(hint));
     }
     body::read_value(fields.into())
 }
@@ -89,7 +98,7 @@ fn update_in(
     own: &[Ipv4Addr],
 ) -> Result<types::Device, Error> {
     let (mut device, changed) = patched(before, patch.clone());
-    let order = patch.boot_order.filter(|order| *order != before.order);
+    let order = standing(before, patch.boot_order)?;
     if changed.is_empty() && order.is_none() {
         return shown(writer, before.clone());
     }
@@ -110,9 +119,15 @@ fn update_in(
     if device.approval.is_approved() {
         check_approved(writer, before, &device)?;
     }
-    if let Some(order) = order {
-        set_order(&mut device, order);
-    }
+    let called_off = match order {
+        Some(order) => {
+            device.give_order(order);
+            None
+        }
+        // A wipe was ordered of what the device was before; a remark makes it no other.
+        None if changed.iter().any(|field| !REMARKS.contains(field)) => device.life.change(),
+        None => None,
+    };
     writer.update_device(&device)?;
     if device.approval.is_approved() {
         generate::for_one(writer, &device)?;
@@ -122,6 +137,9 @@ fn update_in(
         changes.retain(|change| changed.contains(&change.field.as_str()));
         let fields = changed.into_iter().map(str::to_owned).collect();
         writer.event_of(Some(&device), EventKind::DeviceUpdated { fields }, &changes)?;
+    }
+    if let Some(called_off) = called_off {
+        writer.event(Some(&device), called_off)?;
     }
     if order.is_some() {
         record_order(writer, before, &device)?;

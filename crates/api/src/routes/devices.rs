@@ -13,7 +13,7 @@ use crate::auth::Caller;
 use crate::body::{Asked, Body};
 use crate::types::{
     ApproveDevice, BulkAnswer, BulkDevices, ConfigDiff, ConfigOrigin, Device, DeviceSettings,
-    GiveOrder, NewDevice, RegenerateProgress, Regenerated, Suggestions,
+    GiveOrder, NewDevice, RegenerateProgress, Regenerated, Suggestions, Vouch,
 };
 use crate::version::{IfMatch, Version};
 use crate::{Api, Error, base, device};
@@ -152,7 +152,28 @@ pub(crate) async fn give_order(
     Path(id): Path<String>,
     Body(given): Body<GiveOrder>,
 ) -> Answer<Device> {
-    device::give_order(&api.store, caller.author(), id.parse()?, given.order)
+    device::give_order(&api.store, caller.author(), id.parse()?, given)
+        .await
+        .map(Json)
+}
+
+pub(crate) async fn decline_wipe(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<Device> {
+    device::decline_wipe(&api.store, caller.author(), id.parse()?)
+        .await
+        .map(Json)
+}
+
+pub(crate) async fn vouch(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(given): Body<Vouch>,
+) -> Answer<Device> {
+    device::vouch(&api.store, caller.author(), id.parse()?, given.proof)
         .await
         .map(Json)
 }

@@ -1,6 +1,6 @@
 //! The same for many devices.
 
-use model::{BootOrder, DeviceId, Role};
+use model::{DeviceId, Role, StandingOrder};
 use serde::{Deserialize, Serialize};
 
 use super::{Device, ErrorBody};
@@ -29,10 +29,10 @@ pub enum BulkAction {
     Approve,
     /// Turn it away.
     Reject,
-    /// Give it a boot order.
+    /// Give it a boot order; a wipe is ordered one by one.
     Order {
         /// The order.
-        order: BootOrder,
+        order: StandingOrder,
     },
 }
 

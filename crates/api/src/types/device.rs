@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use model::{
     Approval, ApprovalStatus, Arch, BootOrder, DeviceId, EphemeralVolume, Firmware, Hostname,
-    Labels, LocalBoot, MacAddr, Role, SmbiosUuid, Timestamp,
+    Install, Labels, LocalBoot, MacAddr, Role, SmbiosUuid, StandingOrder, Timestamp, Wipe,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -73,6 +73,12 @@ pub struct Device {
     pub config_released_at: Option<Timestamp>,
     /// When somebody at its console asked for a wipe that nobody has answered yet.
     pub wipe_asked_at: Option<Timestamp>,
+    /// How its install stands.
+    #[serde(default)]
+    pub install: Install,
+    /// How a wipe of it stands.
+    #[serde(default)]
+    pub wipe: Wipe,
     /// Whether it runs another config than it would be served now.
     #[serde(default)]
     pub config_outdated: bool,
@@ -93,7 +99,7 @@ impl From<model::Device> for Device {
             status: device.approval.status(),
             notes: device.notes,
             labels: device.labels,
-            wipe_on_next_boot: false,
+            wipe_on_next_boot: matches!(device.life.wipe, Wipe::Ordered { .. }),
             install_disk: device.install_disk,
             ephemeral_min_size: device.ephemeral.min_size,
             ephemeral_max_size: device.ephemeral.max_size,
@@ -109,12 +115,17 @@ impl From<model::Device> for Device {
             serial: device.inventory.serial,
             vendor: device.inventory.vendor,
             model: device.inventory.model,
-            boot_order: device.order,
+            boot_order: device.life.boot_order(),
             local_boot: device.local_boot,
             loader: device.loader,
             last_seen: device.last_seen,
             config_released_at: device.config_released_at,
-            wipe_asked_at: device.wipe_asked_at,
+            wipe_asked_at: match device.life.wipe {
+                Wipe::Asked { at } => Some(at),
+                _ => None,
+            },
+            install: device.life.install,
+            wipe: device.life.wipe,
             // The store alone knows.
             config_outdated: false,
         }
@@ -304,11 +315,46 @@ pub struct ApproveDevice {
 }
 
 /// A boot order that is given, also if the device has the same already: an `install` is then done once more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GiveOrder {
     /// The order.
     pub order: BootOrder,
+    /// For a wipe: the name of the device, which confirms it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<String>,
+    /// For a wipe: the order that stands when it is proven, `menu` without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<StandingOrder>,
+}
+
+impl GiveOrder {
+    /// An order that needs no confirmation.
+    pub fn standing(order: StandingOrder) -> Self {
+        Self {
+            order: order.into(),
+            confirm: None,
+            then: None,
+        }
+    }
+}
+
+/// A person's word for what no machine has proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Vouch {
+    /// What is so.
+    pub proof: Proof,
+}
+
+/// What a person can vouch for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// Talos is on the disk.
+    Installed,
+    /// The wipe that was sent is done.
+    Wiped,
 }
 
 /// What a device could be approved with.

@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use configgen::MachineConfig;
-use model::{BootOrder, LocalBoot, Role};
+use model::{LocalBoot, Role, StandingOrder};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::{EventFilter, Lane};
@@ -15,7 +15,7 @@ use super::page::{Ask, done, render};
 use super::picture::BootPicture;
 use super::post::Post;
 use crate::device::{self, DeviceRef, PreviewQuery};
-use crate::types::{ConfigDiff, ConfigOrigin, Device, Patch};
+use crate::types::{ConfigDiff, ConfigOrigin, Device, GiveOrder, Patch};
 use crate::{Api, Error, IfMatch, Version, patch};
 
 /// How many boots a page shows.
@@ -294,14 +294,21 @@ pub(super) async fn give_order(
 ) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
     let who: DeviceRef = id.parse()?;
-    let order: BootOrder = match post.text("order").parse() {
+    let order: StandingOrder = match post.text("order").parse() {
         Ok(order) => order,
         Err(_) => {
             let err = Error::invalid("order", "choose what the next network boot should do");
             return refused(&api, &ask, who, &post, err).await;
         }
     };
-    match device::give_order(&api.store, ask.visitor.author(), who, order).await {
+    match device::give_order(
+        &api.store,
+        ask.visitor.author(),
+        who,
+        GiveOrder::standing(order),
+    )
+    .await
+    {
         Ok(device) => Ok(done(&format!("/devices/{}", device.id), "ordered")),
         Err(err) => refused(&api, &ask, who, &post, err).await,
     }

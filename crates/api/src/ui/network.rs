@@ -52,6 +52,12 @@ fn filled(settings: &NetworkSettings) -> Fields {
             "extra_kernel_args",
             Field::of(settings.extra_kernel_args.join(" ")),
         ),
+        ("reports", Field::of(settings.reports)),
+        ("install_attempts", Field::of(settings.install_attempts)),
+        (
+            "proof_limit_seconds",
+            Field::of(settings.proof_limit_seconds),
+        ),
         ("node_subnet", Field::maybe(settings.node_subnet)),
         ("gateway", Field::maybe(settings.gateway)),
         ("nameservers", Field::of(servers.join(" "))),
@@ -122,12 +128,17 @@ fn patch(post: &Post) -> Result<Map<String, Value>, Error> {
             patch.insert(name.to_owned(), value);
         }
     }
-    for name in ["hold_limit_seconds", "menu_seconds"] {
+    for name in [
+        "hold_limit_seconds",
+        "menu_seconds",
+        "install_attempts",
+        "proof_limit_seconds",
+    ] {
         if post.get(name).is_some() {
             let number: u32 = post
                 .text(name)
                 .parse()
-                .map_err(|_| Error::invalid(name, "must be a whole number of seconds"))?;
+                .map_err(|_| Error::invalid(name, "must be a whole number"))?;
             patch.insert(name.to_owned(), number.into());
         }
     }
@@ -145,8 +156,10 @@ fn patch(post: &Post) -> Result<Map<String, Value>, Error> {
     if let Some(payload) = post.get("payload") {
         patch.insert("payload".to_owned(), payload.into());
     }
-    if let Some(strict) = post.get("strict_boot_mode") {
-        patch.insert("strict_boot_mode".to_owned(), (strict != "false").into());
+    for name in ["strict_boot_mode", "reports"] {
+        if let Some(on) = post.get(name) {
+            patch.insert(name.to_owned(), (on != "false").into());
+        }
     }
     Ok(patch)
 }

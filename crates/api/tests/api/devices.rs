@@ -1,8 +1,8 @@
 //! Devices: seen, added, approved, changed, turned away, forgotten.
 
-use api::types::{ApproveDevice, DevicePatch, NewDevice};
+use api::types::{ApproveDevice, DevicePatch, GiveOrder, NewDevice};
 use api::{ClientError, DeviceQuery, DeviceRef};
-use model::{Actor, ApprovalStatus, BootOrder, Inventory, SeenBy};
+use model::{Actor, ApprovalStatus, BootOrder, Inventory, SeenBy, StandingOrder};
 use serde_json::{Value, json};
 use store::Lane;
 
@@ -340,7 +340,10 @@ async fn the_client_does_all_that_the_command_line_needs() {
             .install_disk,
         None
     );
-    let ordered = client.give_order(who, BootOrder::Menu).await.unwrap();
+    let ordered = client
+        .give_order(who, &GiveOrder::standing(StandingOrder::Menu))
+        .await
+        .unwrap();
     assert_eq!(ordered.boot_order, BootOrder::Menu);
     assert!(client.config(who).await.unwrap().starts_with(b"version"));
     assert_eq!(client.regenerate().await.unwrap().approved_devices, 1);

@@ -62,6 +62,15 @@ struct NetworkSet {
     /// Arguments added to the kernel command line, separated by spaces
     #[arg(long, value_name = "ARGS", value_parser = words, allow_hyphen_values = true)]
     extra_kernel_args: Option<OrNone>,
+    /// Tell machines to report to ktizo what they do (on), or leave the proof of an install to persons (off)
+    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
+    reports: Option<bool>,
+    /// How often an install is tried before the machine waits for a person
+    #[arg(long, value_name = "COUNT")]
+    install_attempts: Option<u32>,
+    /// Seconds that a machine may be silent after its config went out before its install counts as failed
+    #[arg(long, value_name = "SECONDS")]
+    proof_limit: Option<u32>,
 }
 
 /// A setting as the API takes it: a value, or `null` for `none`.
@@ -126,11 +135,11 @@ fn words(text: &str) -> Result<OrNone, String> {
 
 impl NetworkSet {
     fn patch(self) -> NetworkPatch {
-        let flag = self.strict_boot_mode.map(Value::from);
+        let flag = |on: Option<bool>| on.map(Value::from);
         let number = |seconds: Option<u32>| seconds.map(Value::from);
         let value = |or_none: Option<OrNone>| or_none.map(|OrNone(value)| value);
         [
-            ("strict_boot_mode", flag),
+            ("strict_boot_mode", flag(self.strict_boot_mode)),
             ("hold_limit_seconds", number(self.hold_limit)),
             ("menu_seconds", number(self.menu)),
             ("node_subnet", value(self.node_subnet)),
@@ -140,6 +149,9 @@ impl NetworkSet {
             ("talos_version", value(self.talos_version)),
             ("payload", value(self.payload)),
             ("extra_kernel_args", value(self.extra_kernel_args)),
+            ("reports", flag(self.reports)),
+            ("install_attempts", number(self.install_attempts)),
+            ("proof_limit_seconds", number(self.proof_limit)),
         ]
         .into_iter()
         .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value)))
@@ -164,6 +176,10 @@ impl NetworkArgs {
     }
 }
 
+fn on_off(on: bool) -> String {
+    if on { "on" } else { "off" }.to_owned()
+}
+
 fn table(settings: &NetworkSettings) -> String {
     let joined = |items: Vec<String>, between: &str| {
         if items.is_empty() {
@@ -173,15 +189,7 @@ fn table(settings: &NetworkSettings) -> String {
         }
     };
     fields(&[
-        (
-            "strict boot mode",
-            if settings.strict_boot_mode {
-                "on"
-            } else {
-                "off"
-            }
-            .to_owned(),
-        ),
+        ("strict boot mode", on_off(settings.strict_boot_mode)),
         ("hold limit", format!("{} s", settings.hold_limit_seconds)),
         ("menu", format!("{} s", settings.menu_seconds)),
         ("node subnet", or_dash(settings.node_subnet.as_ref())),
@@ -216,5 +224,8 @@ fn table(settings: &NetworkSettings) -> String {
             "extra kernel args",
             joined(settings.extra_kernel_args.clone(), " "),
         ),
+        ("reports", on_off(settings.reports)),
+        ("install attempts", settings.install_attempts.to_string()),
+        ("proof limit", format!("{} s", settings.proof_limit_seconds)),
     ])
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use configgen::script::{DiskWays, Menu, Place, ScriptError, TalosBoot, boot_root};
 use model::{
-    Actor, Arch, BootDecision, BootStage, BootState, Device, EventKind, HoldReason, Inventory,
-    LeaveReason, LocalBoot, MacAddr, MenuDefault, NetworkSettings, SeenBy, StageOutcome,
-    TalosVersion, Timestamp, decide,
+    Actor, Arch, BootDecision, BootStage, BootState, Device, HoldReason, Inventory, LeaveReason,
+    LocalBoot, MacAddr, MenuDefault, NetworkSettings, SeenBy, StageOutcome, TalosVersion,
+    Timestamp, decide,
 };
 use netboot::director::{Facts, MenuChoice, ScriptAsk, Site};
 use store::{Change, Error as StoreError, Lane};
@@ -143,10 +143,9 @@ impl Office {
                 let device = writer
                     .device_by_mac(mac)?
                     .filter(|device| device.approval.is_approved());
-                if let Some(mut device) = device.filter(|device| device.wipe_asked_at.is_none()) {
-                    device.wipe_asked_at = Some(writer.now());
-                    writer.update_device(&device)?;
-                    writer.event(Some(&device), EventKind::WipeAsked)?;
+                if let Some(mut device) = device {
+                    let told = device.life.ask_wipe(writer.now());
+                    writer.live(&device, told)?;
                 }
                 Ok(())
             });

@@ -1,6 +1,6 @@
 //! Device configs and the marks that keep a second install from happening unasked.
 
-use model::{Approval, BootOrder, Device, Role, Sha256Digest, Timestamp};
+use model::{Approval, Device, Role, Sha256Digest, StandingOrder, Timestamp};
 use store::Error;
 
 use crate::{House, mac};
@@ -136,8 +136,7 @@ async fn marked_after(acts: &[Act]) -> bool {
                 Act::BreakOff => w.config_not_delivered(id),
                 Act::OrderAnew => {
                     let mut device = w.device(id)?.unwrap();
-                    device.order = BootOrder::Install;
-                    device.config_released_at = None;
+                    device.give_order(StandingOrder::Install);
                     w.update_device(&device)
                 }
             })

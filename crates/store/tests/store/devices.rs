@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Actor, Approval, ApprovalStatus, Arch, BootOrder, Device, DeviceId, EphemeralVolume, Firmware,
-    Inventory, LocalBoot, Role, StageOutcome, StageRecord, Timestamp,
+    Actor, Approval, ApprovalStatus, Arch, BootId, BootStage, Device, DeviceId, EphemeralVolume,
+    Firmware, Install, Inventory, Lifecycle, LocalBoot, Role, StageOutcome, StageRecord,
+    StandingOrder, Timestamp, Wipe,
 };
 use proptest::prelude::*;
 use store::{Change, DeviceFilter, DeviceSort, Error, NewDevice};
@@ -24,7 +25,23 @@ fn whole(device: &Device) -> Device {
             by: Actor::Person("ada".into()),
             at: Timestamp::from_micros(5),
         },
-        order: BootOrder::Menu,
+        life: Lifecycle {
+            order: StandingOrder::Menu,
+            install: Install::Failed {
+                attempt: 2,
+                at: Timestamp::from_micros(3_000),
+                boot: Some(BootId(4)),
+                error: Some("no \"disk\"".into()),
+                last_stage: Some(BootStage::Config),
+                reports: true,
+            },
+            wipe: Wipe::Ordered {
+                by: Actor::Person("ada".into()),
+                at: Timestamp::from_micros(6_000),
+                expires: Timestamp::from_micros(7_000),
+                then: StandingOrder::Local,
+            },
+        },
         notes: "row 3, ${mac} 'quoted' \u{1F980}".into(),
         labels: serde_json::from_str(r#"{"rack":"r1","spare":""}"#).unwrap(),
         install_disk: Some("/dev/nvme0n1".into()),
@@ -47,7 +64,6 @@ fn whole(device: &Device) -> Device {
         last_seen: at(12),
         last_config_download: at(13),
         config_released_at: at(14),
-        wipe_asked_at: at(15),
         created_at: device.created_at,
         updated_at: device.updated_at,
     }
@@ -58,7 +74,7 @@ async fn every_field_is_kept() {
     let house = House::new();
     let made = house.write(|w| w.insert_device(new(1))).await;
     assert_eq!(made.approval, Approval::Pending);
-    assert_eq!(made.order, BootOrder::Install);
+    assert_eq!(made.life, Lifecycle::default());
     assert_eq!((made.first_seen, made.last_seen), (None, None));
     let id = made.id;
     assert_eq!(house.read(move |r| r.device(id)).await.unwrap(), made);
@@ -250,7 +266,7 @@ async fn deleting_takes_config_and_boots_along_but_not_events_and_gives_no_numbe
 
 fn stage(at: Timestamp) -> StageRecord {
     StageRecord {
-        stage: model::BootStage::Hold,
+        stage: BootStage::Hold,
         at,
         duration_us: None,
         bytes: None,

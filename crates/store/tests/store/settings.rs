@@ -24,6 +24,9 @@ async fn settings_are_the_defaults_until_they_are_saved_whole() {
         talos_version: Some("v1.14.0-rc.1".parse().unwrap()),
         payload: Payload::Tftp,
         extra_kernel_args: vec!["console=ttyS0".into(), "a=\"b\"".into()],
+        reports: false,
+        install_attempts: 7,
+        proof_limit_seconds: 61,
     };
     for settings in [whole, NetworkSettings::default()] {
         let saved = settings.clone();

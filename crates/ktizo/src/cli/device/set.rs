@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use api::types::DevicePatch;
+use api::types::{DevicePatch, GiveOrder};
 use api::{Client, DeviceRef, Version};
-use model::{BootOrder, Hostname, LocalBoot, MacAddr, Role};
+use model::{Hostname, LocalBoot, MacAddr, Role, StandingOrder};
 
 use super::label::{LabelChange, changed};
 use super::settings::ConfigSettings;
@@ -35,7 +35,7 @@ pub(super) struct SetDevice {
     device: DeviceRef,
     /// What its next network boot does; the same order may be given again
     #[arg(long, value_name = "install|local|menu")]
-    order: Option<BootOrder>,
+    order: Option<StandingOrder>,
     /// Its boot MAC, after a card was changed
     #[arg(long)]
     mac: Option<MacAddr>,
@@ -133,7 +133,7 @@ impl SetDevice {
             device = Some(client.device(who).await?);
         }
         if let Some(order) = self.order {
-            device = Some(client.give_order(who, order).await?);
+            device = Some(client.give_order(who, &GiveOrder::standing(order)).await?);
         }
         match device {
             Some(device) => output.print(&device, show::details),

@@ -1,0 +1,88 @@
+//! What is ordered of devices and what becomes of it; the states are the model's.
+
+use model::proof::Verdict;
+use model::{Device, DeviceId, EventKind, InstallEvent, ProofSource, Scene};
+use rusqlite::params;
+
+use crate::row::{json, micros};
+use crate::{Error, Writer};
+
+const PUT: &str = "
+    UPDATE devices
+    SET boot_order = ?2, install = ?3, wipe = ?4, config_released_at = ?5,
+        config_transfers = iif(?5 IS NULL, 0, config_transfers), config_delivered = iif(?5 IS NULL, 0, config_delivered)
+    WHERE id = ?1";
+
+impl Writer<'_> {
+    /// Takes what a machine said of itself, or a person of it, and writes the event of what came of it. Says whether anything did: the
+    /// same word again changes nothing, and so does a word about what was before the present order. Nothing happens if the device
+    /// is gone.
+    pub fn take_verdict(
+        &self,
+        device: DeviceId,
+        verdict: &Verdict,
+        source: ProofSource,
+    ) -> Result<bool, Error> {
+        let Some(mut device) = self.device(device)? else {
+            return Ok(false);
+        };
+        let scene = self.scene(&device, false)?;
+        let told = device.life.hear(verdict, source, &scene);
+        if let Some(EventKind::WipeProven { .. }) = told {
+            // The config that was released before the wipe is gone with the disk.
+            device.config_released_at = None;
+        }
+        self.live(&device, told)
+    }
+
+    /// Something happened to the install of a device; writes the event of what came of it, if any has one. `reports` is whether the
+    /// machine is told to report. Says whether anything changed.
+    pub fn install_event(
+        &self,
+        device: &mut Device,
+        event: &InstallEvent,
+        reports: bool,
+    ) -> Result<bool, Error> {
+        let scene = self.scene(device, reports)?;
+        let before = device.life.install.clone();
+        let told = device.life.install_event(event, &scene);
+        if before == device.life.install {
+            return Ok(false);
+        }
+        self.put_life(device)?;
+        if let Some(told) = told {
+            self.event(Some(device), told)?;
+        }
+        Ok(true)
+    }
+
+    /// Writes what became of a device's orders, with its event; nothing if there is none. Says whether it did.
+    pub fn live(&self, device: &Device, told: Option<EventKind>) -> Result<bool, Error> {
+        let Some(told) = told else { return Ok(false) };
+        self.put_life(device)?;
+        self.event(Some(device), told)?;
+        Ok(true)
+    }
+
+    fn put_life(&self, device: &Device) -> Result<(), Error> {
+        let params = params![
+            device.id.0,
+            device.life.order.as_str(),
+            json(&device.life.install)?,
+            json(&device.life.wipe)?,
+            micros(device.config_released_at),
+        ];
+        self.run(PUT, params)?;
+        self.device_touched(device.id)
+    }
+
+    fn scene(&self, device: &Device, reports: bool) -> Result<Scene, Error> {
+        let boot = self.last_boot(device.id)?;
+        Ok(Scene {
+            at: self.now(),
+            boot: boot.as_ref().map(|boot| boot.id),
+            furthest: boot.map(|boot| boot.furthest),
+            reports,
+        })
+    }
+}
