@@ -47,7 +47,7 @@
       if (guarded(part).length) { if (stale) stale.hidden = false; continue; }
       if (busy(part)) continue;
       if (stale) stale.hidden = true;
-      const ticked = new Set([...part.querySelectorAll("input[type=checkbox]:checked:not([data-value])")].filter((box) => box.closest("form[data-guard]") === null).map((box) => box.id));
+      const ticked = new Set([...part.querySelectorAll("input[type=checkbox]:checked")].filter((box) => box.closest("form[data-guard]") === null).map((box) => box.id));
       const open = new Map([...part.querySelectorAll("details[id]")].map((box) => [box.id, box.open]));
       const scrolls = [...part.querySelectorAll("[id]")].filter((box) => box.scrollTop || box.scrollLeft).map((box) => [box.id, box.scrollTop, box.scrollLeft]);
       const focus = part.contains(document.activeElement) ? document.activeElement.id : "";

@@ -175,6 +175,15 @@ impl Chromium {
         .map(drop)
     }
 
+    /// Switches what scripts pages bring along on or off.
+    pub(crate) fn scripts(&self, on: bool) -> Result<()> {
+        self.devtools(
+            "Emulation.setScriptExecutionDisabled",
+            &json!({"value": !on}),
+        )
+        .map(drop)
+    }
+
     /// What the page says.
     pub(crate) fn text(&self) -> Result<String> {
         let text = self.run("return document.body.innerText")?;

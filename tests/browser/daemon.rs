@@ -19,13 +19,31 @@ pub(crate) struct Daemon {
     pub(crate) boot_port: u16,
     socket: PathBuf,
     program: PathBuf,
-    process: Process,
-    _folder: TempDir,
+    process: Option<Process>,
+    folder: TempDir,
+}
+
+fn serve(program: &Path, folder: &Path) -> Result<Process> {
+    let mut serve = Command::new(program);
+    serve
+        .args(["serve", "--config"])
+        .arg(folder.join("ktizo.yaml"));
+    Process::start("ktizo", &mut serve, &folder.join("log"))
 }
 
 impl Daemon {
     /// Starts one on ports above `base`, with a subnet, base configs and a kernel to boot.
     pub(crate) fn start(base: u16) -> Result<Self> {
+        let daemon = Self::bare(base)?;
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/base");
+        let text = |role: &str| std::fs::read_to_string(data.join(format!("{role}.yaml")));
+        let bases = json!({"controlplane": text("controlplane")?, "worker": text("worker")?});
+        daemon.ask("POST", "/cluster/base", &bases)?;
+        Ok(daemon)
+    }
+
+    /// Starts one on ports above `base`, with a subnet and a kernel to boot, and no cluster.
+    pub(crate) fn bare(base: u16) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let path = |name: &str| folder.path().join(name);
         let group = output(Command::new("id").arg("-gn"))?;
@@ -42,39 +60,46 @@ impl Daemon {
         std::fs::write(path("ktizo.yaml"), config.to_string())?;
         std::fs::create_dir(path("state"))?;
         let program = build()?.join("ktizo");
-        let mut serve = Command::new(&program);
-        serve.args(["serve", "--config"]).arg(path("ktizo.yaml"));
-        let process = Process::start("ktizo", &mut serve, &path("log"))?;
         let daemon = Self {
             admin_port: base + 4,
             boot_port: base + 3,
             socket: path("ktizo.sock"),
+            process: Some(serve(&program, folder.path())?),
             program,
-            process,
-            _folder: folder,
+            folder,
         };
-        let ready = poll(Duration::from_secs(30), || {
-            http::ask(daemon.admin_port, "GET", "/healthz", &[], "").ok()
-        });
-        if ready.is_none() {
-            bail!(
-                "the daemon did not become ready; it said:\n{}",
-                daemon.process.said()
-            );
-        }
+        daemon.await_ready()?;
         daemon.furnish()?;
         Ok(daemon)
+    }
+
+    /// Stops it, and starts it again with what it has kept.
+    pub(crate) fn restart(&mut self) -> Result<()> {
+        // The program ends with its guard.
+        self.process = None;
+        self.process = Some(serve(&self.program, self.folder.path())?);
+        self.await_ready()
+    }
+
+    fn await_ready(&self) -> Result<()> {
+        let ready = poll(Duration::from_secs(30), || {
+            http::ask(self.admin_port, "GET", "/healthz", &[], "").ok()
+        });
+        if ready.is_none() {
+            let said = self.process.as_ref().map(Process::said);
+            bail!(
+                "the daemon did not become ready; it said:\n{}",
+                said.unwrap_or_default()
+            );
+        }
+        Ok(())
     }
 
     fn furnish(&self) -> Result<()> {
         let subnet =
             json!({"node_subnet": "10.20.0.0/24", "gateway": "10.20.0.1", "menu_seconds": 0});
         self.ask("PUT", "/network/settings", &subnet)?;
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/base");
-        let text = |role: &str| std::fs::read_to_string(data.join(format!("{role}.yaml")));
-        let bases = json!({"controlplane": text("controlplane")?, "worker": text("worker")?});
-        self.ask("POST", "/cluster/base", &bases)?;
-        let assets = self._folder.path().join("v1.13.0");
+        let assets = self.folder.path().join("v1.13.0");
         std::fs::create_dir(&assets)?;
         for (name, length) in [("vmlinuz-amd64", 3 << 20), ("initramfs-amd64.xz", 8 << 20)] {
             std::fs::write(assets.join(name), vec![7; length])?;

@@ -10,7 +10,7 @@ use crate::http;
 /// Switches a machine on: it says what it is, waits while it is held, and fetches what its script names. Gives the config it got at
 /// the end, or nothing if it was sent to its disk.
 pub(crate) fn switch_on(port: u16, mac: &str, model: &str) -> JoinHandle<Result<Option<String>>> {
-    let (mac, model) = (mac.to_owned(), model.replace(' ', "%20"));
+    let (mac, model) = (mac.to_owned(), escaped(model));
     // An address of its own, by which the daemon knows who fetches a kernel.
     let last = mac
         .rsplit('-')
@@ -75,4 +75,15 @@ fn path_of(url: &str) -> Result<&str> {
     let (_, rest) = url.split_once("://").context("no URL")?;
     let slash = rest.find('/').context("a URL without a path")?;
     Ok(&rest[slash..])
+}
+
+/// A text as iPXE writes it with `:uristring` (RFC 3986 section 2.1).
+fn escaped(text: &str) -> String {
+    let byte = |b: u8| match b {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(b).to_string()
+        }
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
 }

@@ -5,7 +5,9 @@
 mod chromium;
 mod daemon;
 mod http;
+mod live;
 mod machine;
 mod pages;
 mod people;
+mod plain;
 mod story;

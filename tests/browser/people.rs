@@ -73,7 +73,8 @@ fn two_people_who_edit_one_device_lose_nothing() -> Result<()> {
     ada.click("form[action='/devices/1'] .button.main")?;
     ada.await_text("Saved.", A_WHILE)?;
     bert.click("form[action='/devices/1'] .button.main")?;
-    bert.await_text("Somebody else changed this device", A_WHILE)?;
+    bert.await_text("ada changed this device while you were typing", A_WHILE)?;
+    bert.await_text("Somebody else put here: rack 7", A_WHILE)?;
     assert_eq!(
         bert.run("return document.getElementById('notes').value")?,
         "rack 8"

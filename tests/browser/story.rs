@@ -17,7 +17,7 @@ const ENTER: &str = "\u{e007}";
 
 #[test]
 fn a_person_sets_up_and_sees_a_machine_come_and_boot() -> Result<()> {
-    let daemon = Daemon::start(21_000)?;
+    let daemon = Daemon::bare(21_000)?;
     let page = Chromium::start(&daemon)?;
 
     page.go("/")?;
@@ -34,6 +34,32 @@ fn a_person_sets_up_and_sees_a_machine_come_and_boot() -> Result<()> {
     page.click("main button")?;
     page.await_path("/")?;
     page.await_text("Nobody waits", A_WHILE)?;
+    page.await_text("Live", A_WHILE)?;
+
+    // A cluster from nothing, with what was wrong told at its field.
+    page.click("nav a[href='/cluster']")?;
+    page.await_text("No cluster yet", A_WHILE)?;
+    page.fill("#name", "lab")?;
+    page.fill("#endpoint", "10.20.0.11")?;
+    page.click("#save-generate")?;
+    page.await_text("https://", A_WHILE)?;
+    assert_eq!(page.run("return document.activeElement.id")?, "endpoint");
+    page.fill("#endpoint", "https://10.20.0.11:6443")?;
+    page.click("#save-generate")?;
+    page.await_text("The cluster's secrets and base configs are made", A_WHILE)?;
+    // A patch is tried while it is typed.
+    page.go("/cluster/patches/new")?;
+    page.fill("#name", "10-sysctl")?;
+    page.fill("#text", "machine:\n  colour: red\n")?;
+    page.await_text("colour", A_WHILE)?;
+    page.fill(
+        "#text",
+        "machine:\n  sysctls:\n    net.core.somaxconn: '65535'\n",
+    )?;
+    page.await_text("This is what it changes", A_WHILE)?;
+    page.click("button[value=save]")?;
+    page.await_text("The patch was saved", A_WHILE)?;
+    page.go("/")?;
     page.await_text("Live", A_WHILE)?;
 
     page.run("window.notReloaded = true")?;

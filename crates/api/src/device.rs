@@ -29,7 +29,7 @@ pub(crate) use config::{
 pub(crate) use delete::delete;
 pub(crate) use order::{decline_wipe, give_order, vouch};
 pub(crate) use reject::reject;
-pub(crate) use show::{ListQuery, boots, config, look, page, show};
+pub(crate) use show::{ListQuery, SORTS, boots, config, look, page, show};
 pub(crate) use suggest::{suggest, suggest_all};
 pub(crate) use update::update;
 

@@ -6,9 +6,11 @@
 
 // What every page is made with.
 mod fields;
+mod labels;
 mod page;
 mod picture;
 mod post;
+mod refusals;
 mod statics;
 mod visitor;
 

@@ -6,7 +6,9 @@ use axum::response::Response;
 use model::{ApprovalStatus, Role};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use store::{DeviceFilter, Lane};
 
+use super::devices::Chosen;
 use super::fields::{Choice, Field, told};
 use super::page::{Ask, done, render};
 use super::post::Post;
@@ -19,6 +21,12 @@ struct Approve {
     rows: Vec<Row>,
     wrong: Option<String>,
     roles: Vec<Choice>,
+    /// How many more wait than are approved together.
+    more: u64,
+    /// Whether the cluster has no control plane yet, and the first must answer at its endpoint.
+    is_first: bool,
+    /// Whether something else answers at the cluster's endpoint.
+    endpoint_elsewhere: bool,
 }
 
 /// One device of the form.
@@ -64,18 +72,42 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
-    suggested(&api, &ask, vec![id.parse()?]).await
+    suggested(&api, &ask, vec![id.parse()?], 0).await
 }
 
 pub(super) async fn several(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
     let query = ask.query();
-    let chosen: Result<Vec<DeviceRef>, Error> =
-        query.all("id").take(MOST).map(str::parse).collect();
-    suggested(&api, &ask, chosen?).await
+    if query.text("all").is_empty() {
+        let chosen: Result<Vec<DeviceRef>, Error> =
+            query.all("id").take(MOST).map(str::parse).collect();
+        return suggested(&api, &ask, chosen?, 0).await;
+    }
+    let filter = DeviceFilter {
+        status: Some(ApprovalStatus::Pending),
+        limit: Some(MOST as u64),
+        ..Chosen::read(&query).filter()
+    };
+    let (waiting, total) = api
+        .store
+        .read(Lane::Admin, move |reader| {
+            Ok((reader.devices(&filter)?, reader.count_matching(&filter)?))
+        })
+        .await?;
+    let chosen: Vec<DeviceRef> = waiting
+        .iter()
+        .map(|device| DeviceRef::Id(device.id))
+        .collect();
+    let more = total - chosen.len() as u64;
+    suggested(&api, &ask, chosen, more).await
 }
 
-async fn suggested(api: &Api, ask: &Ask, chosen: Vec<DeviceRef>) -> Result<Response, Error> {
+async fn suggested(
+    api: &Api,
+    ask: &Ask,
+    chosen: Vec<DeviceRef>,
+    more: u64,
+) -> Result<Response, Error> {
     let rows = device::suggest_all(&api.store, chosen, api.service.own_addresses()).await?;
     let rows = rows
         .into_iter()
@@ -94,22 +126,38 @@ async fn suggested(api: &Api, ask: &Ask, chosen: Vec<DeviceRef>) -> Result<Respo
     if rows.is_empty() {
         return Ok(done("/devices", "unchanged"));
     }
-    form(api, ask, rows, None, StatusCode::OK).await
+    let view = Approve {
+        more,
+        ..Approve::new(api, rows).await?
+    };
+    view.show(api, ask, StatusCode::OK).await
 }
 
-async fn form(
-    api: &Api,
-    ask: &Ask,
-    rows: Vec<Row>,
-    wrong: Option<String>,
-    status: StatusCode,
-) -> Result<Response, Error> {
-    let view = Approve {
-        rows,
-        wrong,
-        roles: Choice::words(Role::ALL),
-    };
-    render(api, ask, ("approve.html", "/devices"), status, &view).await
+impl Approve {
+    async fn new(api: &Api, rows: Vec<Row>) -> Result<Self, Error> {
+        let approved = api
+            .store
+            .read(Lane::Admin, |reader| {
+                reader.count_matching(&DeviceFilter {
+                    status: Some(ApprovalStatus::Approved),
+                    role: Some(Role::Controlplane),
+                    ..DeviceFilter::default()
+                })
+            })
+            .await?;
+        Ok(Self {
+            rows,
+            wrong: None,
+            roles: Choice::words(Role::ALL),
+            more: 0,
+            is_first: approved == 0,
+            endpoint_elsewhere: false,
+        })
+    }
+
+    async fn show(&self, api: &Api, ask: &Ask, status: StatusCode) -> Result<Response, Error> {
+        render(api, ask, ("approve.html", "/devices"), status, self).await
+    }
 }
 
 pub(super) async fn approve(
@@ -138,7 +186,7 @@ pub(super) async fn approve(
     let mut left = Vec::new();
     let (mut approved, mut last) = (0, None);
     for mut row in rows {
-        match let_in(&api, &ask, &row).await {
+        match let_in(&api, &ask, &row, elsewhere(&post)).await {
             Ok(()) => {
                 approved += 1;
                 last = Some(row.device.id);
@@ -163,11 +211,21 @@ pub(super) async fn approve(
             },
         ));
     }
-    let wrong = (approved > 0).then(|| format!("{approved} were approved; those below were not."));
-    form(&api, &ask, left, wrong, StatusCode::UNPROCESSABLE_ENTITY).await
+    let view = Approve {
+        wrong: (approved > 0).then(|| format!("{approved} were approved; those below were not.")),
+        endpoint_elsewhere: elsewhere(&post),
+        ..Approve::new(&api, left).await?
+    };
+    view.show(&api, &ask, StatusCode::UNPROCESSABLE_ENTITY)
+        .await
 }
 
-async fn let_in(api: &Api, ask: &Ask, row: &Row) -> Result<(), Error> {
+/// Whether the form says that something else answers at the cluster's endpoint.
+fn elsewhere(post: &Post) -> bool {
+    post.get("endpoint_elsewhere") == Some("true")
+}
+
+async fn let_in(api: &Api, ask: &Ask, row: &Row, elsewhere: bool) -> Result<(), Error> {
     let mut with = Map::new();
     for (name, field) in [
         ("hostname", &row.hostname),
@@ -180,6 +238,7 @@ async fn let_in(api: &Api, ask: &Ask, row: &Row) -> Result<(), Error> {
             with.insert(name.to_owned(), Value::from(field.value.as_str()));
         }
     }
+    with.insert("endpoint_elsewhere".to_owned(), elsewhere.into());
     let with: ApproveDevice = body::read_value(with.into())?;
     device::approve(
         &api.store,

@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use store::{EventFilter, Lane};
 
-use super::fields::{Choice, Field, Fields, told};
+use super::fields::{Choice, Field, Fields, of_list, told};
+use super::labels;
 use super::overview::EventLine;
 use super::page::{Ask, done, render};
 use super::picture::BootPicture;
@@ -142,6 +143,7 @@ fn filled(device: &Device) -> Fields {
         ("local_boot", Field::of(device.local_boot)),
         ("loader", Field::maybe(device.loader.as_ref())),
         ("mac_address", Field::of(device.mac_address)),
+        ("labels", Field::of(labels::text(&device.labels))),
         ("notes", Field::of(&device.notes)),
         // What the form was made of: a change by somebody else since must not be lost.
         ("seen", Field::of(Version::of_device(device))),
@@ -231,6 +233,9 @@ pub(super) async fn save(
             fields.insert(name.to_owned(), value);
         }
     }
+    if post.get("labels").is_some() {
+        fields.insert("labels".to_owned(), labels::read(post.text("labels")));
+    }
     let seen = IfMatch::from_form(post.text("seen"));
     let (author, own) = (ask.visitor.author(), api.service.own_addresses());
     match device::update(&api.store, author, who, fields, seen, own).await {
@@ -271,7 +276,7 @@ async fn refused(
 ) -> Result<Response, Error> {
     let mut view = View::read(api, who).await?;
     view.form.typed(post);
-    view.wrong = view.form.refuse(err)?;
+    view.wrong = view.form.refuse(of_list(err))?;
     view.show(api, ask, StatusCode::UNPROCESSABLE_ENTITY).await
 }
 

@@ -4,20 +4,23 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use form_urlencoded::Serializer;
-use model::{ApprovalStatus, Role};
+use model::{ApprovalStatus, Arch, Role};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::{DeviceFilter, Lane};
 
-use super::fields::{Choice, Field, Fields};
+use super::fields::{Choice, Field, Fields, of_list};
+use super::labels;
 use super::overview::Row;
 use super::page::{Ask, done, render};
 use super::post::Post;
 use crate::types::{NewDevice, Status};
 use crate::{Api, Error, body, device, status};
 
-/// How many rows a page has.
+/// How many rows a page has, unless somebody chose otherwise.
 const ROWS: u64 = 50;
+/// The choices.
+const ROWS_OF: [u64; 4] = [50, 100, 250, 500];
 
 #[derive(Serialize)]
 struct Devices {
@@ -26,70 +29,211 @@ struct Devices {
     total: u64,
     first: u64,
     last: u64,
-    q: String,
-    chosen: String,
+    chosen: Chosen,
     statuses: Vec<Choice>,
+    roles: Vec<Choice>,
+    arches: Vec<Choice>,
+    rows_of: Vec<Choice>,
+    /// The columns that the list can be ordered by.
+    columns: Vec<Column>,
     is_filtered: bool,
     /// Whether rows can be ticked to be approved together.
     can_pick: bool,
+    /// Where all that wait and fit are approved together, if they are on more than this page.
+    all: Option<String>,
     before: Option<String>,
     after: Option<String>,
 }
 
-pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
-    let query = ask.query();
-    let (q, chosen) = (query.text("q").to_owned(), query.text("status").to_owned());
-    let skip: u64 = query.text("skip").parse().unwrap_or(0);
-    let filter = DeviceFilter {
-        // A word that is no status finds all.
-        status: chosen.parse::<ApprovalStatus>().ok(),
-        search: (!q.is_empty()).then(|| q.clone()),
-        skip,
-        limit: Some(ROWS),
-        ..DeviceFilter::default()
-    };
-    let is_filtered = filter.status.is_some() || filter.search.is_some();
-    let now = api.gate.now();
-    let (rows, total) = api
-        .store
-        .read(Lane::Admin, move |reader| {
-            let total = reader.count_matching(&filter)?;
-            let devices = reader.devices(&filter)?;
-            let rows = devices
-                .into_iter()
-                .map(|device| Row::read(reader, device, now));
-            Ok((rows.collect::<Result<Vec<Row>, store::Error>>()?, total))
-        })
-        .await?;
-    let last = skip + rows.len() as u64;
-    let page = |skip: u64| {
+/// What the list is narrowed and ordered by, as it stands in the address.
+#[derive(Clone, Default, Serialize)]
+pub(super) struct Chosen {
+    q: String,
+    status: String,
+    role: String,
+    arch: String,
+    label: String,
+    sort: String,
+    rows: String,
+}
+
+/// A column of the list, and where it is ordered by it.
+#[derive(Serialize)]
+struct Column {
+    label: &'static str,
+    /// Nothing can be ordered by what has no address.
+    to: Option<String>,
+    /// `ascending` or `descending`, if the list is ordered by it.
+    order: Option<&'static str>,
+}
+
+/// The columns, with the words of the API for the orders.
+const COLUMNS: [(&str, &str); 8] = [
+    ("Device", "hostname"),
+    ("State", "status"),
+    ("Address", "ip_address"),
+    ("Role", "role"),
+    ("Machine", ""),
+    ("Next boot", ""),
+    ("Last boot", ""),
+    ("Last seen", "last_seen"),
+];
+
+impl Chosen {
+    pub(super) fn read(query: &Post) -> Self {
+        let of = |name: &str| query.text(name).to_owned();
+        Self {
+            q: of("q"),
+            status: of("status"),
+            role: of("role"),
+            arch: of("arch"),
+            label: of("label"),
+            sort: of("sort"),
+            rows: of("rows"),
+        }
+    }
+
+    /// What the store is asked for. A word that is none of its field finds all.
+    pub(super) fn filter(&self) -> DeviceFilter {
+        let (word, descending) = match self.sort.strip_prefix('-') {
+            Some(word) => (word, true),
+            None => (self.sort.as_str(), false),
+        };
+        let sort = device::SORTS.iter().find(|(known, _)| *known == word);
+        DeviceFilter {
+            status: self.status.parse().ok(),
+            role: self.role.parse().ok(),
+            arch: self.arch.parse().ok(),
+            label: self.label.parse().ok(),
+            search: (!self.q.is_empty()).then(|| self.q.clone()),
+            sort: sort.map(|(_, sort)| *sort).unwrap_or_default(),
+            descending,
+            ..DeviceFilter::default()
+        }
+    }
+
+    fn is_filtered(&self) -> bool {
+        let filter = self.filter();
+        filter.status.is_some()
+            || filter.role.is_some()
+            || filter.arch.is_some()
+            || filter.label.is_some()
+            || filter.search.is_some()
+    }
+
+    fn rows(&self) -> u64 {
+        let rows = self.rows.parse().ok();
+        rows.filter(|rows| ROWS_OF.contains(rows)).unwrap_or(ROWS)
+    }
+
+    /// The address of a page of the list.
+    fn page(&self, path: &str, more: &[(&str, &str)]) -> String {
         let mut query = Serializer::new(String::new());
-        for (name, value) in [("q", &q), ("status", &chosen)] {
+        for (name, value) in [
+            ("q", &self.q),
+            ("status", &self.status),
+            ("role", &self.role),
+            ("arch", &self.arch),
+            ("label", &self.label),
+            ("sort", &self.sort),
+            ("rows", &self.rows),
+        ] {
             if !value.is_empty() {
                 query.append_pair(name, value);
             }
         }
-        query.append_pair("skip", &skip.to_string());
-        format!("/devices?{}", query.finish())
+        query.extend_pairs(more);
+        format!("{path}?{}", query.finish())
+    }
+
+    fn columns(&self) -> Vec<Column> {
+        let column = |(label, word): (&'static str, &str)| {
+            let order = match self.sort.strip_prefix(word) {
+                Some("") if !word.is_empty() => Some("ascending"),
+                _ if !word.is_empty() && self.sort == format!("-{word}") => Some("descending"),
+                _ => None,
+            };
+            let sort = match order {
+                Some("ascending") => format!("-{word}"),
+                _ => word.to_owned(),
+            };
+            let to = Self {
+                sort,
+                ..self.clone()
+            };
+            Column {
+                label,
+                to: (!word.is_empty()).then(|| to.page("/devices", &[])),
+                order,
+            }
+        };
+        COLUMNS.into_iter().map(column).collect()
+    }
+}
+
+fn choices<T: ToString>(all: &'static str, words: impl IntoIterator<Item = T>) -> Vec<Choice> {
+    let mut choices = vec![Choice::new("", all)];
+    choices.extend(Choice::words(words));
+    choices
+}
+
+pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
+    let query = ask.query();
+    let chosen = Chosen::read(&query);
+    let skip: u64 = query.text("skip").parse().unwrap_or(0);
+    let filter = DeviceFilter {
+        skip,
+        limit: Some(chosen.rows()),
+        ..chosen.filter()
     };
-    let mut statuses = vec![Choice::new("", "Every state")];
-    statuses.extend(Choice::words(ApprovalStatus::ALL));
+    let now = api.gate.now();
+    let (rows, total, waiting) = api
+        .store
+        .read(Lane::Admin, move |reader| {
+            let total = reader.count_matching(&filter)?;
+            let pending = DeviceFilter {
+                status: Some(ApprovalStatus::Pending),
+                ..filter.clone()
+            };
+            let waiting = match filter.status {
+                None | Some(ApprovalStatus::Pending) => reader.count_matching(&pending)?,
+                Some(_) => 0,
+            };
+            let devices = reader.devices(&filter)?;
+            let rows = devices
+                .into_iter()
+                .map(|device| Row::read(reader, device, now));
+            let rows = rows.collect::<Result<Vec<Row>, store::Error>>()?;
+            Ok((rows, total, waiting))
+        })
+        .await?;
+    let last = skip + rows.len() as u64;
+    let page = |skip: u64| chosen.page("/devices", &[("skip", &skip.to_string())]);
+    let of_state = |status| {
+        let fits = |row: &&Row| row.device.status == status;
+        rows.iter().filter(fits).count() as u64
+    };
     let view = Devices {
         status: status::status(&api.store, &api.service).await?,
-        before: (skip > 0).then(|| page(skip.saturating_sub(ROWS))),
+        before: (skip > 0).then(|| page(skip.saturating_sub(chosen.rows()))),
         after: (last < total).then(|| page(last)),
-        can_pick: ask.visitor.may_operate
-            && rows
-                .iter()
-                .any(|row| row.device.status != ApprovalStatus::Approved),
+        can_pick: ask.visitor.may_operate && of_state(ApprovalStatus::Approved) < rows.len() as u64,
+        all: (waiting > of_state(ApprovalStatus::Pending))
+            .then(|| chosen.page("/devices/approve", &[("all", "pending")])),
         rows,
         total,
         first: skip + 1,
         last,
-        q,
+        statuses: choices("Every state", ApprovalStatus::ALL),
+        roles: choices("Every role", Role::ALL),
+        arches: choices("Every processor", Arch::ALL),
+        rows_of: ROWS_OF
+            .iter()
+            .map(|rows| Choice::new(rows, format!("{rows} rows")))
+            .collect(),
+        columns: chosen.columns(),
+        is_filtered: chosen.is_filtered(),
         chosen,
-        statuses,
-        is_filtered,
     };
     render(
         &api,
@@ -116,6 +260,7 @@ impl New {
             "ip_address",
             "role",
             "install_disk",
+            "labels",
             "notes",
         ];
         let mut roles = vec![Choice::new("", "Decide at the approval")];
@@ -155,6 +300,7 @@ pub(super) async fn add(State(api): State<Api>, ask: Ask, post: Post) -> Result<
             new.insert(name.to_owned(), Value::from(text));
         }
     }
+    new.insert("labels".to_owned(), labels::read(post.text("labels")));
     let added = match body::read_value::<NewDevice>(new.into()) {
         Ok(new) => {
             let own = api.service.own_addresses();
@@ -167,7 +313,7 @@ pub(super) async fn add(State(api): State<Api>, ask: Ask, post: Post) -> Result<
         Err(err) => {
             let mut view = New::blank();
             view.form.typed(&post);
-            view.wrong = view.form.refuse(err)?;
+            view.wrong = view.form.refuse(of_list(err))?;
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             render(&api, &ask, ("device-new.html", "/devices"), status, &view).await
         }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use form_urlencoded::Serializer;
-use model::EventId;
+use model::{Actor, EventId};
 use serde::Serialize;
 use store::{EventFilter, Lane};
 
@@ -53,6 +53,7 @@ struct View {
     events: Vec<Event>,
     device: String,
     kind: String,
+    who: String,
     kinds: Vec<Choice>,
     audit: bool,
     is_filtered: bool,
@@ -66,6 +67,7 @@ pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, E
         query.text("device").to_owned(),
         query.text("kind").to_owned(),
     );
+    let actor = query.text("who").to_owned();
     let audit = query.text("by") == "person";
     let before: Option<EventId> = query.text("before").parse().ok().map(EventId);
     let who = (!device.is_empty()).then(|| device.parse::<DeviceRef>());
@@ -75,6 +77,11 @@ pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, E
         before,
         kind: (!kind.is_empty()).then(|| kind.clone()),
         person_only: audit,
+        // A name is one of a person.
+        actor: (!actor.is_empty()).then(|| {
+            let known = actor.parse::<Actor>().ok();
+            known.unwrap_or_else(|| Actor::Person(actor.clone()))
+        }),
         limit: ROWS,
         ..EventFilter::default()
     };
@@ -99,7 +106,7 @@ pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, E
         .filter(|_| events.len() as u64 == ROWS);
     let older = last.map(|last| {
         let mut query = Serializer::new(String::new());
-        for (name, value) in [("device", &device), ("kind", &kind)] {
+        for (name, value) in [("device", &device), ("kind", &kind), ("who", &actor)] {
             if !value.is_empty() {
                 query.append_pair(name, value);
             }
@@ -112,7 +119,8 @@ pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, E
     });
     let view = View {
         events: events.into_iter().map(Event::from).collect(),
-        is_filtered: !device.is_empty() || !kind.is_empty(),
+        is_filtered: !device.is_empty() || !kind.is_empty() || !actor.is_empty(),
+        who: actor,
         device,
         kind,
         kinds: KINDS

@@ -115,14 +115,16 @@ impl Fields {
     }
 }
 
-/// A refusal of one item of a list, such as `nameservers[1]`, is one of the field that holds the list.
+/// A refusal of one item of a list or map, such as `nameservers[1]` or `labels.rack`, is one of the field that holds it.
 pub(super) fn of_list(err: Error) -> Error {
     match err {
         Error::Refused(mut refusal) => {
-            refusal.field = refusal.field.map(|field| match field.split_once('[') {
-                Some((list, _)) => list.to_owned(),
-                None => field,
-            });
+            refusal.field = refusal
+                .field
+                .map(|field| match field.split_once(['[', '.']) {
+                    Some((list, _)) => list.to_owned(),
+                    None => field,
+                });
             Error::Refused(refusal)
         }
         other => other,

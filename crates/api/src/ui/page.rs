@@ -87,6 +87,9 @@ impl Pages {
         tera.register_filter("took", |micros: u64, _: Kwargs, _: &tera::State<'_>| {
             took(micros)
         });
+        tera.register_filter("query", |text: &str, _: Kwargs, _: &tera::State<'_>| {
+            form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
+        });
         tera.register_filter("lines", |diff: &str, _: Kwargs, _: &tera::State<'_>| {
             lines(diff)
         });

@@ -231,19 +231,18 @@ fn words(text: &str) -> Vec<&str> {
 
 /// A refusal in the words of the API at the field that the form has for it.
 fn at_field(err: Error) -> Error {
-    let err = match of_list(err) {
+    match of_list(err) {
         Error::Refused(mut refusal) => {
             refusal.field = refusal.field.map(|field| match field.as_str() {
-                "install" | "install.disk" => "install_disk".to_owned(),
-                "disk_selector" | "install.selector" => "disk_size".to_owned(),
+                "install" => "install_disk".to_owned(),
+                "disk_selector" => "disk_size".to_owned(),
                 "cni" => "cni_urls".to_owned(),
                 other => other.to_owned(),
             });
             Error::Refused(refusal)
         }
         other => other,
-    };
-    renamed(err, "cni.custom", "cni_urls")
+    }
 }
 
 /// What is said to the second of two people who change the settings.
