@@ -53,7 +53,7 @@ impl Daemon {
             "interfaces": ["lo"],
             "user": null,
             "group": group.trim(),
-            "boot": {"dhcp_port": base, "pxe_port": base + 1, "tftp_port": base + 2, "http_port": base + 3},
+            "boot": {"dhcp_port": base, "pxe_port": base + 1, "tftp_port": base + 2, "http_port": base + 3, "events_port": base + 5, "kernel_log_port": base + 6},
             "admin": {"listen": format!("127.0.0.1:{}", base + 4)},
         });
         // JSON is YAML.

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tera::{Context, Tera};
 
 pub use kernel::{TalosBoot, kernel_args};
-pub use place::{Place, boot_root};
+pub use place::{Place, ReportPorts, boot_root};
 
 /// The set of templates: the built-in ones, with an operator's own in their place where there are any.
 #[derive(Debug)]

@@ -68,6 +68,10 @@ pub struct BootPorts {
     pub tftp_port: u16,
     /// Where scripts, kernels and configs are fetched.
     pub http_port: u16,
+    /// Where Talos nodes send their events; `None` is nowhere.
+    pub events_port: Option<u16>,
+    /// Where Talos nodes send their kernel logs, by TCP or UDP; `None` is nowhere.
+    pub kernel_log_port: Option<u16>,
     /// What to do about another DHCP server on this host.
     pub share_dhcp_port: ShareDhcpPort,
 }
@@ -137,6 +141,8 @@ impl Default for BootPorts {
             pxe_port: 4011,
             tftp_port: 69,
             http_port: 80,
+            events_port: Some(8090),
+            kernel_log_port: Some(8092),
             share_dhcp_port: ShareDhcpPort::IfTaken,
         }
     }
@@ -280,6 +286,36 @@ impl RawConfig {
                 "boot.tftp_port",
                 format!("{} is a port of DHCP already", ports.tftp_port),
             ));
+        }
+        let admin = self.admin.listen.map(|listen| listen.port());
+        for (key, port, taken) in [
+            (
+                "boot.events_port",
+                ports.events_port,
+                vec![
+                    ("boot.http_port", Some(ports.http_port)),
+                    ("admin.listen", admin),
+                ],
+            ),
+            (
+                "boot.kernel_log_port",
+                ports.kernel_log_port,
+                vec![
+                    ("boot.events_port", ports.events_port),
+                    ("boot.http_port", Some(ports.http_port)),
+                    ("boot.tftp_port", Some(ports.tftp_port)),
+                    ("boot.dhcp_port", Some(ports.dhcp_port)),
+                    ("boot.pxe_port", Some(ports.pxe_port)),
+                    ("admin.listen", admin),
+                ],
+            ),
+        ] {
+            let Some(port) = port.filter(|port| *port != 0) else {
+                continue;
+            };
+            if let Some((other, _)) = taken.iter().find(|(_, taken)| *taken == Some(port)) {
+                return Err((key, format!("{port} is {other} already")));
+            }
         }
         if self.never_approved_limit == 0 {
             return Err((

@@ -1,6 +1,6 @@
 //! The composition root: bind, announce, serve, drain. Nothing runs that is not started here.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,16 @@ use api::{
     Access, Api, AssetFolder, BindError, Gate, Live, Pages, Progress, TcpServer, Token, UnixServer,
     router,
 };
-use configgen::script::Scripts;
+use configgen::script::{ReportPorts, Scripts};
 use model::{Clock, SystemClock};
 use netboot::Director;
 use netboot::net::dhcp::{DhcpConfig, DhcpPorts, DhcpServer};
+use netboot::net::event_sink::EventSinkServer;
 use netboot::net::http::BootHttpServer;
 use netboot::net::interface::InterfaceTable;
+use netboot::net::kernel_log::KernelLogServer;
 use netboot::net::port::Protocol;
+use netboot::net::taker::EventTaker;
 use netboot::net::tftp::TftpServer;
 use store::{Lane, Store};
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,6 +36,7 @@ use crate::privilege::become_user;
 use crate::report::{Counters, Report};
 use crate::screen;
 use crate::state::{StateDir, seed_settings};
+use crate::witness::Witness;
 
 /// The servers with their ports bound. All are bound before anything is started, so that a port in use is one sentence and nothing
 /// else has happened.
@@ -41,8 +45,20 @@ struct Bound {
     dhcp: DhcpServer,
     tftp: TftpServer,
     http: BootHttpServer,
+    events: Option<EventSinkServer>,
+    kernel_log: Option<KernelLogServer>,
     socket: UnixServer,
     admin: Option<TcpServer>,
+}
+
+impl Bound {
+    /// Where Talos is told to report.
+    fn reports(&self) -> ReportPorts {
+        ReportPorts {
+            events: self.events.as_ref().map(|sink| sink.local_addr().port()),
+            kernel_log: self.kernel_log.as_ref().map(|log| log.local_addr().port()),
+        }
+    }
 }
 
 /// How often the loader folders are looked at again.
@@ -55,7 +71,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         config.templates.as_deref(),
         "ipxe",
     )?)?);
-    let (bound, state) = bind(&config).await?;
+    let (bound, state) = bind(&config, &clock).await?;
     let privilege = become_user(config.user.as_deref(), &[state.path()])?;
 
     let options = store::Options {
@@ -79,10 +95,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         clock.now(),
         Arc::clone(&loaders),
         privilege,
+        bound.reports(),
         Counters {
             dhcp: bound.dhcp.counters(),
             tftp: bound.tftp.counters(),
             http: bound.http.counters(),
+            events: bound.events.as_ref().map(EventSinkServer::counters),
+            kernel_log: bound.kernel_log.as_ref().map(KernelLogServer::counters),
+            witness: Arc::default(),
         },
     ));
     screen::show(&report, &store).await?;
@@ -96,7 +116,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// Binds every port and locks the state folder.
-async fn bind(config: &Config) -> anyhow::Result<(Bound, StateDir)> {
+async fn bind(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(Bound, StateDir)> {
     let cards = cards::choose_here(&config.interfaces)?;
     let ports = config.boot;
     let everywhere = |port| SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
@@ -117,6 +137,15 @@ async fn bind(config: &Config) -> anyhow::Result<(Bound, StateDir)> {
         ..DhcpConfig::default()
     })?;
     let tftp = TftpServer::bind(everywhere(ports.tftp_port), http_port)?.on_interfaces(table()?);
+    let receiver = |port| SocketAddr::from(everywhere(port));
+    let events = match ports.events_port {
+        Some(port) => Some(EventSinkServer::bind(receiver(port), Arc::clone(clock)).await?),
+        None => None,
+    };
+    let kernel_log = match ports.kernel_log_port {
+        Some(port) => Some(KernelLogServer::bind(receiver(port), Arc::clone(clock)).await?),
+        None => None,
+    };
     if let Some(folder) = config.socket.parent() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("make {} for the socket", folder.display()))?;
@@ -142,6 +171,8 @@ async fn bind(config: &Config) -> anyhow::Result<(Bound, StateDir)> {
             dhcp,
             tftp,
             http,
+            events,
+            kernel_log,
             socket,
             admin,
         },
@@ -213,7 +244,20 @@ async fn serve(
         assets.clone(),
         Arc::clone(&clock),
         stop.clone(),
-    );
+    )
+    .with_reports(bound.reports());
+    let (witness, keeper) = Witness::new(store.clone(), office.peers(), report.witness());
+    followers.start("witness", keeper.run(quiet.clone()));
+    let witness: Arc<dyn EventTaker> = Arc::new(witness);
+    if let Some(sink) = bound.events {
+        servers.start(
+            "Talos events",
+            sink.serve(Arc::clone(&witness), stop.clone()),
+        );
+    }
+    if let Some(log) = bound.kernel_log {
+        servers.start("kernel logs", log.serve(witness, stop.clone()));
+    }
     let director: Arc<dyn Director> = Arc::new(office);
     servers.start(
         "ProxyDHCP",

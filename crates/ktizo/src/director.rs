@@ -1,7 +1,7 @@
 //! netboot's question, answered: what is this machine to get, by the database at this moment.
 
 mod log_budget;
-mod peers;
+pub(crate) mod peers;
 mod scripts;
 mod sightings;
 mod talos;
@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use configgen::script::Scripts;
+use configgen::script::{ReportPorts, Scripts};
 use model::{
     Actor, Approval, AssetName, BootStage, Clock, EventKind, SeenBy, StageOutcome, TalosVersion,
 };
@@ -39,7 +39,9 @@ pub(crate) struct Office {
     clock: Arc<dyn Clock>,
     /// Cancelled when the daemon drains: a machine that is held is answered at once then, and asks the next daemon.
     drain: CancellationToken,
-    peers: Peers,
+    peers: Arc<Peers>,
+    /// Where machines are told to report.
+    reports: ReportPorts,
     sightings: Sightings,
 }
 
@@ -53,7 +55,6 @@ impl Office {
         clock: Arc<dyn Clock>,
         drain: CancellationToken,
     ) -> Self {
-        let peers = Peers::default();
         let sightings = Sightings::new(store.clone(), Arc::clone(&clock));
         Self {
             store,
@@ -62,9 +63,22 @@ impl Office {
             assets,
             clock,
             drain,
-            peers,
+            peers: Arc::default(),
+            reports: ReportPorts::default(),
             sightings,
         }
+    }
+
+    /// Tells machines to report to these ports.
+    #[must_use]
+    pub(crate) fn with_reports(mut self, reports: ReportPorts) -> Self {
+        self.reports = reports;
+        self
+    }
+
+    /// What requests have shown of machines and addresses.
+    pub(crate) fn peers(&self) -> Arc<Peers> {
+        Arc::clone(&self.peers)
     }
 
     /// The loader of one machine: its own, or the one of its kind.

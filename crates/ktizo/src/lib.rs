@@ -20,3 +20,4 @@ mod report;
 mod restore;
 mod screen;
 mod state;
+mod witness;

@@ -7,18 +7,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::types::{LoaderStatus, Served, ServiceStatus};
 use api::{Sample, Service};
-use configgen::script::boot_root;
+use configgen::script::{ReportPorts, boot_root};
 use model::Timestamp;
 use netboot::director::Platform;
 use netboot::net::dhcp::{DhcpCounters, DhcpServer};
+use netboot::net::event_sink::EventSinkCounters;
 use netboot::net::http::{BootHttpCounters, HttpKind, STATUSES};
 use netboot::net::interface::Interfaces;
+use netboot::net::kernel_log::KernelLogCounters;
 use netboot::net::tftp::TftpCounters;
 
 use crate::cards::Cards;
 use crate::config::Config;
 use crate::loaders::Loaders;
 use crate::privilege::Privilege;
+use crate::witness::WitnessCounters;
 
 /// What is served where, since when, and how the loaders are.
 #[derive(Debug)]
@@ -49,6 +52,12 @@ pub(crate) struct Counters {
     pub tftp: Arc<TftpCounters>,
     /// Boot HTTP.
     pub http: Arc<BootHttpCounters>,
+    /// The receiver of events, if there is one.
+    pub events: Option<Arc<EventSinkCounters>>,
+    /// The receiver of kernel logs, if there is one.
+    pub kernel_log: Option<Arc<KernelLogCounters>>,
+    /// The witness.
+    pub witness: Arc<WitnessCounters>,
 }
 
 /// Less free space than this is a problem, in bytes: SQLite and the compiled files need room to write.
@@ -56,6 +65,10 @@ const LEAST_FREE: u64 = 64 << 20;
 
 impl Report {
     /// Takes note of what was bound.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all that the daemon says of itself, gathered once"
+    )]
     pub(crate) fn new(
         config: &Config,
         cards: &Cards,
@@ -63,6 +76,7 @@ impl Report {
         started_at: Timestamp,
         loaders: Arc<Loaders>,
         privilege: Privilege,
+        reports: ReportPorts,
         counters: Counters,
     ) -> Self {
         let ports = config.boot;
@@ -91,8 +105,17 @@ impl Report {
             ),
             served("TFTP", format!("udp {own}:{}", ports.tftp_port)),
             served("boot HTTP", boot_root(own, ports.http_port)),
-            served("admin API", format!("unix {}", config.socket.display())),
         ];
+        if let Some(port) = reports.events {
+            serves.push(served("Talos events", format!("tcp {own}:{port}")));
+        }
+        if let Some(port) = reports.kernel_log {
+            serves.push(served("kernel logs", format!("tcp and udp {own}:{port}")));
+        }
+        serves.push(served(
+            "admin API",
+            format!("unix {}", config.socket.display()),
+        ));
         if let Some(address) = config.admin {
             serves.push(served(
                 "admin API",
@@ -165,9 +188,84 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Where the witness counts.
+    pub(crate) fn witness(&self) -> Arc<WitnessCounters> {
+        Arc::clone(&self.counters.witness)
+    }
+}
+
 impl Counters {
+    /// Of the receivers of what Talos tells.
+    fn report_samples(&self) -> Vec<Sample> {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let mut samples = self.witness.samples();
+        if let Some(events) = &self.events {
+            for (outcome, count) in [
+                ("taken", &events.taken),
+                ("strange", &events.strange),
+                ("unavailable", &events.unavailable),
+                ("stranger", &events.strangers),
+                ("delayed", &events.delayed),
+                ("malformed", &events.malformed),
+                ("too_long", &events.too_long),
+                ("unimplemented", &events.unimplemented),
+            ] {
+                samples.push(Sample::counter(
+                    "ktizo_event_sink_calls",
+                    "Calls of the receiver of Talos events, by outcome; strange ones are taken too",
+                    &[("outcome", outcome)],
+                    read(count),
+                ));
+            }
+            for (outcome, count) in [
+                ("taken", &events.connections),
+                ("made_way", &events.made_way),
+                ("silent", &events.silent),
+                ("broken", &events.broken),
+            ] {
+                samples.push(Sample::counter(
+                    "ktizo_event_sink_connections",
+                    "Connections of the receiver of Talos events, by what became of them",
+                    &[("outcome", outcome)],
+                    read(count),
+                ));
+            }
+        }
+        if let Some(log) = &self.kernel_log {
+            for (outcome, count) in [
+                ("taken", &log.lines),
+                ("not_taken", &log.not_taken),
+                ("malformed", &log.malformed),
+                ("too_long", &log.too_long),
+                ("dropped", &log.dropped),
+            ] {
+                samples.push(Sample::counter(
+                    "ktizo_kernel_log_lines",
+                    "Lines of the receiver of kernel logs, by outcome",
+                    &[("outcome", outcome)],
+                    read(count),
+                ));
+            }
+            for (outcome, count) in [
+                ("taken", &log.connections),
+                ("made_way", &log.made_way),
+                ("silent", &log.silent),
+                ("delayed", &log.delayed),
+            ] {
+                samples.push(Sample::counter(
+                    "ktizo_kernel_log_connections",
+                    "Connections of the receiver of kernel logs, by what became of them",
+                    &[("outcome", outcome)],
+                    read(count),
+                ));
+            }
+        }
+        samples
+    }
+
     fn samples(&self) -> Vec<Sample> {
-        let mut samples = Vec::new();
+        let mut samples = self.report_samples();
         let dhcp = "DHCP datagrams by outcome, and by what asked or why it was left";
         samples.push(Sample::counter(
             "ktizo_dhcp_received",

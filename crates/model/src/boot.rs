@@ -1,4 +1,4 @@
-//! One attempt of one device, from its first packet to its config.
+//! One attempt of one device, from its first packet to the node that is up, or to Talos on its disk.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -39,6 +39,22 @@ word_enum! {
         Initramfs = "initramfs",
         /// The device config went out, or was refused.
         Config = "config",
+        /// Talos said its first word: its kernel runs and it has the network.
+        Talos = "talos",
+        /// Talos waits for a config; nothing is written.
+        Maintenance = "maintenance",
+        /// Talos wipes its disk.
+        Wipe = "wipe",
+        /// Talos brings its services up.
+        Start = "start",
+        /// Talos writes itself to the disk.
+        Install = "install",
+        /// Talos restarts the machine.
+        Restart = "restart",
+        /// Talos and its config are on the disk.
+        Installed = "installed",
+        /// The node is up, and all it needs is there.
+        Ready = "ready",
     }
 }
 
@@ -105,8 +121,16 @@ const LEAVING_FOR: Duration = Duration::from_secs(60);
 /// Whether `stage` of a device at `now` begins a new boot, given its last one.
 pub fn begins_boot(last: Option<&Boot>, stage: BootStage, now: Timestamp) -> bool {
     let Some(last) = last else { return true };
+    if stage > BootStage::Talos {
+        // However long ago Talos began, what it says of itself belongs to that.
+        return false;
+    }
     if now.since(last.last_at) > OVER_AFTER {
         return true;
+    }
+    if last.furthest >= BootStage::Talos {
+        // Of these, Talos itself only fetches a config. A transfer that ends late began before.
+        return stage == BootStage::Talos || stage != BootStage::Config && now > last.last_at;
     }
     let first_packet = matches!(stage, BootStage::Discover | BootStage::Ipxe);
     if !first_packet {
@@ -164,6 +188,20 @@ mod tests {
             (Config, None, Discover, 130, true),
             (Kernel, None, Config, 130, false),
             (Hold, None, Script, 701, true),
+            // Talos, from the network or from the disk, in the boot that led to it.
+            (Initramfs, None, Talos, 130, false),
+            (Leave, Some(100), Talos, 130, false),
+            (Config, None, Talos, 701, true),
+            (Talos, None, Config, 130, false),
+            (Talos, None, Install, 130, false),
+            // A node may wait long for the rest of its cluster.
+            (Start, None, Ready, 90_000, false),
+            // It restarted, straight into the next kernel or through the firmware.
+            (Installed, None, Talos, 130, true),
+            (Ready, None, Talos, 90_000, true),
+            (Installed, None, Discover, 130, true),
+            (Installed, None, Script, 130, true),
+            (Installed, None, Discover, 100, false),
         ] {
             let got = begins_boot(Some(&boot(furthest, left)), stage, at(now));
             assert_eq!(got, expected, "{furthest} then {stage} at {now}");

@@ -31,6 +31,7 @@ mod settings;
 
 // What a machine tells of itself, and what that proves.
 mod kernel_log;
+mod mask;
 pub mod proof;
 pub mod talos;
 mod xid;
@@ -56,13 +57,16 @@ pub use error::ParseError;
 pub use event::{Event, EventKind, SeenBy};
 pub use hostname::Hostname;
 pub use id::{DeviceId, EventId};
-pub use kernel_log::{KernelLogLevel, KernelLogLine};
+pub use kernel_log::{
+    KernelLineId, KernelLogEntry, KernelLogLevel, KernelLogLine, KernelLogSummary,
+};
 pub use label::{LabelFilter, LabelKey, LabelValue, Labels, TooManyLabels};
 pub use lifecycle::{
     Install, InstallEvent, Lifecycle, ProofSource, Scene, WIPE_VALID, Wipe, WipeEvent,
 };
 pub use mac::MacAddr;
 pub use machine::{Arch, Firmware};
+pub use mask::mask_queries;
 pub use order::{BootOrder, StandingOrder};
 pub use origin::Origin;
 pub use patch::{PatchId, PatchScope};

@@ -6,11 +6,13 @@
 mod kernel;
 mod reading;
 mod repeated;
+mod testimony;
 #[cfg(test)]
 mod tests;
 
 pub use kernel::KernelReading;
 pub use reading::{EventReading, Progress};
+pub use testimony::{Step, Testimony, Word};
 
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::word_enum;
-use crate::{Timestamp, Xid};
+use crate::{Timestamp, Xid, mask_queries};
 
 /// One event of a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,28 @@ pub struct TalosEvent {
 }
 
 impl TalosEvent {
+    /// The same without the secrets that an error may quote.
+    #[must_use]
+    pub fn masked(mut self) -> Self {
+        let texts: Vec<&mut String> = match &mut self.notice {
+            TalosNotice::Sequence {
+                error: Some(error), ..
+            } => vec![&mut error.message],
+            TalosNotice::ConfigLoadError { error }
+            | TalosNotice::ConfigValidationError { error } => {
+                vec![error]
+            }
+            TalosNotice::Status { unmet, .. } => {
+                unmet.iter_mut().map(|unmet| &mut unmet.reason).collect()
+            }
+            _ => Vec::new(),
+        };
+        for text in texts {
+            *text = mask_queries(text).into_owned();
+        }
+        self
+    }
+
     /// When it was made, by the machine's own clock, which may be wrong until it has the network's time.
     pub fn made_at(&self) -> Option<Timestamp> {
         self.id.parse::<Xid>().ok().map(Xid::made_at)

@@ -27,7 +27,7 @@ const STRANGER: Kept = Kept {
     stages: 50,
 };
 /// The longest detail that is kept, in characters.
-const DETAIL: usize = 256;
+const DETAIL: usize = 512;
 
 const NEWEST: &str = "
     SELECT id, device_id, began_at, last_at, furthest, left_at
@@ -46,13 +46,14 @@ const STAGES_OF: &str = "
     SELECT stage, began_at, duration_us, bytes, retries, peer, outcome, detail
     FROM boot_stages WHERE boot_id = ?1 ORDER BY id";
 
-/// A machine holds for one reason at a time, though that may change meanwhile; the end of a transfer may have a remark behind `: `.
+/// A machine holds for one reason at a time, though that may change meanwhile, and Talos does one thing of a kind at a time; the end
+/// of a transfer may have a remark behind `: `.
 const LAST_OF_ITS_KIND: &str = "
     SELECT stage, began_at, duration_us, bytes, retries, peer, outcome, detail, id
     FROM boot_stages
     WHERE boot_id = ?1 AND stage = ?2
       AND (detail = ?3
-           OR outcome = 'running' AND (stage = 'hold' OR substr(?3, 1, length(detail) + 2) = detail || ': '))
+           OR outcome = 'running' AND (stage IN ('hold', 'maintenance', 'wipe', 'start', 'install') OR substr(?3, 1, length(detail) + 2) = detail || ': '))
     ORDER BY id DESC LIMIT 1";
 
 /// Whoever begins anew waits no longer where it waited before. A transfer of the boot before may still end late; those of earlier

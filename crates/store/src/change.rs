@@ -15,6 +15,8 @@ pub struct Change {
     pub base: bool,
     /// Devices whose boots went on, in order.
     pub boots: Vec<DeviceId>,
+    /// Devices whose kernel logs went on, in order.
+    pub kernel_logs: Vec<DeviceId>,
     /// The last event that was written.
     pub last_event: Option<EventId>,
 }
@@ -35,10 +37,19 @@ impl Change {
         note(&mut self.boots, device);
     }
 
+    /// Notes a kernel log of a device.
+    pub(crate) fn kernel_log(&mut self, device: DeviceId) {
+        note(&mut self.kernel_logs, device);
+    }
+
     /// Takes in what a later change touched.
     pub fn merge(&mut self, later: Self) {
         later.devices.into_iter().for_each(|id| self.device(id));
         later.boots.into_iter().for_each(|id| self.boot(id));
+        later
+            .kernel_logs
+            .into_iter()
+            .for_each(|id| self.kernel_log(id));
         self.settings |= later.settings;
         self.assets |= later.assets;
         self.base |= later.base;

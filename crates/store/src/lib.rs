@@ -6,6 +6,7 @@
 //! (`device_configs`, the very bytes that are served) and its attempts (`boots`, each with its `boot_stages`). `events` only name
 //! their device, so they outlive it; they are appended in the transaction of the change they tell of. `network_settings` is one
 //! row, absent while all is at its default. `base_configs` holds one text per role, `assets` one row per imported file.
+//! `testimonies` are what devices have told of themselves so far; `kernel_logs` and their `kernel_lines` lie beside boots.
 //! `revisions` counts the changes to all of these but boots and events.
 //!
 //! What configs are made from, besides: `cluster_settings`, one row in the form of the config generator; `secrets_bundles`, of which
@@ -44,11 +45,13 @@ mod cluster;
 mod config;
 mod device;
 mod event;
+mod kernel_log;
 mod lifecycle;
 mod patch;
 mod person;
 mod settings;
 mod sight;
+mod testimony;
 
 // Below them.
 mod backup;

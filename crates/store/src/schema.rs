@@ -31,6 +31,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0005_lifecycle",
         sql: include_str!("../migrations/0005_lifecycle.sql"),
     },
+    Migration {
+        name: "0006_reports",
+        sql: include_str!("../migrations/0006_reports.sql"),
+    },
 ];
 
 /// One step to a newer format, done whole or not at all.

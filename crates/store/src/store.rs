@@ -35,6 +35,8 @@ pub struct Options {
     pub undecided_devices: u64,
     /// The most events that are kept of machines and of ktizo itself. Those of persons are kept for ever.
     pub machine_events: u64,
+    /// The most bytes that kernel logs may have together.
+    pub kernel_log_bytes: u64,
 }
 
 impl Default for Options {
@@ -42,6 +44,7 @@ impl Default for Options {
         Self {
             undecided_devices: 4096,
             machine_events: 200_000,
+            kernel_log_bytes: 256 << 20,
         }
     }
 }

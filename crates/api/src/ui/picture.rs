@@ -107,6 +107,17 @@ fn state(
         (_, StageOutcome::Refused) => ("refused", "bad", false, true),
         (BootStage::Leave, _) => ("went to its disk", "calm", false, false),
         (BootStage::Config, StageOutcome::Done) => ("config served", "good", false, false),
+        (BootStage::Installed, _) => ("installed", "good", false, false),
+        (BootStage::Ready, _) => ("is up", "good", false, false),
+        (BootStage::Restart, _) if boot.furthest == BootStage::Installed => {
+            ("installed", "good", false, false)
+        }
+        (BootStage::Restart, _) => ("restarted", "calm", false, false),
+        (BootStage::Maintenance, StageOutcome::Running) => {
+            ("waits for a config", "accent", true, false)
+        }
+        // A node may be silent for long while it waits for the rest of its cluster.
+        (BootStage::Start, _) if silent => (doing(stage), "calm", false, false),
         _ if boot.left_at == Some(boot.last_at) => ("went to its disk", "calm", false, false),
         (BootStage::Hold, _) if silent => ("stopped waiting", "calm", false, false),
         _ if silent => ("broke off", "bad", false, true),
@@ -123,7 +134,7 @@ fn steps(boot: &Boot, tone: &'static str, moving: bool) -> [&'static str; 6] {
         BootStage::Ipxe => 2,
         BootStage::Script | BootStage::Hold => 3,
         BootStage::Kernel | BootStage::Initramfs => 4,
-        BootStage::Leave | BootStage::Config => 5,
+        _ => 5,
     };
     std::array::from_fn(|index| match (index.cmp(&part), tone) {
         (std::cmp::Ordering::Less, _) => "done",
@@ -237,6 +248,14 @@ fn label(stage: BootStage) -> &'static str {
         BootStage::Kernel => "Kernel",
         BootStage::Initramfs => "Initramfs",
         BootStage::Config => "Config",
+        BootStage::Talos => "Talos",
+        BootStage::Maintenance => "Maintenance mode",
+        BootStage::Wipe => "Wipe",
+        BootStage::Start => "Services",
+        BootStage::Install => "Install",
+        BootStage::Restart => "Restart",
+        BootStage::Installed => "Installed",
+        BootStage::Ready => "Up",
     }
 }
 
@@ -251,6 +270,14 @@ fn doing(stage: BootStage) -> &'static str {
         BootStage::Kernel => "loads the kernel",
         BootStage::Initramfs => "starts Talos",
         BootStage::Config => "fetches its config",
+        BootStage::Talos => "runs Talos",
+        BootStage::Maintenance => "waits for a config",
+        BootStage::Wipe => "wipes its disk",
+        BootStage::Start => "brings its services up",
+        BootStage::Install => "installs",
+        BootStage::Restart => "restarts",
+        BootStage::Installed => "installed",
+        BootStage::Ready => "is up",
     }
 }
 
@@ -305,6 +332,14 @@ mod tests {
             (Config, Refused, 1, "refused", false),
             (Config, Done, 700, "config served", false),
             (Leave, Done, 1, "went to its disk", false),
+            (Talos, Done, 1, "runs Talos", true),
+            (Maintenance, Running, 1, "waits for a config", true),
+            (Install, Running, 1, "installs", true),
+            (Install, Running, 700, "broke off", false),
+            (Install, Failed, 1, "failed", false),
+            (Installed, Done, 700, "installed", false),
+            (Start, Running, 700, "brings its services up", false),
+            (Ready, Done, 700, "is up", false),
         ] {
             let picture = BootPicture::new(&boot(&[(stage, 0, 0, outcome)]), at(now));
             assert_eq!(

@@ -33,6 +33,15 @@ impl TalosBoot {
         let url = |kind| format!("{root}/talos/{version}/{}", AssetName { arch, kind });
         let mut args = kernel_args(version, arch);
         args.extend(settings.extra_kernel_args.iter().cloned());
+        // Whoever names a receiver of their own gets theirs.
+        let named = |key: &str| {
+            let mut own = settings.extra_kernel_args.iter();
+            own.any(|arg| arg.split('=').next() == Some(key))
+        };
+        let ours = place
+            .report_args()
+            .filter(|(key, _)| settings.reports && !named(key));
+        args.extend(ours.map(|(key, value)| format!("{key}={value}")));
         if has_config {
             args.push(format!("talos.config={}", place.config_url()));
         }

@@ -14,6 +14,17 @@ pub struct Place {
     pub http_port: u16,
     /// The machine.
     pub mac: MacAddr,
+    /// The ports to which Talos reports.
+    pub reports: ReportPorts,
+}
+
+/// The ports of the receivers of what Talos tells of itself; `None` where one is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReportPorts {
+    /// Of its events (`talos.events.sink`).
+    pub events: Option<u16>,
+    /// Of its kernel log (`talos.logging.kernel`).
+    pub kernel_log: Option<u16>,
 }
 
 /// The root of the boot HTTP server: `http://10.0.0.2`, with the port unless it is 80.
@@ -51,6 +62,22 @@ impl Place {
             self.base_url(),
             self.mac.hyphenated()
         )
+    }
+
+    /// The kernel arguments that make Talos report, as far as there is a receiver (`pkg/machinery/constants`). Its installer writes them to
+    /// the installed system too.
+    pub(super) fn report_args(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let events = self
+            .reports
+            .events
+            .map(|port| ("talos.events.sink", format!("{}:{port}", self.server)));
+        let kernel_log = self.reports.kernel_log.map(|port| {
+            (
+                "talos.logging.kernel",
+                format!("tcp://{}:{port}/", self.server),
+            )
+        });
+        events.into_iter().chain(kernel_log)
     }
 
     /// What every template may write.

@@ -10,6 +10,7 @@ fn place() -> Place {
         server: Ipv4Addr::new(10, 0, 0, 2),
         http_port: 80,
         mac: "52:54:00:00:00:01".parse().unwrap(),
+        reports: ReportPorts::default(),
     }
 }
 
@@ -213,5 +214,70 @@ proptest! {
         prop_assert_eq!(verbs(&script), verbs(&plain));
         let line = script.lines().find(|line| line.starts_with("echo ") ).unwrap_or_default();
         prop_assert!(!line.contains("||") && !line.contains("&&") && !line.contains('$') && !line.contains(';'), "{}", line);
+    }
+}
+
+#[test]
+fn talos_reports_to_the_ports_that_are_served_and_only_once() {
+    let both = ReportPorts {
+        events: Some(8090),
+        kernel_log: Some(8092),
+    };
+    let one = ReportPorts {
+        kernel_log: None,
+        ..both
+    };
+    let (sink, log) = (
+        "talos.events.sink=10.0.0.2:8090",
+        "talos.logging.kernel=tcp://10.0.0.2:8092/",
+    );
+    for (reports, ports, extra, expected) in [
+        (true, both, vec![], vec![sink, log]),
+        (true, one, vec![], vec![sink]),
+        (true, ReportPorts::default(), vec![], vec![]),
+        (false, both, vec![], vec![]),
+        (
+            true,
+            both,
+            vec!["talos.events.sink=10.0.0.9:1"],
+            vec!["talos.events.sink=10.0.0.9:1", log],
+        ),
+        (
+            true,
+            both,
+            vec![
+                "talos.logging.kernel=udp://10.0.0.9:1",
+                "talos.events.sinks=1",
+            ],
+            vec![
+                "talos.logging.kernel=udp://10.0.0.9:1",
+                "talos.events.sinks=1",
+                sink,
+            ],
+        ),
+    ] {
+        let settings = NetworkSettings {
+            reports,
+            extra_kernel_args: extra.into_iter().map(str::to_owned).collect(),
+            ..NetworkSettings::default()
+        };
+        let place = Place {
+            reports: ports,
+            ..place()
+        };
+        for has_config in [true, false] {
+            let version = "v1.13.9".parse().unwrap();
+            let talos = TalosBoot::new(&place, &version, Arch::Amd64, &settings, has_config);
+            let script = scripts()
+                .install(&place, MODERN, None, &[], &talos)
+                .unwrap();
+            let said: Vec<&str> = script
+                .split_whitespace()
+                .filter(|word| {
+                    word.starts_with("talos.events.") || word.starts_with("talos.logging.")
+                })
+                .collect();
+            assert_eq!(said, expected);
+        }
     }
 }

@@ -11,7 +11,7 @@ use netboot::net::neighbour::neighbour;
 
 /// What requests have shown of machines and addresses; bounded, and lost without harm.
 #[derive(Debug, Default)]
-pub(super) struct Peers {
+pub(crate) struct Peers {
     seen: Mutex<Bounded<IpAddr, MacAddr>>,
     leaving: Mutex<Bounded<MacAddr, Timestamp>>,
     given: Mutex<Bounded<(MacAddr, IpAddr), Sha256Digest>>,
@@ -22,7 +22,7 @@ const LEAVING_FOR: Duration = Duration::from_secs(60);
 
 impl Peers {
     /// Notes that `mac` has `address`.
-    pub(super) fn learn(&self, address: Option<IpAddr>, mac: MacAddr) {
+    pub(crate) fn learn(&self, address: Option<IpAddr>, mac: MacAddr) {
         if let Some(address) = address.filter(|address| !address.is_unspecified()) {
             lock(&self.seen).insert(address, mac);
         }
@@ -30,11 +30,12 @@ impl Peers {
 
     /// The machine behind an address: as its requests showed, else as the kernel's neighbour table says.
     pub(super) fn who_is(&self, address: IpAddr) -> Option<MacAddr> {
-        let known = lock(&self.seen).get(&address);
-        known.or_else(|| match address {
-            IpAddr::V4(address) => neighbour(address),
-            IpAddr::V6(address) => neighbour(address.to_ipv4_mapped()?),
-        })
+        self.who_asked_from(address).or_else(|| card_at(address))
+    }
+
+    /// The machine whose requests came from an address, by what they said.
+    pub(crate) fn who_asked_from(&self, address: IpAddr) -> Option<MacAddr> {
+        lock(&self.seen).get(&address)
     }
 
     /// Notes that `mac` was sent to its disk at `now`.
@@ -63,6 +64,14 @@ impl Peers {
     /// Notes that `mac` got something to boot after all.
     pub(super) fn stays(&self, mac: MacAddr) {
         lock(&self.leaving).remove(&mac);
+    }
+}
+
+/// The card that has an address on a network of this host, as the kernel's neighbour table says.
+pub(crate) fn card_at(address: IpAddr) -> Option<MacAddr> {
+    match address {
+        IpAddr::V4(address) => neighbour(address),
+        IpAddr::V6(address) => neighbour(address.to_ipv4_mapped()?),
     }
 }
 

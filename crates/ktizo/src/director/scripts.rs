@@ -45,7 +45,7 @@ impl Office {
         let Some(facts) = &ask.facts else {
             self.sightings
                 .sight(mac, &Inventory::default(), SeenBy::Script);
-            let place = place(ask, self.server_address().await);
+            let place = self.place(ask, self.server_address().await);
             return Ok(self.scripts.identify(&place)?);
         };
         self.sightings.sight(mac, &facts.inventory, SeenBy::Script);
@@ -162,7 +162,7 @@ impl Office {
         decision: BootDecision,
     ) -> Result<String, NoScript> {
         let (mac, settings) = (ask.mac, &view.settings);
-        let place = place(ask, settings.server_address);
+        let place = self.place(ask, settings.server_address);
         let ways = disk_ways(view.device.as_ref(), facts);
         let talos = |has_config| {
             let boot = |(version, arch): &(TalosVersion, Arch)| {
@@ -261,6 +261,16 @@ impl Office {
         })
     }
 
+    /// Where the script is served from, as the machine sees it.
+    fn place(&self, ask: &ScriptAsk, advertised: Option<Ipv4Addr>) -> Place {
+        Place {
+            server: advertised.unwrap_or(ask.site.server),
+            http_port: ask.site.http_port,
+            mac: ask.mac,
+            reports: self.reports,
+        }
+    }
+
     /// Completes the timeline's hold.
     fn hold_ended(&self, ask: &ScriptAsk, held: Duration, detail: String) {
         let seen = netboot::director::Observation {
@@ -274,15 +284,6 @@ impl Office {
             detail,
         };
         self.sightings.stage(ask.mac, seen);
-    }
-}
-
-/// Where the script is served from, as the machine sees it.
-fn place(ask: &ScriptAsk, advertised: Option<Ipv4Addr>) -> Place {
-    Place {
-        server: advertised.unwrap_or(ask.site.server),
-        http_port: ask.site.http_port,
-        mac: ask.mac,
     }
 }
 

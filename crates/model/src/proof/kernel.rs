@@ -1,5 +1,7 @@
 //! What the kernel log of a machine comes to: Talos tells its sequences, phases and tasks there too.
 
+use serde::{Deserialize, Serialize};
+
 use super::reading::Progress;
 use super::repeated::Heard;
 use super::{Reception, Verdict};
@@ -8,7 +10,7 @@ use crate::talos::{ErrorCode, SequenceAction, SequenceError, StepAction, TalosNo
 
 /// A machine's kernel log, read in the order of arrival. It proves an install, a wipe and their failure, and that a machine is in
 /// maintenance mode; that it came up it does not tell.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct KernelReading {
     heard: Heard<(u64, i64)>,
     progress: Progress,

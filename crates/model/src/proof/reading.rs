@@ -1,6 +1,10 @@
 //! What the events of a machine come to.
 
+mod steps;
+
 use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
 
 use super::repeated::Heard;
 use super::{Reception, Verdict};
@@ -9,7 +13,7 @@ use crate::talos::{
 };
 
 /// A machine's events, read in the order of arrival.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct EventReading {
     heard: Heard<String>,
     progress: Progress,
@@ -21,7 +25,9 @@ impl EventReading {
         if !event.id.is_empty() && !self.heard.first(event.id.clone()) {
             return Reception::Repeated;
         }
-        self.progress.take(&event.notice)
+        let reception = self.progress.take(&event.notice);
+        self.progress.note_asked(event);
+        reception
     }
 
     /// Where the current boot is.
@@ -36,7 +42,8 @@ impl EventReading {
 }
 
 /// Where one boot of a machine is, as its notices tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Progress {
     /// The stage, its readiness and what is missing, as last said.
     stage: Option<TalosStage>,
@@ -55,6 +62,8 @@ pub struct Progress {
     heard: bool,
     initialized: bool,
     restarting: bool,
+    /// It gave up its first boot to restart, and nobody asked for that.
+    restarts_by_itself: bool,
     maintenance: bool,
     waiting_for_config: bool,
     install: Attempt,
@@ -63,7 +72,8 @@ pub struct Progress {
 }
 
 /// How something that can be proven stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Attempt {
     #[default]
     NotSeen,
@@ -80,6 +90,8 @@ const INITIALIZE: &str = "initialize";
 const INSTALL: &str = "install";
 /// The sequence that brings the machine up.
 const BOOT: &str = "boot";
+/// The sequence that restarts the machine.
+const REBOOT: &str = "reboot";
 /// The phase of `talos.experimental.wipe`, and the task in it.
 const WIPE_PHASE: &str = "wipeDisks";
 const WIPE_TASK: &str = "wipeSystemDisk";
@@ -293,11 +305,30 @@ impl Progress {
         }
     }
 
+    /// Takes note of whether somebody asked for a restart. An install by `UnattendedInstallConfig` (v1.14 on) has no sequence of its
+    /// own: it ends in a restart that the machine itself puts in the place of its boot.
+    fn note_asked(&mut self, event: &TalosEvent) {
+        if let TalosNotice::Sequence {
+            sequence,
+            action: SequenceAction::Start,
+            ..
+        } = &event.notice
+        {
+            self.restarts_by_itself = sequence == REBOOT
+                && event.actor.is_empty()
+                && self.boot == Attempt::Canceled
+                && self.install == Attempt::NotSeen;
+        }
+    }
+
     /// Takes note of a phase or task that begins.
     fn note_step(&mut self, step: &str) {
         match self.sequence.as_deref() {
             Some(INSTALL) if step == INSTALL => self.install.begin(),
             Some(INSTALL) if TOWARDS_RESTART.contains(&step) => self.install.finish(),
+            Some(REBOOT) if self.restarts_by_itself && TOWARDS_RESTART.contains(&step) => {
+                self.install = Attempt::Done;
+            }
             Some(INITIALIZE) if step == WIPE_PHASE || step == WIPE_TASK => self.wipe.begin(),
             // A wipe of some partitions goes on to the next phase; a failed one ends the sequence.
             Some(INITIALIZE) => self.wipe.finish(),

@@ -245,6 +245,51 @@ fn up_is_running_and_ready_after_a_boot_that_did_not_fail() {
 }
 
 #[test]
+fn an_unattended_install_is_proven_by_the_restart_that_nobody_asked_for() {
+    use Verdict::Installed;
+    let gives_way = ["+s boot", "-s boot", "!boot canceled wait"];
+    for (script, expected) in [
+        (vec!["+s reboot", "=rebooting ready"], None),
+        (
+            vec!["+s reboot", "+p cleanup", "+p stopEverything"],
+            Some(Installed),
+        ),
+        (vec!["+s reboot", "+t reboot"], Some(Installed)),
+        // Not a restart.
+        (vec!["+s shutdown", "+p stopEverything"], None),
+        (vec!["+s reset", "+p stopEverything"], None),
+    ] {
+        let script = boot(&[&gives_way[..], &script].concat());
+        assert_eq!(read(&script).verdict(), expected, "{script:?}");
+    }
+    // One that failed first, or was not given up, and one that a person asked for.
+    let failed = boot(&[
+        "+s boot",
+        "-s boot",
+        "!boot fatal bad",
+        "+s reboot",
+        "+t reboot",
+    ]);
+    let bad = Verdict::BootFailed {
+        error: "bad".to_owned(),
+    };
+    assert_eq!(read(&failed).verdict(), Some(bad));
+    let whole = boot(&["+s boot", "-s boot", "+s reboot", "+t reboot"]);
+    assert_eq!(read(&whole).verdict(), None);
+    let mut asked = events(&boot(
+        &[&gives_way[..], &["+s reboot", "+t reboot"]].concat(),
+    ));
+    for event in &mut asked {
+        event.actor = "a call".to_owned();
+    }
+    let mut reading = EventReading::default();
+    for event in &asked {
+        reading.read(event);
+    }
+    assert_eq!(reading.verdict(), None);
+}
+
+#[test]
 fn maintenance_lasts_until_a_config_comes() {
     use Verdict::Maintenance;
     let waits = [
@@ -538,7 +583,9 @@ proptest! {
         let said = |line: &str| script.contains(&line);
         match verdict {
             Some(Verdict::Installed) => {
-                prop_assert!(said("+s install") && (said("+p install") || said("+t install")));
+                let installed = said("+s install") && (said("+p install") || said("+t install"));
+                let unattended = said("!boot canceled no") && said("+s reboot");
+                prop_assert!(installed || unattended);
             }
             Some(Verdict::Running) => prop_assert!(said("=running ready")),
             Some(Verdict::Wiped) => prop_assert!(said("+s initialize") && said("+p wipeDisks")),

@@ -292,7 +292,7 @@ async fn timelines_are_bounded() {
     let boots = house.read(move |r| r.boots(id, 99)).await;
     assert_eq!(boots.len(), 20);
     assert_eq!(boots[19].began_at, at(110_000));
-    assert_eq!(boots[0].stages[1].detail, "x".repeat(256));
+    assert_eq!(boots[0].stages[1].detail, "x".repeat(512));
 }
 
 #[tokio::test]

@@ -1,0 +1,89 @@
+//! Which device speaks from an address.
+
+use std::net::IpAddr;
+
+use model::{Approval, Device, MacAddr};
+use store::{Error as StoreError, Reader};
+
+use crate::director::peers::{Peers, card_at};
+
+/// What this host knows of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) peer: IpAddr,
+    /// The card that has it, where it is on a network of this host.
+    pub(super) card: Option<MacAddr>,
+    /// Whose requests came from it, by what they said.
+    pub(super) asked: Option<MacAddr>,
+}
+
+/// Why somebody is not heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stranger {
+    /// No device is known to have the address.
+    Unknown,
+    /// Nobody has decided about the device.
+    Pending,
+    /// The device was rejected.
+    Rejected,
+}
+
+impl Stranger {
+    /// Each of them, in the order of declaration.
+    pub(super) const ALL: [Self; 3] = [Self::Unknown, Self::Pending, Self::Rejected];
+
+    /// The word for it in metrics.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown_address",
+            Self::Pending => "pending_device",
+            Self::Rejected => "rejected_device",
+        }
+    }
+}
+
+impl Address {
+    /// Looks `peer` up.
+    pub(super) fn look(peer: IpAddr, peers: &Peers) -> Self {
+        Self {
+            peer,
+            card: card_at(peer),
+            asked: peers.who_asked_from(peer),
+        }
+    }
+
+    /// The approved device behind the address.
+    ///
+    /// The neighbour table goes first: a machine on this network cannot speak for another by an address alone, whatever it has asked for.
+    /// A card of no device, as of a second one in the same machine, speaks only for the device that has the address by its settings. What
+    /// requests have said counts only for an address behind a router, of which nothing better is known.
+    pub(super) fn device(
+        &self,
+        reader: &Reader<'_>,
+    ) -> Result<Result<Device, Stranger>, StoreError> {
+        let of_card = self.card.map(|card| reader.device_by_mac(card));
+        let mut device = of_card.transpose()?.flatten();
+        if device.is_none()
+            && let IpAddr::V4(address) = self.peer
+            && let Some(id) = reader.device_with_address(address)?
+        {
+            device = reader
+                .device(id)?
+                .filter(|device| device.approval.is_approved());
+        }
+        if device.is_none()
+            && self.card.is_none()
+            && let Some(asked) = self.asked
+        {
+            device = reader.device_by_mac(asked)?;
+        }
+        Ok(match device {
+            None => Err(Stranger::Unknown),
+            Some(device) => match device.approval {
+                Approval::Approved { .. } => Ok(device),
+                Approval::Pending => Err(Stranger::Pending),
+                Approval::Rejected { .. } => Err(Stranger::Rejected),
+            },
+        })
+    }
+}

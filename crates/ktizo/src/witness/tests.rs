@@ -1,0 +1,260 @@
+//! What machines tell, from the address they tell it from to what is written down.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use model::talos::{SequenceAction, StepAction};
+use model::{
+    Actor, Approval, BootStage, Clock, Device, EphemeralVolume, Inventory, KernelLogLevel,
+    KernelLogLine, ManualClock, Role, StageOutcome, TalosEvent, TalosNotice, Timestamp,
+};
+use netboot::net::taker::{EventTaker, NotTaken, Sender};
+use store::{Error as StoreError, Lane, NewDevice, Store};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::sender::Stranger;
+use super::*;
+
+/// A store, and a witness whose keeper runs.
+struct House {
+    store: Store,
+    clock: Arc<ManualClock>,
+    peers: Arc<Peers>,
+    counters: Arc<WitnessCounters>,
+    witness: Witness,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    _folder: Arc<tempfile::TempDir>,
+}
+
+impl House {
+    fn new() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_000_000)));
+        let store = Store::open(
+            &folder.path().join("x.db"),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+        )
+        .unwrap();
+        Self::with(store, clock, folder)
+    }
+
+    fn with(store: Store, clock: Arc<ManualClock>, folder: Arc<tempfile::TempDir>) -> Self {
+        let (peers, counters) = (Arc::<Peers>::default(), Arc::<WitnessCounters>::default());
+        let (witness, keeper) =
+            Witness::new(store.clone(), Arc::clone(&peers), Arc::clone(&counters));
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(keeper.run(stop.clone()));
+        Self {
+            store,
+            clock,
+            peers,
+            counters,
+            witness,
+            stop,
+            tasks,
+            _folder: folder,
+        }
+    }
+
+    /// The same after a restart of the daemon.
+    async fn restarted(mut self) -> Self {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        Self::with(self.store, self.clock, self._folder)
+    }
+
+    async fn device(&self, n: u8, approval: &'static str) -> Device {
+        let write = self
+            .store
+            .write(Lane::Admin, Actor::Person("anna".into()), move |writer| {
+                let mut device = writer.insert_device(NewDevice {
+                    mac: format!("52:54:00:00:00:{n:02x}").parse().unwrap(),
+                    hostname: Some(format!("node-{n}").parse().unwrap()),
+                    ip_address: Some(Ipv4Addr::new(127, 7, 0, n)),
+                    role: Some(Role::Worker),
+                    notes: String::new(),
+                    install_disk: None,
+                    ephemeral: EphemeralVolume::default(),
+                    inventory: Inventory::default(),
+                    seen: false,
+                })?;
+                let (by, at) = (writer.actor().clone(), writer.now());
+                device.approval = match approval {
+                    "approved" => Approval::Approved { by, at },
+                    "rejected" => Approval::Rejected { by, at },
+                    _ => Approval::Pending,
+                };
+                writer.update_device(&device)?;
+                Ok::<_, StoreError>(device)
+            });
+        write.await.unwrap()
+    }
+
+    fn sender(&self, n: u8) -> Sender {
+        self.clock.advance(std::time::Duration::from_millis(10));
+        Sender {
+            peer: IpAddr::V4(Ipv4Addr::new(127, 7, 0, n)),
+            at: self.clock.now(),
+        }
+    }
+
+    async fn stages(&self, device: &Device) -> Vec<Vec<(BootStage, StageOutcome)>> {
+        let id = device.id;
+        let boots = self
+            .store
+            .read(Lane::Admin, move |reader| reader.boots(id, 10));
+        let boots = boots.await.unwrap();
+        let stages = boots.into_iter().rev().map(|boot| {
+            let stages = boot.stages.iter();
+            stages.map(|stage| (stage.stage, stage.outcome)).collect()
+        });
+        stages.collect()
+    }
+}
+
+fn event(id: u32, notice: TalosNotice) -> TalosEvent {
+    TalosEvent {
+        id: format!("event-{id}"),
+        actor: String::new(),
+        notice,
+    }
+}
+
+fn begins(sequence: &str) -> TalosNotice {
+    TalosNotice::Sequence {
+        sequence: sequence.to_owned(),
+        action: SequenceAction::Start,
+        error: None,
+    }
+}
+
+fn phase(phase: &str) -> TalosNotice {
+    TalosNotice::Phase {
+        phase: phase.to_owned(),
+        action: StepAction::Start,
+    }
+}
+
+#[tokio::test]
+async fn only_an_approved_device_is_heard() {
+    let house = House::new();
+    house.device(1, "approved").await;
+    house.device(2, "pending").await;
+    house.device(3, "rejected").await;
+    let asks: IpAddr = "127.7.0.9".parse().unwrap();
+    for (n, taken) in [
+        (1, Ok(())),
+        (2, Err(NotTaken::Stranger)),
+        (3, Err(NotTaken::Stranger)),
+        (4, Err(NotTaken::Stranger)),
+    ] {
+        let event = event(1, begins("initialize"));
+        assert_eq!(house.witness.event(house.sender(n), event).await, taken);
+    }
+    assert_eq!(house.counters.strangers(Stranger::Unknown), 3);
+    // Whose requests came from an address counts where nothing else is known of it.
+    for (mac, taken) in [
+        ("52:54:00:00:00:01", Ok(())),
+        ("52:54:00:00:00:02", Err(NotTaken::Stranger)),
+        ("52:54:00:00:00:03", Err(NotTaken::Stranger)),
+    ] {
+        house.peers.learn(Some(asks), mac.parse().unwrap());
+        let event = event(2, begins("boot"));
+        assert_eq!(house.witness.event(house.sender(9), event).await, taken);
+    }
+    assert_eq!(house.counters.strangers(Stranger::Pending), 1);
+    assert_eq!(house.counters.strangers(Stranger::Rejected), 1);
+}
+
+#[tokio::test]
+async fn a_restart_of_the_daemon_in_the_middle_loses_no_proof() {
+    let house = House::new();
+    let device = house.device(1, "approved").await;
+    let before = [begins("initialize"), begins("install"), phase("install")];
+    for (id, notice) in (1..).zip(before) {
+        let taken = house.witness.event(house.sender(1), event(id, notice));
+        taken.await.unwrap();
+    }
+    let house = house.restarted().await;
+    // The answer to the last event was lost.
+    let again = house
+        .witness
+        .event(house.sender(1), event(3, phase("install")));
+    again.await.unwrap();
+    let last = house
+        .witness
+        .event(house.sender(1), event(4, phase("stopEverything")));
+    last.await.unwrap();
+    use BootStage::*;
+    let done = StageOutcome::Done;
+    assert_eq!(
+        house.stages(&device).await,
+        [[(Talos, done), (Install, done), (Installed, done)]]
+    );
+}
+
+fn line(sequence: u64, text: &str) -> KernelLogLine {
+    KernelLogLine {
+        message: text.to_owned(),
+        at: None,
+        level: KernelLogLevel::Warn,
+        facility: "user".to_owned(),
+        priority: "warning".to_owned(),
+        sequence,
+        clock_us: i64::try_from(sequence).unwrap() * 1000,
+    }
+}
+
+#[tokio::test]
+async fn lines_are_kept_beside_their_boot_without_their_secrets() {
+    let house = House::new();
+    let device = house.device(1, "approved").await;
+    let lines = vec![
+        line(
+            1,
+            "Command line: talos.config=http://10.0.0.2/a.yaml?token=s3cret quiet",
+        ),
+        line(2, "[talos] initialize sequence: 9 phase(s)"),
+        line(3, "last words"),
+        line(
+            1,
+            "Command line: talos.config=http://10.0.0.2/a.yaml?token=0ther",
+        ),
+    ];
+    house.witness.kernel_lines(house.sender(1), lines).await;
+    house
+        .witness
+        .kernel_lines(house.sender(5), vec![line(1, "x")])
+        .await;
+    let house = house.restarted().await;
+    let id = device.id;
+    let read = house.store.read(Lane::Admin, move |reader| {
+        let mut kept = Vec::new();
+        for log in reader.kernel_logs(id)?.into_iter().rev() {
+            let lines = reader.kernel_lines(id, log.boot, None, 100)?;
+            kept.push(
+                lines
+                    .into_iter()
+                    .map(|kept| kept.line.message)
+                    .collect::<Vec<_>>(),
+            );
+        }
+        Ok(kept)
+    });
+    assert_eq!(
+        read.await.unwrap(),
+        [
+            vec![
+                "Command line: talos.config=http://10.0.0.2/a.yaml?*** quiet",
+                "[talos] initialize sequence: 9 phase(s)",
+                "last words",
+            ],
+            vec!["Command line: talos.config=http://10.0.0.2/a.yaml?***"],
+        ]
+    );
+    let talos = (BootStage::Talos, StageOutcome::Done);
+    assert_eq!(house.stages(&device).await, [[talos], [talos]]);
+}
