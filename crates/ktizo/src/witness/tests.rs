@@ -80,6 +80,7 @@ impl House {
                     ephemeral: EphemeralVolume::default(),
                     inventory: Inventory::default(),
                     seen: false,
+                    labels: model::Labels::default(),
                 })?;
                 let (by, at) = (writer.actor().clone(), writer.now());
                 device.approval = match approval {
