@@ -112,6 +112,23 @@ fn a_person_sets_up_and_sees_a_machine_come_and_boot() -> Result<()> {
     page.await_text("The boot order was given", A_WHILE)?;
     page.await_text("Now: local", A_WHILE)?;
 
+    // A wipe needs the name of the device, and can be called off.
+    page.click("input[value=wipe]")?;
+    page.fill("#wipe_confirm", "cp-2")?;
+    page.click("#give-order")?;
+    page.await_text("is not the name of the device", A_WHILE)?;
+    assert_eq!(
+        page.run("return document.activeElement.id")?,
+        "wipe_confirm"
+    );
+    page.fill("#wipe_confirm", "cp-1")?;
+    page.click("#give-order")?;
+    page.await_text("The wipe is ordered.", A_WHILE)?;
+    page.await_text("Now: wipe", A_WHILE)?;
+    page.click("#decline-wipe")?;
+    page.await_text("The wipe is called off", A_WHILE)?;
+    page.await_text("Now: local", A_WHILE)?;
+
     page.go("/network")?;
     page.click("input[name=strict_boot_mode][value=false]")?;
     page.fill("#node_subnet", "10.20.0.5/24")?;

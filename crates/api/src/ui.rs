@@ -50,6 +50,8 @@ pub(crate) fn pages(api: &Api) -> Router<Api> {
         .route("/devices/{id}/approve", get(approve::one))
         .route("/devices/{id}/reject", post(device::reject))
         .route("/devices/{id}/order", post(device::give_order))
+        .route("/devices/{id}/wipe/decline", post(device::decline_wipe))
+        .route("/devices/{id}/proof", post(device::vouch))
         .route("/devices/{id}/delete", post(device::delete))
         .route("/cluster", get(cluster::show))
         .route("/cluster/settings", post(cluster::save))

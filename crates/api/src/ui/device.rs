@@ -1,5 +1,7 @@
 //! `/devices/{id}`: all that is known of one device, and what can be done with it.
 
+mod order;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -16,8 +18,10 @@ use super::page::{Ask, done, render};
 use super::picture::BootPicture;
 use super::post::Post;
 use crate::device::{self, DeviceRef, PreviewQuery};
-use crate::types::{ConfigDiff, ConfigOrigin, Device, GiveOrder, Patch};
+use crate::types::{ConfigDiff, ConfigOrigin, Device, Patch};
 use crate::{Api, Error, IfMatch, Version, patch};
+
+pub(super) use order::{decline_wipe, give as give_order, vouch};
 
 /// How many boots a page shows.
 const BOOTS: u64 = 10;
@@ -53,9 +57,18 @@ struct View {
     wrong: Option<String>,
     roles: Vec<Choice>,
     local_boots: Vec<Choice>,
-    /// What must be typed to delete it.
-    delete_label: String,
+    /// What must be typed to delete or wipe it.
+    confirm_label: String,
+    /// What can stand after a wipe.
+    after_wipe: Vec<Choice>,
 }
+
+/// What can stand after a wipe, the safest first.
+const AFTER_WIPE: [(StandingOrder, &str); 3] = [
+    (StandingOrder::Menu, "the menu, which ends at its disk"),
+    (StandingOrder::Install, "an install"),
+    (StandingOrder::Local, "its local disk"),
+];
 
 /// Its config without its secrets.
 #[derive(Serialize)]
@@ -112,7 +125,10 @@ impl View {
             wrong: None,
             roles,
             local_boots: Choice::words(LocalBoot::ALL),
-            delete_label: format!("Type {} to confirm", name_of(&device)),
+            confirm_label: format!("Type {} to confirm", name_of(&device)),
+            after_wipe: AFTER_WIPE
+                .map(|(order, said)| Choice::new(order, said))
+                .into(),
             device,
         })
     }
@@ -149,6 +165,8 @@ fn filled(device: &Device) -> Fields {
         ("seen", Field::of(Version::of_device(device))),
         ("confirm", Field::default()),
         ("order", Field::default()),
+        ("wipe_confirm", Field::default()),
+        ("then", Field::of(StandingOrder::Menu)),
     ])
     .remember()
 }
@@ -289,34 +307,6 @@ pub(super) async fn reject(
     ask.visitor.must_operate()?;
     let device = device::reject(&api.store, ask.visitor.author(), id.parse()?).await?;
     Ok(done(&format!("/devices/{}", device.id), "rejected"))
-}
-
-pub(super) async fn give_order(
-    State(api): State<Api>,
-    ask: Ask,
-    Path(id): Path<String>,
-    post: Post,
-) -> Result<Response, Error> {
-    ask.visitor.must_operate()?;
-    let who: DeviceRef = id.parse()?;
-    let order: StandingOrder = match post.text("order").parse() {
-        Ok(order) => order,
-        Err(_) => {
-            let err = Error::invalid("order", "choose what the next network boot should do");
-            return refused(&api, &ask, who, &post, err).await;
-        }
-    };
-    match device::give_order(
-        &api.store,
-        ask.visitor.author(),
-        who,
-        GiveOrder::standing(order),
-    )
-    .await
-    {
-        Ok(device) => Ok(done(&format!("/devices/{}", device.id), "ordered")),
-        Err(err) => refused(&api, &ask, who, &post, err).await,
-    }
 }
 
 pub(super) async fn delete(

@@ -87,6 +87,9 @@ impl Pages {
         tera.register_filter("took", |micros: u64, _: Kwargs, _: &tera::State<'_>| {
             took(micros)
         });
+        tera.register_filter("words", |word: &str, _: Kwargs, _: &tera::State<'_>| {
+            word.replace('_', " ")
+        });
         tera.register_filter("query", |text: &str, _: Kwargs, _: &tera::State<'_>| {
             form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
         });
@@ -282,6 +285,11 @@ fn notice(said: &str) -> Option<&'static str> {
         "saved" => "Saved.",
         "unchanged" => "Nothing was changed.",
         "ordered" => "The boot order was given; it holds at the next network boot.",
+        "wipe-ordered" => {
+            "The wipe is ordered. The next network boot wipes the disk, once; the order ends after a day, and with any change of the device."
+        }
+        "wipe-declined" => "The wipe is called off; nothing is wiped.",
+        "vouched" => "Taken down as your word.",
         "imported" => "The base configs are in use, and the device configs were made anew.",
         "cluster-made" => {
             "The cluster's secrets and base configs are made. Approve the first control plane next, and keep a copy of the secrets."
