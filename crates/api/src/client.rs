@@ -4,9 +4,12 @@ mod calls;
 mod cluster;
 mod error;
 mod follow;
+mod trust;
 
 use std::path::Path;
+use std::sync::{Arc, PoisonError};
 
+use model::Sha256Digest;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +19,7 @@ use crate::types::ErrorBody;
 pub use calls::{DeviceQuery, Download, EventQuery};
 pub use error::ClientError;
 pub use follow::{Follow, News};
+pub use trust::Trust;
 
 /// A connection to one daemon.
 #[derive(Clone, Debug)]
@@ -45,26 +49,59 @@ impl Client {
         })
     }
 
-    /// A client of the daemon at a URL such as `http://127.0.0.1:8000`.
-    pub fn tcp(url: &str, token: Option<String>) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
+    /// A client of the daemon at a URL such as `http://127.0.0.1:8000` or `https://192.0.2.7:8000`; `trust` is for the latter.
+    pub fn tcp(url: &str, token: Option<String>, trust: &Trust) -> Result<Self, ClientError> {
+        let base = url.trim_end_matches('/').to_owned();
+        let unusable = |why: String| ClientError::Unusable {
+            place: base.clone(),
+            why,
+        };
+        if !base.starts_with("http://") && !base.starts_with("https://") {
+            let why = "the address must begin with https:// or http://";
+            return Err(unusable(why.to_owned()));
+        }
+        let mut builder = reqwest::Client::builder()
             .no_proxy()
+            .redirect(reqwest::redirect::Policy::none());
+        if let Some(config) = trust.config().map_err(unusable)? {
+            builder = builder.tls_backend_preconfigured(config);
+        }
+        let http = builder
             .build()
             .map_err(|err| ClientError::unusable(url, &err))?;
-        let base = url.trim_end_matches('/').to_owned();
-        if !base.starts_with("http://") {
-            let why = "the address must begin with http://";
-            return Err(ClientError::Unusable {
-                place: base,
-                why: why.to_owned(),
-            });
-        }
         Ok(Self {
             http,
             place: base.clone(),
             base,
             token,
         })
+    }
+
+    /// The SHA-256 of the certificate that `url` shows, whatever it is; nothing is sent to it. For a person to compare.
+    pub async fn fingerprint_at(url: &str) -> Result<Sha256Digest, ClientError> {
+        let seen = Arc::default();
+        // No certificate has this one.
+        let nobodys = Sha256Digest([0; 32]);
+        let config = trust::pinned(nobodys, Arc::clone(&seen));
+        let config = config.map_err(|why| ClientError::Unusable {
+            place: url.to_owned(),
+            why,
+        })?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .tls_backend_preconfigured(config)
+            .build()
+            .map_err(|err| ClientError::unusable(url, &err))?;
+        let asked = http.get(url).send().await;
+        let seen = *seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match (seen, asked) {
+            (Some(fingerprint), _) => Ok(fingerprint),
+            (None, Err(err)) => Err(ClientError::unreachable(url, &err)),
+            (None, Ok(_)) => Err(ClientError::Unusable {
+                place: url.to_owned(),
+                why: "it shows no certificate".to_owned(),
+            }),
+        }
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::Method;
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post, put};
@@ -18,7 +19,9 @@ use crate::auth::Gate;
 use crate::event::EventQuery;
 use crate::openapi::{self, Doc, doc};
 use crate::routes::{assets, cluster, devices, events, network, patches, people, state};
-use crate::{AssetFolder, Error, Live, Pages, Progress, Service, auth, body, device, types, ui};
+use crate::{
+    AssetFolder, Error, Live, NextBoot, Pages, Progress, Service, auth, body, device, types, ui,
+};
 
 /// What the operations work on. Clones share it.
 #[derive(Clone)]
@@ -39,6 +42,8 @@ pub struct Api {
     pub pages: Pages,
     /// The daemon around it.
     pub service: Arc<dyn Service>,
+    /// Looks ahead to the next boot of a machine.
+    pub next_boot: Arc<dyn NextBoot>,
     /// Where certificates begin.
     pub clock: Arc<dyn Clock>,
     /// How far the making of device configs is.
@@ -81,6 +86,7 @@ fn table() -> Vec<Route> {
         (POST, "/devices/{id}/proof", Operator, post(devices::vouch), doc("Vouches for an install or a wipe that no machine has proven").takes::<types::Vouch>().gives::<types::Device>(200)),
         (GET, "/devices/{id}/approval-suggestions", Viewer, get(devices::suggest), doc("Suggests what a device could be approved with").gives::<types::Suggestions>(200)),
         (GET, "/devices/{id}/boots", Viewer, get(devices::boots), doc("Lists the last boots of a device").query::<devices::BootsQuery>().gives_list::<types::Boot>()),
+        (GET, "/devices/{id}/script", Viewer, get(devices::script), doc("Shows the script that the next boot of a device would get, and why; nothing of it happens").gives::<types::ScriptPreview>(200)),
         (GET, "/devices/{id}/config", Admin, get(devices::config), doc("Shows the config of a device, with its secrets").gives_media("application/x-yaml")),
         (GET, "/devices/{id}/config/preview", Viewer, get(devices::preview), doc("Shows the config that a device would get, its secrets masked; an admin may ask for them").query::<device::PreviewQuery>().gives_media("application/x-yaml")),
         (GET, "/devices/{id}/config/diff", Viewer, get(devices::diff), doc("Shows what changes against what a device last received, secrets masked").gives::<types::ConfigDiff>(200)),
@@ -170,9 +176,10 @@ pub fn router(api: Api) -> Router {
     let v1 = v1
         .fallback(nowhere)
         .method_not_allowed_fallback(no_method)
-        .layer(from_fn_with_state(api.clone(), auth::require));
+        .layer(from_fn_with_state(api.clone(), auth::require))
+        .layer(from_fn(as_data));
     Router::new()
-        .merge(ui::pages(&api))
+        .merge(ui::pages(&api).layer(from_fn(in_time)))
         .route("/metrics", locked(get(state::metrics), Viewer, &api))
         .route("/healthz", get(state::healthz))
         .route("/readyz", get(state::readyz))
@@ -187,6 +194,15 @@ fn locked(handler: MethodRouter<Api>, least: Authority, api: &Api) -> MethodRout
     handler
         .layer(from_fn_with_state(least, auth::authorise))
         .layer(from_fn_with_state(api.clone(), auth::require))
+}
+
+/// An answer of the API is data: no browser is to take it for a page, and nothing on the way is to keep it.
+async fn as_data(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn in_time(request: Request, next: Next) -> Result<Response, Error> {

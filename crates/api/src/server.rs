@@ -3,11 +3,14 @@
 mod connection;
 mod patient;
 mod tcp;
+mod tls;
 mod unix;
 
+use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use tcp::TcpServer;
+pub use tls::{Certificate, Fingerprint, TlsError};
 pub use unix::UnixServer;
 
 use crate::auth::Door;
@@ -64,26 +68,70 @@ pub enum BindError {
 
 /// Connections a server takes at once; a browser has six, a script one, and live listeners may hold most of them.
 const CONNECTIONS: usize = 1024;
+/// Connections from one address at once, so that no host can take all places. Behind a proxy everybody has its address.
+const FROM_ONE: usize = CONNECTIONS / 2;
 /// How long to wait after the system refused a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where connections come from, and who is at their other end.
 trait Listener {
+    type Raw: Send + 'static;
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Raw>> + Send;
 
-    /// By which door `stream` came in. May look users up.
-    fn door(
+    /// From where a connection came, where that can be told from others.
+    fn source(&self, raw: &Self::Raw) -> Option<IpAddr>;
+
+    /// Greets the other end, and tells by which door it came in. May look users up, or wait for it.
+    fn open(
         &self,
-        stream: &Self::Stream,
-    ) -> impl Future<Output = io::Result<Door>> + Send + 'static;
+        raw: Self::Raw,
+    ) -> impl Future<Output = io::Result<(Self::Stream, Door)>> + Send + 'static;
+}
+
+/// How many connections there are from each address.
+#[derive(Clone, Debug, Default)]
+struct Sources(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A connection that is counted for as long as it lives.
+struct Counted {
+    sources: Sources,
+    address: IpAddr,
+}
+
+impl Sources {
+    /// Counts a connection; `None` if its address has as many as it may.
+    fn count(&self, address: IpAddr) -> Option<Counted> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= FROM_ONE {
+            return None;
+        }
+        *count += 1;
+        let sources = self.clone();
+        Some(Counted { sources, address })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let counts = &self.sources.0;
+        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
 }
 
 /// Serves until `stop` is cancelled, then lets the requests under way end.
 async fn serve(listener: impl Listener, app: Router, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
+    let sources = Sources::default();
     loop {
         let next = async {
             // The semaphore is never closed; a missing place would only mean one connection more.
@@ -101,15 +149,31 @@ async fn serve(listener: impl Listener, app: Router, stop: CancellationToken) {
             next = next => next,
         };
         match accepted {
-            Ok(stream) => {
-                let door = listener.door(&stream);
+            Ok(raw) => {
+                let counted = match listener.source(&raw) {
+                    Some(address) => match sources.count(address) {
+                        Some(counted) => Some(counted),
+                        None => {
+                            tracing::debug!(%address, "too many admin connections from one address");
+                            continue;
+                        }
+                    },
+                    None => None,
+                };
+                let opening = listener.open(raw);
                 let (app, stop) = (app.clone(), stop.clone());
                 connections.spawn(async move {
-                    match door.await {
-                        Ok(door) => connection::converse(stream, app, door, stop).await,
-                        Err(err) => tracing::warn!(%err, "an admin caller could not be told"),
+                    match stop.run_until_cancelled(opening).await {
+                        Some(Ok((stream, door))) => {
+                            connection::converse(stream, app, door, stop.clone()).await;
+                        }
+                        // Anybody can connect and say nonsense.
+                        Some(Err(err)) => {
+                            tracing::debug!(%err, "an admin connection was not opened");
+                        }
+                        None => {}
                     }
-                    drop(place);
+                    drop((place, counted));
                 });
             }
             Err(err) => {

@@ -3,10 +3,11 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use model::{ApprovalStatus, AssetKind, AssetName, Role};
+use async_trait::async_trait;
+use model::{ApprovalStatus, AssetKind, AssetName, MacAddr, Role, Timestamp};
 use store::{Lane, Reader, Store};
 
-use crate::types::{DeviceCounts, ServiceStatus, Status};
+use crate::types::{DeviceCounts, ScriptPreview, ServiceStatus, Status};
 use crate::{Error, Sample};
 
 /// Tells how the daemon does, apart from the store.
@@ -18,6 +19,13 @@ pub trait Service: Send + Sync + 'static {
     fn samples(&self) -> Vec<Sample>;
     /// The addresses of the host it runs on, which no node may have.
     fn own_addresses(&self) -> Vec<Ipv4Addr>;
+}
+
+/// Looks ahead to the next network boot of a machine.
+#[async_trait]
+pub trait NextBoot: Send + Sync + 'static {
+    /// What it would get if it asked at this moment. Spends no order, releases no config, and counts as no boot.
+    async fn script(&self, mac: MacAddr, now: Timestamp) -> Result<ScriptPreview, Error>;
 }
 
 /// The whole picture.

@@ -11,6 +11,7 @@ mod event;
 mod network;
 mod patch;
 mod person;
+mod script;
 mod status;
 
 pub use asset::{AssetCommit, AssetImport, AssetImported, Upload};
@@ -32,6 +33,7 @@ pub use event::Event;
 pub use network::{NetworkAnswer, NetworkPatch};
 pub use patch::{Patch, PatchChecked, PatchContent, PatchDone, PatchEffect, SavePatch};
 pub use person::{ApiToken, NewToken, NewUser, SetUpLink, TokenShown, User, UserPatch, Whoami};
+pub use script::ScriptPreview;
 pub use status::{DeviceCounts, LoaderStatus, Served, ServiceStatus, Status};
 
 /// A kernel or initramfs that was imported.

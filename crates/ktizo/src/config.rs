@@ -27,6 +27,8 @@ pub struct Config {
     pub boot: BootPorts,
     /// Where the admin API listens by TCP; `None` is nowhere.
     pub admin: Option<SocketAddr>,
+    /// Whether it speaks TLS there, and what it shows.
+    pub tls: Option<Tls>,
     /// Folders of loaders, in the order of search.
     pub loader_folders: Vec<PathBuf>,
     /// The loader for each kind of machine that is served.
@@ -99,10 +101,57 @@ impl From<ShareDhcpPort> for Sharing {
     }
 }
 
+/// What the admin API shows by TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// A certificate that it makes for itself and keeps in the state folder.
+    SelfMade,
+    /// A certificate chain and its key, in PEM.
+    Own {
+        /// The file of the chain.
+        cert: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct RawAdmin {
     listen: Option<SocketAddr>,
+    tls: Option<RawTls>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawTls {
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+impl RawTls {
+    fn check(self) -> Result<Tls, (&'static str, String)> {
+        let absolute = |key, path: &Path| {
+            let why = || format!("`{}` must be an absolute path", path.display());
+            path.is_absolute().then_some(()).ok_or_else(|| (key, why()))
+        };
+        match (self.cert, self.key) {
+            (None, None) => Ok(Tls::SelfMade),
+            (Some(cert), Some(key)) => {
+                absolute("admin.tls.cert", &cert)?;
+                absolute("admin.tls.key", &key)?;
+                Ok(Tls::Own { cert, key })
+            }
+            (Some(_), None) => Err((
+                "admin.tls.key",
+                "is missing beside admin.tls.cert".to_owned(),
+            )),
+            (None, Some(_)) => Err((
+                "admin.tls.cert",
+                "is missing beside admin.tls.key".to_owned(),
+            )),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,6 +201,7 @@ impl Default for RawAdmin {
     fn default() -> Self {
         Self {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 8000))),
+            tls: None,
         }
     }
 }
@@ -358,6 +408,7 @@ impl RawConfig {
                 .collect(),
             loaders,
             admin: self.admin.listen,
+            tls: self.admin.tls.map(RawTls::check).transpose()?,
             state_dir: self.state_dir,
             socket: self.socket,
             interfaces: self.interfaces,

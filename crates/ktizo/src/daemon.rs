@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{
-    Access, Api, AssetFolder, BindError, Gate, Live, Pages, Progress, TcpServer, Token, UnixServer,
-    router,
+    Access, Api, AssetFolder, BindError, Certificate, Fingerprint, Gate, Live, Pages, Progress,
+    TcpServer, Token, UnixServer, router,
 };
 use configgen::script::{ReportPorts, Scripts};
 use model::{Clock, SystemClock};
@@ -28,8 +28,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cards::{self, Cards};
 use crate::compiled::Compiled;
-use crate::config::Config;
-use crate::director::Office;
+use crate::config::{Config, Tls};
+use crate::director::{Office, Preview};
 use crate::loaders::Loaders;
 use crate::notify;
 use crate::privilege::become_user;
@@ -49,6 +49,7 @@ struct Bound {
     kernel_log: Option<KernelLogServer>,
     socket: UnixServer,
     admin: Option<TcpServer>,
+    certificate: Option<Arc<Certificate>>,
 }
 
 impl Bound {
@@ -61,7 +62,7 @@ impl Bound {
     }
 }
 
-/// How often the loader folders are looked at again.
+/// How often the loader folders and the certificate are looked at again.
 const LOADER_LOOK: Duration = Duration::from_secs(10);
 
 /// Runs the daemon until it is told to end.
@@ -96,6 +97,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Arc::clone(&loaders),
         privilege,
         bound.reports(),
+        bound.certificate.clone(),
         Counters {
             dhcp: bound.dhcp.counters(),
             tftp: bound.tftp.counters(),
@@ -158,10 +160,15 @@ async fn bind(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(Bound,
     )
     .await?;
     let state = StateDir::lock(&config.state_dir)?;
+    let certificate = certificate(config, &cards, &state)?;
     let admin = match config.admin {
         Some(address) => {
             let token = Token::read_or_make(&state.token_file())?;
-            Some(TcpServer::bind(address, token).await.map_err(with_owner)?)
+            let server = TcpServer::bind(address, token).await.map_err(with_owner)?;
+            Some(match &certificate {
+                Some(certificate) => server.with_tls(Arc::clone(certificate))?,
+                None => server,
+            })
         }
         None => None,
     };
@@ -175,9 +182,35 @@ async fn bind(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<(Bound,
             kernel_log,
             socket,
             admin,
+            certificate,
         },
         state,
     ))
+}
+
+/// The certificate of the admin API, if it speaks TLS.
+fn certificate(
+    config: &Config,
+    cards: &Cards,
+    state: &StateDir,
+) -> anyhow::Result<Option<Arc<Certificate>>> {
+    let certificate = match config.tls.as_ref().filter(|_| config.admin.is_some()) {
+        None => return Ok(None),
+        Some(Tls::Own { cert, key }) => Certificate::read(cert, key),
+        Some(Tls::SelfMade) => {
+            let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+            names.extend(
+                nix::unistd::gethostname()
+                    .ok()
+                    .and_then(|name| name.into_string().ok()),
+            );
+            let own = cards.first.addresses.iter();
+            names.extend(own.map(|own| own.address.to_string()));
+            Certificate::read_or_make(state.path(), names, SystemClock.now())
+        }
+    };
+    let certificate = certificate.context("the admin API cannot speak TLS")?;
+    Ok(Some(Arc::new(certificate)))
 }
 
 /// Names the process that has the admin API's port, as the boot servers do for theirs.
@@ -237,6 +270,11 @@ async fn serve(
         look_for_loaders(Arc::clone(&loaders), quiet.clone()),
     );
 
+    if let Some(certificate) = &bound.certificate {
+        let look = look_at_certificate(Arc::clone(certificate), quiet.clone());
+        followers.start("certificate", look);
+    }
+
     let office = Office::new(
         store.clone(),
         scripts,
@@ -246,6 +284,7 @@ async fn serve(
         stop.clone(),
     )
     .with_reports(bound.reports());
+    let office = Arc::new(office);
     let (witness, keeper) = Witness::new(store.clone(), office.peers(), report.witness());
     followers.start("witness", keeper.run(quiet.clone()));
     let witness: Arc<dyn EventTaker> = Arc::new(witness);
@@ -258,7 +297,9 @@ async fn serve(
     if let Some(log) = bound.kernel_log {
         servers.start("kernel logs", log.serve(witness, stop.clone()));
     }
-    let director: Arc<dyn Director> = Arc::new(office);
+    let (address, port) = report.boot_http();
+    let next_boot = Arc::new(Preview::new(Arc::clone(&office), address, port));
+    let director: Arc<dyn Director> = office;
     servers.start(
         "ProxyDHCP",
         bound.dhcp.serve(Arc::clone(&director), stop.clone()),
@@ -280,6 +321,7 @@ async fn serve(
         state_dir: state.path().to_owned(),
         base_folder: state.path().join("base"),
         service: report,
+        next_boot,
         clock,
         progress: Progress::default(),
     });
@@ -331,6 +373,34 @@ async fn look_for_loaders(loaders: Arc<Loaders>, stop: CancellationToken) {
             .is_err()
         {
             return;
+        }
+    }
+}
+
+/// Notices a certificate that was renewed.
+async fn look_at_certificate(certificate: Arc<Certificate>, stop: CancellationToken) {
+    let mut told = String::new();
+    while stop
+        .run_until_cancelled(tokio::time::sleep(LOADER_LOOK))
+        .await
+        .is_some()
+    {
+        let own = Arc::clone(&certificate);
+        match tokio::task::spawn_blocking(move || own.refresh()).await {
+            Ok(Ok(false)) => told.clear(),
+            Ok(Ok(true)) => {
+                let fingerprint = Fingerprint(certificate.fingerprint());
+                tracing::info!(%fingerprint, "the admin API shows its new certificate");
+            }
+            Ok(Err(err)) => {
+                // Said once, not every time it is looked at.
+                let why = err.to_string();
+                if told != why {
+                    tracing::warn!(%why, "the certificate changed and cannot be used; the old one stays");
+                    told = why;
+                }
+            }
+            Err(_) => return,
         }
     }
 }

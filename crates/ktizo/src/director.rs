@@ -2,6 +2,7 @@
 
 mod log_budget;
 pub(crate) mod peers;
+mod preview;
 mod scripts;
 mod sightings;
 mod talos;
@@ -28,6 +29,7 @@ use api::AssetFolder;
 use crate::assets::open_asset;
 use crate::loaders::Loaders;
 use peers::Peers;
+pub(crate) use preview::Preview;
 use sightings::Sightings;
 
 /// Answers the boot servers from the store, the templates and the loaders.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::types::{LoaderStatus, Served, ServiceStatus};
-use api::{Sample, Service};
+use api::{Certificate, Fingerprint, Sample, Service};
 use configgen::script::{ReportPorts, boot_root};
 use model::Timestamp;
 use netboot::director::Platform;
@@ -40,6 +40,7 @@ pub(crate) struct Report {
     chosen: Vec<(Platform, String)>,
     http_port: u16,
     admin: Option<SocketAddr>,
+    certificate: Option<Arc<Certificate>>,
     counters: Counters,
 }
 
@@ -77,6 +78,7 @@ impl Report {
         loaders: Arc<Loaders>,
         privilege: Privilege,
         reports: ReportPorts,
+        certificate: Option<Arc<Certificate>>,
         counters: Counters,
     ) -> Self {
         let ports = config.boot;
@@ -117,13 +119,8 @@ impl Report {
             format!("unix {}", config.socket.display()),
         ));
         if let Some(address) = config.admin {
-            serves.push(served(
-                "admin API",
-                format!(
-                    "http://{address}/api/v1/ with the token in {}",
-                    config.state_dir.join("admin.token").display()
-                ),
-            ));
+            let scheme = scheme(certificate.as_ref());
+            serves.push(served("web and API", format!("{scheme}://{address}/")));
         }
         Self {
             state_dir: config.state_dir.clone(),
@@ -140,6 +137,7 @@ impl Report {
                 .collect(),
             http_port: ports.http_port,
             admin: config.admin,
+            certificate,
             counters,
         }
     }
@@ -152,22 +150,36 @@ impl Report {
             Some(own) => SocketAddr::new(own.address.into(), address.port()),
             None => address,
         };
-        Some(format!("http://{host}"))
+        let scheme = scheme(self.certificate.as_ref());
+        Some(format!("{scheme}://{host}"))
+    }
+
+    /// The first address and the port of the boot HTTP server.
+    pub(crate) fn boot_http(&self) -> (Ipv4Addr, u16) {
+        let own = self.cards.first.addresses.first();
+        let own = own.map_or(Ipv4Addr::UNSPECIFIED, |own| own.address);
+        (own, self.http_port)
     }
 
     /// The root of the boot HTTP server at the first address.
     pub(crate) fn base_url(&self) -> String {
-        let own = self
-            .cards
-            .first
-            .addresses
-            .first()
-            .map_or(Ipv4Addr::UNSPECIFIED, |own| own.address);
-        boot_root(own, self.http_port)
+        let (own, port) = self.boot_http();
+        boot_root(own, port)
     }
 }
 
 impl Report {
+    /// What is served where; the certificate may have changed since the start.
+    fn serves(&self) -> Vec<Served> {
+        let mut serves = self.serves.clone();
+        if let (Some(certificate), Some(last)) = (&self.certificate, serves.last_mut()) {
+            let fingerprint = Fingerprint(certificate.fingerprint());
+            last.address
+                .push_str(&format!(", certificate SHA-256 {fingerprint}"));
+        }
+        serves
+    }
+
     /// What is broken, in sentences.
     fn problems(&self) -> Vec<String> {
         let mut problems = self.loaders.complaints();
@@ -192,6 +204,15 @@ impl Report {
     /// Where the witness counts.
     pub(crate) fn witness(&self) -> Arc<WitnessCounters> {
         Arc::clone(&self.counters.witness)
+    }
+}
+
+/// The scheme of the admin API's URLs.
+const fn scheme(certificate: Option<&Arc<Certificate>>) -> &'static str {
+    if certificate.is_some() {
+        "https"
+    } else {
+        "http"
     }
 }
 
@@ -417,7 +438,7 @@ impl Service for Report {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: self.started_at,
             state_dir: self.state_dir.display().to_string(),
-            serves: self.serves.clone(),
+            serves: self.serves(),
             loaders,
             problems: self.problems(),
         }

@@ -103,6 +103,12 @@ impl Reader<'_> {
         })
     }
 
+    /// Whether a session of this user that was not closed was opened from there.
+    pub fn has_session_from(&self, name: &PersonName, from: &str) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sessions JOIN users ON users.id = user_id WHERE users.name = ?1 AND came_from = ?2)";
+        self.one(sql, [name.as_str(), from], |row| row.get(0))
+    }
+
     /// Every API token, by name.
     pub fn api_tokens(&self) -> Result<Vec<ApiToken>, Error> {
         let sql = concat!("SELECT ", token!(), " FROM api_tokens ORDER BY name");

@@ -1,5 +1,6 @@
 //! Signing in and out by browser.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -69,8 +70,21 @@ pub async fn sign_in(
     from: &str,
 ) -> Result<NewSession, SignInRefusal> {
     let name = name.parse::<PersonName>().ok();
-    let mut keys = vec![format!("from {from}")];
-    keys.extend(name.as_ref().map(|name| format!("user {name}")));
+    let address = address_key(from);
+    let account = name.as_ref().map(|name| format!("user {name}"));
+    let mut keys = vec![address.clone()];
+    // What others do with a name must not keep its owner out for ever: from where it was signed in of late, only the own failures count.
+    let at_home = match name.clone() {
+        Some(name) => {
+            let from = from.to_owned();
+            let known = gate.store.read(Lane::Admin, move |reader| {
+                reader.has_session_from(&name, &from)
+            });
+            known.await.map_err(Error::from)?
+        }
+        None => false,
+    };
+    keys.extend(account.clone().filter(|_| !at_home));
     // The failure is noted before the work, so that a burst of guesses cannot pass together.
     let now = gate.now();
     let wait = gate.slow(|slow| {
@@ -92,8 +106,9 @@ pub async fn sign_in(
         None => None,
     };
     let right = password::verify(password.to_owned(), hash.clone()).await?;
+    let named = name.clone();
     let Some(name) = name.filter(|_| right) else {
-        if let Ok(name) = name_of(&keys) {
+        if let Some(name) = named {
             let author = Author {
                 actor: Actor::System,
                 from: Some(from.to_owned()),
@@ -107,7 +122,12 @@ pub async fn sign_in(
         }
         return Err(SignInRefusal::Wrong);
     };
-    gate.slow(|slow| slow.succeeded(&keys));
+    gate.slow(|slow| {
+        slow.take_back(&address);
+        if let Some(account) = &account {
+            slow.forget(account);
+        }
+    });
     let token = secret::random()?;
     let (print, expires_at) = (secret::fingerprint(&token), gate.now().plus(LONGEST));
     let opened = gate
@@ -132,10 +152,15 @@ pub async fn sign_in(
     })
 }
 
-/// The name in the keys of the slow-down.
-fn name_of(keys: &[String]) -> Result<PersonName, model::ParseError> {
-    let user = keys.iter().find_map(|key| key.strip_prefix("user "));
-    user.unwrap_or_default().parse()
+/// The address in the slow-down. A host has a whole network of IPv6 addresses (RFC 4291 section 2.5.1), which counts as one.
+fn address_key(from: &str) -> String {
+    match from.parse() {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("from {a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        _ => format!("from {from}"),
+    }
 }
 
 /// Makes the first user, or another administrator, by the one-time link, spends the link, and signs the new user in. A user of this
@@ -147,7 +172,7 @@ pub async fn set_up(
     password: &str,
     from: &str,
 ) -> Result<NewSession, Error> {
-    let keys = [format!("from {from}")];
+    let keys = [address_key(from)];
     let now = gate.now();
     if gate.slow(|slow| slow.wait(&keys, now)).is_some() {
         return Err(spent());

@@ -56,10 +56,15 @@ impl SlowDown {
         }
     }
 
-    /// Forgets the failures of those who proved right.
-    pub(crate) fn succeeded(&mut self, keys: &[String]) {
-        for key in keys {
-            self.0.remove(key);
+    /// Forgets the failures of the account that proved to be its owner's.
+    pub(crate) fn forget(&mut self, account: &str) {
+        self.0.remove(account);
+    }
+
+    /// Takes one failure back. An address keeps the others: who has an account of his own must not wash guesses at another's off.
+    pub(crate) fn take_back(&mut self, key: &str) {
+        if let Some(failures) = self.0.get_mut(key) {
+            failures.count = failures.count.saturating_sub(1);
         }
     }
 
@@ -111,8 +116,13 @@ mod tests {
         assert_eq!(waits, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(slow.wait(&["bob".to_owned()], at(0)), None);
         assert_eq!(slow.wait(&keys, at(30)), None);
-        slow.succeeded(&keys);
-        assert_eq!(slow.wait(&keys, at(0)), None);
+        slow.take_back("192.0.2.1");
+        slow.forget("ada");
+        assert_eq!(slow.wait(&keys[..1], at(0)), None);
+        assert!(
+            slow.wait(&keys, at(0)).is_some(),
+            "the address keeps its own"
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@ use super::{Client, ClientError};
 use crate::types::{
     ApiToken, ApproveDevice, Asset, AssetCommit, AssetImported, BaseImport, BaseImported, Boot,
     BulkAnswer, BulkDevices, Device, DevicePatch, Event, GiveOrder, NetworkAnswer, NetworkPatch,
-    NewDevice, NewToken, NewUser, Proof, Regenerated, SetUpLink, Status, Suggestions, TokenShown,
-    Upload, User, UserPatch, Vouch, Whoami,
+    NewDevice, NewToken, NewUser, Proof, Regenerated, ScriptPreview, SetUpLink, Status,
+    Suggestions, TokenShown, Upload, User, UserPatch, Vouch, Whoami,
 };
 use crate::{DeviceRef, Version};
 
@@ -169,6 +169,11 @@ impl Client {
     pub async fn boots(&self, who: DeviceRef, limit: u64) -> Result<Vec<Boot>, ClientError> {
         self.get(&format!("/devices/{who}/boots"), &[("limit", limit)])
             .await
+    }
+
+    /// The script that the next boot of a device would get, and why.
+    pub async fn script(&self, who: DeviceRef) -> Result<ScriptPreview, ClientError> {
+        self.get(&format!("/devices/{who}/script"), &ALL).await
     }
 
     /// The config that is served to a device. It holds secrets.

@@ -20,6 +20,7 @@ pub(crate) struct ListQuery {
     /// Only those with this processor.
     pub(crate) arch: Option<Arch>,
     /// Only those with this label: `key`, whatever its value, or `key=value`.
+    #[param(value_type = Option<String>)]
     pub(crate) label: Option<LabelFilter>,
     /// Only those that have this text somewhere.
     pub(crate) q: Option<String>,

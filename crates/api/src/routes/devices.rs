@@ -13,7 +13,7 @@ use crate::auth::Caller;
 use crate::body::{Asked, Body};
 use crate::types::{
     ApproveDevice, BulkAnswer, BulkDevices, ConfigDiff, ConfigOrigin, Device, DeviceSettings,
-    GiveOrder, NewDevice, RegenerateProgress, Regenerated, Suggestions, Vouch,
+    GiveOrder, NewDevice, RegenerateProgress, Regenerated, ScriptPreview, Suggestions, Vouch,
 };
 use crate::version::{IfMatch, Version};
 use crate::{Api, Error, base, device};
@@ -144,6 +144,15 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Error> {
     device::delete(&api.store, caller.author(), id.parse()?).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn script(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Answer<ScriptPreview> {
+    let device = device::show(&api.store, id.parse()?).await?;
+    let mac = device.mac_address;
+    api.next_boot.script(mac, api.gate.now()).await.map(Json)
 }
 
 pub(crate) async fn give_order(

@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,13 +81,21 @@ impl Drop for UnixServer {
 }
 
 impl Listener for UnixServer {
+    type Raw = UnixStream;
     type Stream = UnixStream;
 
     async fn accept(&self) -> io::Result<UnixStream> {
         Ok(self.listener.accept().await?.0)
     }
 
-    fn door(&self, stream: &UnixStream) -> impl Future<Output = io::Result<Door>> + Send + 'static {
+    fn source(&self, _: &UnixStream) -> Option<IpAddr> {
+        None
+    }
+
+    fn open(
+        &self,
+        stream: UnixStream,
+    ) -> impl Future<Output = io::Result<(UnixStream, Door)>> + Send + 'static {
         let credentials = stream.peer_cred();
         let access = Arc::clone(&self.access);
         async move {
@@ -94,7 +103,7 @@ impl Listener for UnixServer {
             let looked_up =
                 tokio::task::spawn_blocking(move || UnixPeer::look_up(credentials, &access));
             let peer = looked_up.await.map_err(io::Error::other)?;
-            Ok(Door::Unix(Arc::new(peer)))
+            Ok((stream, Door::Unix(Arc::new(peer))))
         }
     }
 }

@@ -6,7 +6,10 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::Duration;
 
-use api::{Access, BindError, Client, ClientError, EventQuery, TcpServer, Token, UnixServer};
+use api::{
+    Access, BindError, Certificate, Client, ClientError, EventQuery, TcpServer, Token, Trust,
+    UnixServer,
+};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -72,7 +75,7 @@ async fn by_tcp_only_the_token_opens() {
         .get(format!("{url}/api/v1/devices"))
         .header("authorization", bearer);
     assert_eq!(response.send().await.unwrap().status(), 200);
-    let client = Client::tcp(&format!("{url}/"), Some(TOKEN.into())).unwrap();
+    let client = Client::tcp(&format!("{url}/"), Some(TOKEN.into()), &Trust::Host).unwrap();
     client
         .register_device(&api::types::NewDevice::new(MAC_1.parse().unwrap()))
         .await
@@ -351,4 +354,145 @@ async fn draining_ends_a_request_that_is_under_way_and_no_other() {
             .await
             .is_ok()
     );
+}
+
+/// The same API by TLS, with a certificate of its own making; and its folder.
+async fn by_tls(world: &mut World) -> (SocketAddr, std::sync::Arc<Certificate>) {
+    let folder = world.path("tls");
+    std::fs::create_dir(&folder).unwrap();
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    // The clock of the host judges it, not the one of the test.
+    let now = model::Clock::now(&model::SystemClock);
+    let certificate = Certificate::read_or_make(&folder, names, now).unwrap();
+    let certificate = std::sync::Arc::new(certificate);
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = TcpServer::bind(any, Token::new(TOKEN)).await.unwrap();
+    let server = server
+        .with_tls(std::sync::Arc::clone(&certificate))
+        .unwrap();
+    let address = server.local_addr();
+    let serving = server.serve(world.app.clone(), world.stop.clone());
+    world.serving.spawn(serving);
+    (address, certificate)
+}
+
+#[tokio::test]
+async fn by_tls_the_certificate_is_known_by_fingerprint_or_by_its_file() {
+    let mut world = World::new().await;
+    let (address, certificate) = by_tls(&mut world).await;
+    let url = format!("https://{address}");
+    let fingerprint = certificate.fingerprint();
+    assert_eq!(Client::fingerprint_at(&url).await.unwrap(), fingerprint);
+    let ask = async |trust: Trust| {
+        let client = Client::tcp(&url, Some(TOKEN.into()), &trust).unwrap();
+        client.whoami().await.map(|who| who.authority)
+    };
+    for trust in [
+        Trust::Fingerprint(fingerprint),
+        Trust::Authority(world.path("tls/tls.crt")),
+    ] {
+        assert_eq!(ask(trust).await.unwrap(), model::Authority::Admin);
+    }
+    let mut other = fingerprint;
+    other.0[31] ^= 1;
+    for trust in [Trust::Host, Trust::Fingerprint(other)] {
+        let err = ask(trust.clone()).await.unwrap_err();
+        assert!(
+            matches!(err, ClientError::Unreachable { .. }),
+            "{trust:?}: {err}"
+        );
+    }
+    let missing = Client::tcp(&url, None, &Trust::Authority(world.path("no.crt"))).unwrap_err();
+    assert!(
+        missing.to_string().contains("no.crt: No such file"),
+        "{missing}"
+    );
+
+    // A certificate that was renewed is shown to the next who connects.
+    let renewed = Certificate::read_or_make(
+        &{
+            let folder = world.path("renewed");
+            std::fs::create_dir(&folder).unwrap();
+            folder
+        },
+        vec!["localhost".to_owned()],
+        model::Clock::now(&model::SystemClock),
+    )
+    .unwrap();
+    for name in ["tls.key", "tls.crt"] {
+        std::fs::rename(
+            world.path("renewed").join(name),
+            world.path("tls").join(name),
+        )
+        .unwrap();
+    }
+    assert!(certificate.refresh().unwrap());
+    assert_eq!(
+        Client::fingerprint_at(&url).await.unwrap(),
+        renewed.fingerprint()
+    );
+}
+
+#[tokio::test]
+async fn a_cookie_that_was_given_by_tls_stays_there() {
+    let mut world = World::new().await;
+    let (address, certificate) = by_tls(&mut world).await;
+    let user = json!({"name": "ada", "authority": "admin", "password": "correct horse battery"});
+    world.ok("POST", "/users", user).await;
+    let http = reqwest::Client::builder()
+        .danger_accept_invalid_certs(true)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let form = "name=ada&password=correct+horse+battery";
+    let answer = http
+        .post(format!("https://{address}/sign-in"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 303);
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    assert!(
+        cookie.ends_with("HttpOnly; SameSite=Strict; Secure"),
+        "{cookie}"
+    );
+    drop(certificate);
+}
+
+#[tokio::test]
+async fn strangers_on_the_tls_port_hold_nobody_up() {
+    let mut world = World::new().await;
+    let (address, certificate) = by_tls(&mut world).await;
+    // Some say nothing, some stop in the middle of the handshake.
+    let mut silent = Vec::new();
+    for number in 0..50_u8 {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        if number % 2 == 0 {
+            stream.write_all(&[22, 3, 1, 2, 0, 1]).await.unwrap();
+        }
+        silent.push(stream);
+    }
+    // Plain HTTP is told where it is.
+    let mut plain = tokio::net::TcpStream::connect(address).await.unwrap();
+    plain
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut told = String::new();
+    plain.read_to_string(&mut told).await.ok();
+    assert!(
+        told.starts_with("HTTP/1.1 400") && told.contains("use https://"),
+        "{told}"
+    );
+    let trust = Trust::Fingerprint(certificate.fingerprint());
+    let client = Client::tcp(&format!("https://{address}"), Some(TOKEN.into()), &trust).unwrap();
+    client.whoami().await.unwrap();
+    for mut stream in silent {
+        let mut rest = [0; 8];
+        let end = tokio::time::timeout(Duration::from_secs(30), stream.read(&mut rest));
+        let end = end.await.expect("the handshake has an end");
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    }
 }

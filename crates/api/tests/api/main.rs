@@ -9,6 +9,7 @@
 mod approval;
 mod assets;
 mod cluster;
+mod contract;
 mod devices;
 mod doors;
 mod leaks;

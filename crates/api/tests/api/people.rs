@@ -24,7 +24,7 @@ pub(crate) async fn by_tcp(world: &mut World) -> String {
 }
 
 /// Makes a user of each authority, and a token for each; returns the tokens.
-async fn everybody(world: &World) -> Vec<(Authority, String)> {
+pub(crate) async fn everybody(world: &World) -> Vec<(Authority, String)> {
     let mut tokens = Vec::new();
     for authority in Authority::ALL {
         let name = format!("{authority}-1");
@@ -281,6 +281,43 @@ async fn guessing_is_slowed_down_by_account_and_by_address() {
         (&refused[0]["actor"], &refused[0]["from"]),
         (&json!("system"), &json!("192.0.2.9"))
     );
+}
+
+#[tokio::test]
+async fn what_others_do_with_a_name_does_not_keep_its_owner_out() {
+    let world = World::new().await;
+    for (name, authority) in [("ada", "admin"), ("eve", "viewer")] {
+        let user = json!({"name": name, "authority": authority, "password": PASSWORD});
+        world.ok("POST", "/users", user).await;
+    }
+    let sign_in = async |name: &str, password: &str, from: &str| {
+        auth::sign_in(&world.gate, name, password, from).await
+    };
+    let (home, elsewhere) = ("192.0.2.10", "192.0.2.66");
+    sign_in("ada", PASSWORD, home).await.unwrap();
+    for _ in 0..20 {
+        world.clock.advance(Duration::from_secs(31));
+        assert!(sign_in("ada", "wrong", elsewhere).await.is_err());
+    }
+    let held = sign_in("ada", PASSWORD, "192.0.2.11").await;
+    assert!(
+        matches!(held, Err(SignInRefusal::SlowDown { .. })),
+        "{held:?}"
+    );
+    sign_in("ada", PASSWORD, home).await.unwrap();
+
+    // Who has an account cannot wash guesses at another's off, from one address or from a network of them.
+    for round in 0..3 {
+        for last in 0..3 {
+            let from = format!("2001:db8:0:1::{round}:{last}");
+            let guess = sign_in("bob", "wrong", &from).await;
+            assert!(guess.is_err());
+        }
+        let own = sign_in("eve", PASSWORD, "2001:db8:0:1::1").await;
+        let slowed = matches!(own, Err(SignInRefusal::SlowDown { .. }));
+        assert_eq!(slowed, round > 0, "{round}");
+    }
+    sign_in("eve", PASSWORD, "2001:db8:0:2::1").await.unwrap();
 }
 
 #[tokio::test]

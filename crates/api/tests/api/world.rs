@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::types::{LoaderStatus, Served, ServiceStatus};
+use api::types::{LoaderStatus, ScriptPreview, Served, ServiceStatus};
 use api::{
-    Access, Api, AssetFolder, Client, Gate, Live, Pages, Progress, Sample, Service, UnixServer,
-    router,
+    Access, Api, AssetFolder, Client, Gate, Live, NextBoot, Pages, Progress, Sample, Service,
+    UnixServer, router,
 };
 use axum::Router;
 use model::{
@@ -71,6 +71,18 @@ impl Service for Well {
     }
 }
 
+#[async_trait::async_trait]
+impl NextBoot for Well {
+    async fn script(&self, mac: MacAddr, _: Timestamp) -> Result<ScriptPreview, api::Error> {
+        Ok(ScriptPreview {
+            decision: "hold".into(),
+            why: "waits for approval".into(),
+            missing: None,
+            script: format!("#!ipxe\necho {mac}\n"),
+        })
+    }
+}
+
 /// The address of the daemon's host.
 pub(crate) const OWN_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 7);
 
@@ -118,6 +130,7 @@ impl World {
             state_dir: dir.path().to_owned(),
             base_folder: dir.path().join("base"),
             service: Arc::new(Well),
+            next_boot: Arc::new(Well),
             clock: Arc::<ManualClock>::clone(&clock),
             progress: Progress::default(),
         });

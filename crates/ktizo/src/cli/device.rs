@@ -47,6 +47,8 @@ enum DeviceCommand {
     Delete(Delete),
     /// Show the boots of a machine, stage by stage
     Boots(Boots),
+    /// Show the script that a machine's next boot would get, and why; nothing of it happens
+    Script(One),
     /// The config of a machine: show, preview, diff, explain
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -205,6 +207,10 @@ impl DeviceArgs {
             DeviceCommand::Boots(boots) => {
                 let found = client.boots(boots.device, boots.limit).await?;
                 output.print(&found, |found| show::boots(found))
+            }
+            DeviceCommand::Script(one) => {
+                let preview = client.script(one.device).await?;
+                output.print(&preview, show::script)
             }
             DeviceCommand::Config(command) => command.run(&client, output).await,
             DeviceCommand::Regenerate => {

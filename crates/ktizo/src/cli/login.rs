@@ -5,11 +5,13 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use api::Client;
+use api::{Client, ClientError, Fingerprint, Trust};
+use model::Sha256Digest;
 use serde::{Deserialize, Serialize};
 
 use super::output::say;
-use super::{Failure, prompt};
+use super::remote::Trusted;
+use super::{Failure, confirm, prompt};
 
 /// A server, and the token for it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,28 +20,59 @@ pub(super) struct Login {
     pub server: String,
     /// The token.
     pub token: String,
+    /// The SHA-256 of its certificate, where that is what it is known by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<Sha256Digest>,
+    /// The file of the authority that vouches for its certificate, where one was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca: Option<PathBuf>,
+}
+
+impl Login {
+    /// Which certificate is taken for the server's.
+    pub(super) fn trust(&self) -> Trust {
+        match (self.fingerprint, &self.ca) {
+            (Some(fingerprint), _) => Trust::Fingerprint(fingerprint),
+            (None, Some(ca)) => Trust::Authority(ca.clone()),
+            (None, None) => Trust::Host,
+        }
+    }
 }
 
 /// Reach a daemon on another host with an API token
 #[derive(Debug, clap::Args)]
 pub(super) struct LoginArgs {
-    /// Its address, such as http://192.0.2.7:8000
+    /// Its address, such as https://192.0.2.7:8000
     server: String,
+    #[command(flatten)]
+    trusted: Trusted,
 }
 
 impl LoginArgs {
     pub(super) async fn run(self) -> Result<(), Failure> {
+        let trust = match self.trusted.named() {
+            Some(Trust::Authority(file)) => Trust::Authority(std::path::absolute(file)?),
+            Some(named) => named,
+            None => meet(&self.server).await?,
+        };
         let token = match std::env::var("KTIZO_TOKEN") {
             Ok(token) => token,
             Err(_) => prompt::secret("API token (`ktizo token add` on the server makes one): ")?,
         };
         let token = token.trim().to_owned();
-        let client = Client::tcp(&self.server, Some(token.clone()))?;
+        let client = Client::tcp(&self.server, Some(token.clone()), &trust)?;
         let who = client.whoami().await?;
         let path = place()?;
+        let (fingerprint, ca) = match trust {
+            Trust::Host => (None, None),
+            Trust::Fingerprint(fingerprint) => (Some(fingerprint), None),
+            Trust::Authority(file) => (None, Some(file)),
+        };
         let login = Login {
             server: self.server,
             token,
+            fingerprint,
+            ca,
         };
         save(&path, &login).map_err(|err| Failure::Local(format!("{}: {err}", path.display())))?;
         if login.server.starts_with("http://") && io::stderr().is_terminal() {
@@ -51,6 +84,30 @@ impl LoginArgs {
             login.server, who.actor, who.authority
         ))
     }
+}
+
+/// Meets a server for the first time: one whose certificate this host does not trust is shown to the person, who can compare it
+/// with what `ktizo status` says on its host. Nothing is sent to it before that.
+async fn meet(server: &str) -> Result<Trust, Failure> {
+    if !server.starts_with("https://") {
+        return Ok(Trust::Host);
+    }
+    // Anything may come back but a failure to agree on TLS.
+    let known = Client::tcp(server, None, &Trust::Host)?.whoami().await;
+    if !matches!(known, Err(ClientError::Unreachable { .. })) {
+        return Ok(Trust::Host);
+    }
+    let fingerprint = Client::fingerprint_at(server).await?;
+    let shown = Fingerprint(fingerprint);
+    let question = format!(
+        "This host does not know the certificate of {server}. Its SHA-256 is\n  {shown}\n`ktizo status` on the server shows the same if it is the right one. Trust it?"
+    );
+    if confirm(&question)? {
+        return Ok(Trust::Fingerprint(fingerprint));
+    }
+    Err(Failure::Closed(format!(
+        "the certificate of {server} is not trusted; its SHA-256 is {shown}: compare it with `ktizo status` on the server, then give it as --fingerprint, or name its authority's file as --ca"
+    )))
 }
 
 /// Forgets the server and its token.
@@ -132,6 +189,8 @@ mod tests {
             let login = Login {
                 server: "http://192.0.2.7:8000".into(),
                 token: token.into(),
+                fingerprint: (token == "other").then_some(Sha256Digest([7; 32])),
+                ca: None,
             };
             save(&path, &login).unwrap();
             assert!(read(&path).unwrap().as_ref() == Some(&login));

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use api::{Client, ClientError};
+use api::{Client, ClientError, Trust};
+use model::Sha256Digest;
 
-use super::{Output, login};
+use super::Output;
+use super::login::{self, Login};
 use crate::config::DEFAULT_SOCKET;
 
 /// How to reach the daemon, and how to print what it says.
@@ -14,9 +16,11 @@ pub struct Remote {
     /// Reach the daemon by this Unix socket
     #[arg(long, value_name = "PATH", global = true, env = "KTIZO_SOCKET", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
-    /// Reach the daemon by TCP, such as http://127.0.0.1:8000, with the token in KTIZO_TOKEN or of `ktizo login`
+    /// Reach the daemon by TCP, such as https://192.0.2.7:8000, with the token in KTIZO_TOKEN or of `ktizo login`
     #[arg(long, value_name = "URL", global = true, env = "KTIZO_SERVER")]
     server: Option<String>,
+    #[command(flatten)]
+    trusted: Trusted,
     /// The form of the answer
     #[arg(
         long,
@@ -29,6 +33,30 @@ pub struct Remote {
     pub output: Output,
 }
 
+/// Which certificate of a server is taken for its own; without any of them, one that this host trusts.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct Trusted {
+    /// Trust a server whose certificate has this SHA-256; `ktizo status` on its host shows it
+    #[arg(long, value_name = "SHA256", global = true, env = "KTIZO_FINGERPRINT", value_parser = fingerprint, conflicts_with = "ca")]
+    fingerprint: Option<Sha256Digest>,
+    /// Trust a server whose certificate an authority in this PEM file vouches for
+    #[arg(long, value_name = "FILE", global = true, env = "KTIZO_CA")]
+    ca: Option<PathBuf>,
+}
+
+impl Trusted {
+    /// What was named, if anything was.
+    pub(super) fn named(&self) -> Option<Trust> {
+        let fingerprint = self.fingerprint.map(Trust::Fingerprint);
+        fingerprint.or_else(|| self.ca.clone().map(Trust::Authority))
+    }
+}
+
+/// Reads a fingerprint as browsers and openssl show it, with colons or without, in either case.
+pub(super) fn fingerprint(text: &str) -> Result<Sha256Digest, model::ParseError> {
+    text.replace(':', "").to_ascii_lowercase().parse()
+}
+
 impl Remote {
     /// The client for it.
     pub fn client(&self) -> Result<Client, Failure> {
@@ -39,20 +67,31 @@ impl Remote {
                 // What is not needed is not read: another user's file must not stand in the way.
                 let kept = if elsewhere { login::kept()? } else { None };
                 match kept {
-                    Some(login) => Ok(Client::tcp(&login.server, Some(login.token))?),
+                    Some(login) => {
+                        let trust = self.trusted.named().unwrap_or_else(|| login.trust());
+                        Ok(Client::tcp(&login.server, Some(login.token), &trust)?)
+                    }
                     None => Ok(Client::unix(&self.socket)?),
                 }
             }
             Some(url) => {
-                let kept = || Ok::<_, Failure>(login::kept()?.filter(|login| login.server == *url));
-                let token = match std::env::var("KTIZO_TOKEN") {
-                    Ok(token) => token,
-                    Err(_) => kept()?.map(|login| login.token).ok_or_else(|| {
-                        let why = "--server needs a token: `ktizo login URL`, or one in the environment variable KTIZO_TOKEN";
-                        Failure::Closed(why.to_owned())
-                    })?,
+                let given = std::env::var("KTIZO_TOKEN").ok();
+                let named = self.trusted.named();
+                let kept = match (&given, &named) {
+                    (Some(_), Some(_)) => None,
+                    // A login that cannot be read matters only where it is all there is.
+                    (Some(_), None) => login::kept().unwrap_or_default(),
+                    (None, _) => login::kept()?,
                 };
-                Ok(Client::tcp(url, Some(token))?)
+                let kept = kept.filter(|login| login.server == *url);
+                let trust = named
+                    .or_else(|| kept.as_ref().map(Login::trust))
+                    .unwrap_or_default();
+                let token = given.or_else(|| kept.map(|login| login.token)).ok_or_else(|| {
+                    let why = "--server needs a token: `ktizo login URL`, or one in the environment variable KTIZO_TOKEN";
+                    Failure::Closed(why.to_owned())
+                })?;
+                Ok(Client::tcp(url, Some(token), &trust)?)
             }
         }
     }

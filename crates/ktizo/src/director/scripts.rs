@@ -32,11 +32,20 @@ pub(super) enum NoScript {
 }
 
 /// All that a decision about one machine reads, at one moment.
-struct View {
-    device: Option<Device>,
-    settings: NetworkSettings,
+pub(super) struct View {
+    pub(super) device: Option<Device>,
+    pub(super) settings: NetworkSettings,
     /// What it would boot; else the sentence about what is missing.
-    talos: Result<(TalosVersion, Arch), String>,
+    pub(super) talos: Result<(TalosVersion, Arch), String>,
+}
+
+/// A script, and what the timeline says of it.
+pub(super) struct Drawn {
+    pub(super) script: String,
+    /// The decision in words.
+    pub(super) why: String,
+    stage: BootStage,
+    outcome: StageOutcome,
 }
 
 impl Office {
@@ -84,11 +93,21 @@ impl Office {
             if let (Some(held), false) = (held, matches!(decision, BootDecision::Hold(_))) {
                 self.hold_ended(ask, held, hold_detail(reason).to_owned());
             }
-            return self.render(ask, facts, since, held, &view, decision);
+            let drawn = self.draw(ask, facts, since, held, &view, decision)?;
+            match decision {
+                BootDecision::Leave(_) => self.peers.leaves(mac, self.clock.now()),
+                _ => self.peers.stays(mac),
+            }
+            if held.is_none() || drawn.stage != BootStage::Hold {
+                let peer = ask.site.peer;
+                self.sightings
+                    .decided(mac, drawn.stage, drawn.outcome, peer, drawn.why);
+            }
+            return Ok(drawn.script);
         }
     }
 
-    async fn look(&self, mac: MacAddr, seen: &Inventory) -> Result<View, StoreError> {
+    pub(super) async fn look(&self, mac: MacAddr, seen: &Inventory) -> Result<View, StoreError> {
         let seen = seen.clone();
         let read = self.store.read(Lane::Boot, move |reader| {
             let mut device = reader.device_by_mac(mac)?;
@@ -152,7 +171,8 @@ impl Office {
         write.await
     }
 
-    fn render(
+    /// Writes the script for a decision. It changes nothing: a preview does the same.
+    pub(super) fn draw(
         &self,
         ask: &ScriptAsk,
         facts: &Facts,
@@ -160,7 +180,7 @@ impl Office {
         held: Option<Duration>,
         view: &View,
         decision: BootDecision,
-    ) -> Result<String, NoScript> {
+    ) -> Result<Drawn, NoScript> {
         let (mac, settings) = (ask.mac, &view.settings);
         let place = self.place(ask, settings.server_address);
         let ways = disk_ways(view.device.as_ref(), facts);
@@ -181,23 +201,15 @@ impl Office {
         };
         let lines = lines(mac, &name, view, held, decision);
 
-        let told = |stage, outcome, detail: String| {
-            self.sightings
-                .decided(mac, stage, outcome, ask.site.peer, detail);
-        };
-        match decision {
-            BootDecision::Leave(_) => self.peers.leaves(mac, self.clock.now()),
-            _ => self.peers.stays(mac),
-        }
-        Ok(match decision {
+        let mut said = (BootStage::Script, StageOutcome::Done, String::new());
+        let mut told = |stage, outcome, detail: String| said = (stage, outcome, detail);
+        let script = match decision {
             BootDecision::Hold(why) => {
-                if held.is_none() {
-                    told(
-                        BootStage::Hold,
-                        StageOutcome::Running,
-                        hold_detail(why).to_owned(),
-                    );
-                }
+                told(
+                    BootStage::Hold,
+                    StageOutcome::Running,
+                    hold_detail(why).to_owned(),
+                );
                 self.scripts.hold(&place, &lines, since.as_micros())?
             }
             BootDecision::Leave(why) => {
@@ -241,7 +253,11 @@ impl Office {
                         )?
                     }
                     // The decision was to hold if they are missing.
-                    Err(missing) => self.scripts.trouble(&place, &[(*missing).to_owned()])?,
+                    Err(missing) => {
+                        let why = (*missing).to_owned();
+                        told(BootStage::Script, StageOutcome::Failed, why.clone());
+                        self.scripts.trouble(&place, &[why])?
+                    }
                 }
             }
             BootDecision::Menu { timeout, why } => {
@@ -258,6 +274,13 @@ impl Office {
                     talos(true).as_ref().map_err(|missing| *missing),
                 )?
             }
+        };
+        let (stage, outcome, why) = said;
+        Ok(Drawn {
+            script,
+            why,
+            stage,
+            outcome,
         })
     }
 

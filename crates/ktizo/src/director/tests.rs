@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use api::NextBoot as _;
 use model::{EphemeralVolume, Inventory, ManualClock, Role, Timestamp};
 use store::NewDevice;
 
@@ -147,4 +148,54 @@ async fn the_config_that_was_sent_is_the_one_that_was_served() {
     // Of the five bytes `first`.
     let expected = "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e";
     assert_eq!(served.unwrap().0.to_string(), expected);
+}
+
+#[tokio::test]
+async fn a_look_ahead_tells_and_changes_nothing() {
+    let house = house().await;
+    let mac = house.device.mac;
+    let office = Arc::new(house.office);
+    let preview = Preview::new(Arc::clone(&office), Ipv4Addr::new(10, 0, 0, 2), 80);
+    let everything = || async {
+        let read = office.store.read(Lane::Boot, move |reader| {
+            let device = reader.device_by_mac(mac)?.unwrap();
+            let boots = reader.boots(device.id, 9)?;
+            Ok((device, boots, reader.last_event()?, reader.revision()?))
+        });
+        read.await.unwrap()
+    };
+    let look = || async { preview.script(mac, office.clock.now()).await.unwrap() };
+    let before = everything().await;
+    let ahead = look().await;
+    assert_eq!(ahead.decision, "hold");
+    assert!(
+        ahead.missing.is_some() && ahead.why.contains("kernel"),
+        "{ahead:?}"
+    );
+    assert_eq!(everything().await, before);
+
+    let import = office.store.write(Lane::Admin, Actor::System, |writer| {
+        for kind in model::AssetKind::ALL {
+            writer.insert_asset(&model::Asset {
+                version: "v1.13.9".parse().unwrap(),
+                arch: model::Arch::Amd64,
+                kind: *kind,
+                size: 1,
+                sha256: model::Sha256Digest([7; 32]),
+                imported_at: writer.now(),
+            })?;
+        }
+        Ok::<_, StoreError>(())
+    });
+    import.await.unwrap();
+    let before = everything().await;
+    let ahead = look().await;
+    assert_eq!((ahead.decision.as_str(), ahead.missing), ("install", None));
+    assert!(ahead.why.contains("v1.13.9"), "{}", ahead.why);
+    assert!(
+        ahead.script.contains("talos.config=http://10.0.0.2/"),
+        "{}",
+        ahead.script
+    );
+    assert_eq!(everything().await, before);
 }

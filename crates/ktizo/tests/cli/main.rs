@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use api::types::ServiceStatus;
+use api::types::{ScriptPreview, ServiceStatus};
 use api::{
-    Access, Api, AssetFolder, Gate, Live, Pages, Progress, Sample, Service, UnixServer, router,
+    Access, Api, AssetFolder, Gate, Live, NextBoot, Pages, Progress, Sample, Service, UnixServer,
+    router,
 };
-use model::{SystemClock, Timestamp};
+use model::{MacAddr, SystemClock, Timestamp};
 use store::Store;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -78,6 +79,18 @@ impl Service for Well {
     }
 }
 
+#[async_trait::async_trait]
+impl NextBoot for Well {
+    async fn script(&self, mac: MacAddr, _: Timestamp) -> Result<ScriptPreview, api::Error> {
+        Ok(ScriptPreview {
+            decision: "hold".into(),
+            why: "waits for approval".into(),
+            missing: None,
+            script: format!("#!ipxe\necho {mac}\n"),
+        })
+    }
+}
+
 impl Daemon {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -96,6 +109,7 @@ impl Daemon {
             assets: AssetFolder::open(folder.path().join("assets"), &[]).unwrap(),
             base_folder: folder.path().join("base"),
             service: Arc::new(Well),
+            next_boot: Arc::new(Well),
             clock,
             progress: Progress::default(),
         });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::types::{Boot, BulkAnswer, BulkRow, Device};
+use api::types::{Boot, BulkAnswer, BulkRow, Device, ScriptPreview};
 use model::{StageOutcome, StageRecord};
 
 use crate::cli::output::{bytes, columns, fields, or_dash, or_nothing};
@@ -109,6 +109,18 @@ pub(super) fn details(device: &Device) -> String {
         ("labels", labels(device)),
         ("notes", device.notes.clone()),
     ])
+}
+
+/// A script, after the reason for it.
+pub(super) fn script(preview: &ScriptPreview) -> String {
+    let missing = preview.missing.as_ref();
+    let missing = missing.map_or_else(String::new, |missing| format!("# {missing}\n"));
+    format!(
+        "# {}: {}\n{missing}{}",
+        preview.decision,
+        preview.why,
+        preview.script.trim_end()
+    )
 }
 
 fn labels(device: &Device) -> String {

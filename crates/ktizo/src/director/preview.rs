@@ -1,0 +1,84 @@
+//! What a machine's next boot would get at this moment: the same look and the same script, and nothing of it happens.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use api::types::ScriptPreview;
+use api::{Error, NextBoot};
+use async_trait::async_trait;
+use model::{BootDecision, BootState, MacAddr, Timestamp, decide};
+use netboot::director::{Facts, ScriptAsk, Site};
+
+use super::Office;
+
+/// Looks ahead with the eyes of the office.
+pub(crate) struct Preview {
+    office: Arc<Office>,
+    server: Ipv4Addr,
+    http_port: u16,
+}
+
+impl Preview {
+    /// For machines that would reach the boot HTTP server at this address.
+    pub(crate) fn new(office: Arc<Office>, server: Ipv4Addr, http_port: u16) -> Self {
+        Self {
+            office,
+            server,
+            http_port,
+        }
+    }
+}
+
+#[async_trait]
+impl NextBoot for Preview {
+    async fn script(&self, mac: MacAddr, now: Timestamp) -> Result<ScriptPreview, Error> {
+        let view = self.office.look(mac, &model::Inventory::default()).await?;
+        let device = view.device.as_ref();
+        let ask = ScriptAsk {
+            mac,
+            site: Site {
+                server: self.server,
+                http_port: self.http_port,
+                peer: IpAddr::V4(
+                    device
+                        .and_then(|device| device.ip_address)
+                        .unwrap_or(Ipv4Addr::UNSPECIFIED),
+                ),
+            },
+            facts: None,
+            held_since: None,
+            choice: None,
+        };
+        let facts = Facts {
+            inventory: device.map_or_else(Default::default, |device| device.inventory.clone()),
+            version: None,
+        };
+        let decision = decide(BootState {
+            device,
+            settings: &view.settings,
+            held: None,
+            assets_at_hand: view.talos.is_ok(),
+        });
+        let drawn = self
+            .office
+            .draw(&ask, &facts, now, None, &view, decision)
+            .map_err(|err| Error::Internal(err.to_string()))?;
+        Ok(ScriptPreview {
+            decision: word(decision).to_owned(),
+            why: drawn.why,
+            missing: view.talos.err(),
+            script: drawn.script,
+        })
+    }
+}
+
+/// The word for a decision.
+const fn word(decision: BootDecision) -> &'static str {
+    match decision {
+        BootDecision::Hold(_) => "hold",
+        BootDecision::Leave(_) => "leave",
+        BootDecision::LocalElseTalos { .. } => "local_else_talos",
+        BootDecision::Install { .. } => "install",
+        BootDecision::Menu { .. } => "menu",
+    }
+}
