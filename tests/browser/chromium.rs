@@ -231,6 +231,20 @@ impl Chromium {
         self.await_path("/")
     }
 
+    /// Opens another window, and gives the one before.
+    pub(crate) fn window(&self) -> Result<String> {
+        let before = self.command("GET", &format!("{}/window", self.session), &Value::Null)?;
+        let new = self.post("/window/new", &json!({"type": "tab"}))?;
+        self.post("/window", &json!({"handle": new["handle"]}))?;
+        let before = before.as_str().context("no window")?;
+        Ok(before.to_owned())
+    }
+
+    /// Goes back to a window.
+    pub(crate) fn back_to(&self, window: &str) -> Result<()> {
+        self.post("/window", &json!({"handle": window})).map(drop)
+    }
+
     /// Takes a colour scheme and the size of a screen.
     pub(crate) fn look_like(&self, scheme: &str, size: Size) -> Result<()> {
         self.screen.set(size);

@@ -1,18 +1,13 @@
 //! Every page: its picture in light and dark, on a desk and a phone, and what axe-core finds wrong with it.
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use ktizo_tests::process::output;
 use serde_json::{Value, json};
 
 use crate::chromium::{Chromium, Size};
 use crate::daemon::{Daemon, dev};
 use crate::machine::switch_on;
-
-/// The accessibility checker, in the version its rules were read in.
-const AXE: &str = "axe-core@4.14.1";
 
 const PAGES: [(&str, &str); 14] = [
     ("/", "overview"),
@@ -131,24 +126,11 @@ fn check(page: &Chromium, name: &str, scheme: &str, size: Size, axe: &str) -> Re
     Ok(())
 }
 
-/// The text of axe-core, which is fetched once.
+/// The text of axe-core, which `cargo xtask setup` fetches.
 fn axe() -> Result<String> {
-    let folder = dev()?.join("axe");
-    let file = folder.join("node_modules/axe-core/axe.min.js");
-    if !file.exists() {
-        std::fs::create_dir_all(&folder)?;
-        output(
-            Command::new("npm")
-                .args([
-                    "install",
-                    "--no-save",
-                    "--no-audit",
-                    "--no-fund",
-                    "--prefix",
-                ])
-                .arg(&folder)
-                .arg(AXE),
-        )?;
-    }
-    std::fs::read_to_string(&file).with_context(|| format!("{} could not be read", file.display()))
+    let file = dev()?.join("axe-core/axe.min.js");
+    std::fs::read_to_string(&file).with_context(|| {
+        let file = file.display();
+        format!("{file} could not be read; `cargo xtask setup` fetches it")
+    })
 }

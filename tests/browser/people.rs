@@ -53,6 +53,111 @@ fn a_viewer_has_no_buttons_and_is_refused() -> Result<()> {
 }
 
 #[test]
+fn an_operator_approves_and_sees_no_secret() -> Result<()> {
+    let daemon = Daemon::start(21_800)?;
+    daemon.user("otto", "operator")?;
+    let (machine, patch) = (
+        json!({"mac_address": "52:54:00:aa:bb:01"}),
+        "machine:\n  token: abcdef.0123456789abcdef\n",
+    );
+    daemon.ask("POST", "/devices", &machine)?;
+    daemon.ask(
+        "POST",
+        "/patches",
+        &json!({"scope": "cluster", "name": "token", "text": patch}),
+    )?;
+    let page = Chromium::start(&daemon)?;
+    page.sign_in("otto")?;
+    page.go("/devices/1/approve")?;
+    page.click("main .button.main")?;
+    page.await_text("Approved.", A_WHILE)?;
+    page.run("document.getElementById('config').open = true")?;
+    page.await_text("token: (secret)", A_WHILE)?;
+    for path in ["/cluster", "/network", "/assets"] {
+        page.go(path)?;
+        assert_eq!(
+            page.count("main form[method=post] button")?,
+            0,
+            "{path} has buttons for an operator"
+        );
+    }
+    for path in ["/people", "/cluster/patches/1", "/cluster/patches/new"] {
+        page.go(path)?;
+        page.await_text("this needs admin", A_WHILE)?;
+    }
+    for path in [
+        "/cluster/secrets",
+        "/cluster/talosconfig",
+        "/cluster/base/worker",
+        "/patches/1",
+        "/devices/1/config",
+        "/backup",
+    ] {
+        let status = page.run(&format!(
+            "return fetch('/api/v1{path}').then((answer) => answer.status)"
+        ))?;
+        assert_eq!(status, 403, "{path}");
+    }
+    for path in [
+        "/cluster/secrets/export",
+        "/cluster/talosconfig",
+        "/cluster/base/worker/export",
+    ] {
+        let status = page.run(&format!(
+            "const form = new URLSearchParams({{csrf: document.querySelector('input[name=csrf]').value}});
+             return fetch('{path}', {{method: 'POST', body: form}}).then((answer) => answer.status)"
+        ))?;
+        assert_eq!(status, 403, "{path}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_was_typed_outlives_the_session() -> Result<()> {
+    let daemon = Daemon::start(21_900)?;
+    daemon.user("ada", "admin")?;
+    daemon.ask(
+        "POST",
+        "/devices",
+        &json!({"mac_address": "52:54:00:aa:bb:01"}),
+    )?;
+    let page = Chromium::start(&daemon)?;
+    page.sign_in("ada")?;
+    page.go("/devices/1")?;
+    page.await_text("Live", A_WHILE)?;
+    page.fill("#notes", "typed before the session ended")?;
+    // Another password ends the sessions.
+    daemon.ask(
+        "PUT",
+        "/users/ada",
+        &json!({"password": crate::daemon::PASSWORD}),
+    )?;
+    daemon.ask("PUT", "/devices/1", &json!({"labels": {"rack": "7"}}))?;
+    page.await_text("You are signed out", Duration::from_secs(40))?;
+    let other = page.window()?;
+    page.sign_in("ada")?;
+    page.back_to(&other)?;
+    let back = ktizo_tests::clock::poll(Duration::from_secs(40), || {
+        let hidden = page
+            .run("return document.getElementById('signed-out').hidden")
+            .ok()?;
+        (hidden == true).then_some(())
+    });
+    assert!(
+        back.is_some(),
+        "the page does not notice that somebody signed in"
+    );
+    page.click("#save")?;
+    page.await_text("changed this device while you were typing", A_WHILE)?;
+    page.click("#save")?;
+    page.await_text("Saved.", A_WHILE)?;
+    let device = daemon.ask("GET", "/devices/1", &serde_json::Value::Null)?;
+    assert_eq!(device["notes"], "typed before the session ended");
+    assert_eq!(device["labels"]["rack"], "7");
+    Ok(())
+}
+
+#[test]
 fn two_people_who_edit_one_device_lose_nothing() -> Result<()> {
     let daemon = Daemon::start(21_200)?;
     for name in ["ada", "bert"] {

@@ -43,6 +43,11 @@ impl Dirs {
         self.dev.join("lab")
     }
 
+    /// The accessibility checker of the browser tests.
+    pub(crate) fn axe(&self) -> PathBuf {
+        self.dev.join("axe-core")
+    }
+
     /// A binary of this workspace as the dev profile builds it.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)

@@ -73,6 +73,11 @@ const TESTS: &[(Proof, &str, &str)] = &[
         "chromium-driver",
         "the browser tests",
     ),
+    (
+        Program("npm"),
+        "npm",
+        "the accessibility checker of the browser tests",
+    ),
 ];
 
 /// What unpacking a package beside the system needs.

@@ -51,7 +51,25 @@ pub(crate) fn everything(dirs: &Dirs) -> Result<()> {
     busybox(dirs)?;
     firmware(dirs)?;
     guest(dirs)?;
+    axe(dirs)?;
     Archive::clear(dirs)
+}
+
+/// The accessibility checker of the browser tests (MPL-2.0, used and never shipped), in the version whose rules were read.
+const AXE: &str = "axe-core@4.14.1";
+
+fn axe(dirs: &Dirs) -> Result<()> {
+    once(&dirs.axe(), |fresh| {
+        say(format_args!("setup: fetching {AXE} for the browser tests"));
+        let mut npm = Command::new("npm");
+        let quiet = ["--no-save", "--no-audit", "--no-fund", "--silent"];
+        npm.arg("install").args(quiet).arg("--prefix").arg(fresh);
+        run(npm.arg(AXE))?;
+        copy(
+            &fresh.join("node_modules/axe-core/axe.min.js"),
+            &fresh.join("axe.min.js"),
+        )
+    })
 }
 
 fn loaders(dirs: &Dirs) -> Result<()> {

@@ -9,9 +9,9 @@ use serde::Serialize;
 use store::{EventFilter, Lane};
 
 use super::fields::Choice;
+use super::overview::EventLine;
 use super::page::{Ask, render};
 use crate::device::DeviceRef;
-use crate::types::Event;
 use crate::{Api, Error};
 
 /// How many rows a page has.
@@ -50,7 +50,7 @@ const KINDS: [(&str, &str); 27] = [
 
 #[derive(Serialize)]
 struct View {
-    events: Vec<Event>,
+    events: Vec<EventLine>,
     device: String,
     kind: String,
     who: String,
@@ -118,7 +118,7 @@ pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, E
         format!("/events?{}", query.finish())
     });
     let view = View {
-        events: events.into_iter().map(Event::from).collect(),
+        events: events.into_iter().map(EventLine::from).collect(),
         is_filtered: !device.is_empty() || !kind.is_empty() || !actor.is_empty(),
         who: actor,
         device,
