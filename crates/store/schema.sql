@@ -61,6 +61,19 @@ CREATE TABLE cluster_settings (
     changed_at INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE config_tokens (
+    -- One at a time: what a later boot script carries puts the one before out of force.
+    device_id INTEGER PRIMARY KEY REFERENCES devices (id) ON DELETE CASCADE,
+    -- Of the token in the URL; the token itself is kept nowhere.
+    token_sha256 TEXT NOT NULL CHECK (length(token_sha256) = 64),
+    boot_id INTEGER REFERENCES boots (id) ON DELETE SET NULL,
+    issued_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    fetches INTEGER NOT NULL DEFAULT 0 CHECK (fetches >= 0)
+) STRICT;
+
+CREATE INDEX config_tokens_by_boot ON config_tokens (boot_id);
+
 CREATE TABLE device_configs (
     device_id INTEGER PRIMARY KEY REFERENCES devices (id) ON DELETE CASCADE,
     role TEXT NOT NULL CHECK (role IN ('controlplane', 'worker')),
@@ -202,7 +215,7 @@ CREATE TABLE network_settings (
     talos_version TEXT,
     payload TEXT NOT NULL CHECK (payload <> ''),
     extra_kernel_args TEXT NOT NULL CHECK (json_type(extra_kernel_args) = 'array')
-, reports INTEGER NOT NULL DEFAULT 1 CHECK (reports IN (0, 1)), install_attempts INTEGER NOT NULL DEFAULT 3 CHECK (install_attempts >= 1), proof_limit_seconds INTEGER NOT NULL DEFAULT 1200 CHECK (proof_limit_seconds >= 0)) STRICT;
+, reports INTEGER NOT NULL DEFAULT 1 CHECK (reports IN (0, 1)), install_attempts INTEGER NOT NULL DEFAULT 3 CHECK (install_attempts >= 1), proof_limit_seconds INTEGER NOT NULL DEFAULT 1200 CHECK (proof_limit_seconds >= 0), config_release TEXT NOT NULL DEFAULT 'token' CHECK (config_release <> '')) STRICT;
 
 CREATE TABLE patches (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -96,8 +96,10 @@ impl Daemon {
     }
 
     fn furnish(&self) -> Result<()> {
-        let subnet =
-            json!({"node_subnet": "10.20.0.0/24", "gateway": "10.20.0.1", "menu_seconds": 0});
+        // Its machines ask from the loopback interface, which has no neighbours.
+        let subnet = json!({
+            "node_subnet": "10.20.0.0/24", "gateway": "10.20.0.1", "menu_seconds": 0, "config_release": "mac",
+        });
         self.ask("PUT", "/network/settings", &subnet)?;
         let assets = self.folder.path().join("v1.13.0");
         std::fs::create_dir(&assets)?;

@@ -25,8 +25,10 @@ pub(crate) fn switch_on(port: u16, mac: &str, model: &str) -> JoinHandle<Result<
             }
             Ok(String::from_utf8_lossy(&body).into_owned())
         };
+        let board = mac.replace([':', '-'], "");
+        let uuid = format!("4c4c4544-0042-3510-8054-{board}");
         let facts = [
-            ("${uuid}", "4c4c4544-0042-3510-8054-b9c04f4a3133"),
+            ("${uuid}", uuid.as_str()),
             ("${serial:uristring}", "SVC4711"),
             ("${manufacturer:uristring}", "Dell%20Inc."),
             ("${product:uristring}", model.as_str()),

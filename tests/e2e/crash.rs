@@ -32,7 +32,14 @@ pub(crate) fn a_hundred_kills_lose_nothing(lab: &Lab) -> Result<()> {
     let (host, client) = (lan.host("ktizo", 2)?, lan.host("client", 9)?);
     let mut ktizo = Ktizo::start(&lab.kit, &host, &folder)?;
     ktizo.command(["cluster", "import", &base(&folder)?])?;
-    ktizo.command(["network", "set", "--node-subnet", "10.77.0.0/16"])?;
+    ktizo.command([
+        "network",
+        "set",
+        "--node-subnet",
+        "10.77.0.0/16",
+        "--config-release",
+        "mac",
+    ])?;
     let mut run = Run {
         admin: ktizo.admin(),
         client,

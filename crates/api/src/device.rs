@@ -8,6 +8,7 @@ mod delete;
 mod fields;
 mod order;
 mod reject;
+mod release;
 mod show;
 mod suggest;
 mod update;
@@ -29,6 +30,7 @@ pub(crate) use config::{
 pub(crate) use delete::delete;
 pub(crate) use order::{decline_wipe, give_order, vouch};
 pub(crate) use reject::reject;
+pub(crate) use release::renew_release;
 pub(crate) use show::{ListQuery, SORTS, boots, config, look, page, show};
 pub(crate) use suggest::{suggest, suggest_all};
 pub(crate) use update::update;
@@ -87,8 +89,10 @@ pub(crate) fn find(reader: &Reader<'_>, who: DeviceRef) -> Result<Device, Error>
 /// A device as the API shows it.
 pub(crate) fn shown(reader: &Reader<'_>, device: Device) -> Result<types::Device, Error> {
     let config_outdated = reader.is_outdated(device.id)?;
+    let config_token = reader.token_grant(device.id)?.map(Into::into);
     Ok(types::Device {
         config_outdated,
+        config_token,
         ..device.into()
     })
 }

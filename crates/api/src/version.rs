@@ -16,7 +16,7 @@ use crate::{Error, types};
 pub struct Version(String);
 
 /// Fields of a device that change while nobody changes it.
-const RECORDED: [&str; 16] = [
+const RECORDED: [&str; 17] = [
     "first_seen",
     "last_seen",
     "last_config_download",
@@ -26,6 +26,7 @@ const RECORDED: [&str; 16] = [
     "install",
     "wipe",
     "config_outdated",
+    "config_token",
     "arch",
     "firmware",
     "uuid",

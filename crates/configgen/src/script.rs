@@ -14,7 +14,7 @@ use model::{MacAddr, Role};
 use serde::Serialize;
 use tera::{Context, Tera};
 
-pub use kernel::{TalosBoot, kernel_args};
+pub use kernel::{ConfigLink, TalosBoot, kernel_args};
 pub use place::{Place, ReportPorts, boot_root};
 
 /// The set of templates: the built-in ones, with an operator's own in their place where there are any.

@@ -1,5 +1,6 @@
 //! netboot's question, answered: what is this machine to get, by the database at this moment.
 
+mod guard;
 mod log_budget;
 pub(crate) mod peers;
 mod preview;
@@ -15,7 +16,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use configgen::script::{ReportPorts, Scripts};
 use model::{
-    Actor, Approval, AssetName, BootStage, Clock, EventKind, SeenBy, StageOutcome, TalosVersion,
+    Actor, Approval, AssetName, BootStage, Clock, ConfigRelease, EventKind, SeenBy, StageOutcome,
+    TalosVersion,
 };
 use netboot::director::{
     BootAsk, BootClient, ConfigAnswer, ConfigAsk, Content, Director, LoaderName, Observation,
@@ -94,6 +96,7 @@ impl Office {
 impl Director for Office {
     async fn offer(&self, ask: &BootAsk) -> Offer {
         self.peers.learn(ask.address.map(IpAddr::V4), ask.mac);
+        self.peers.asked_by_dhcp(ask, self.clock.now());
         self.sightings.sight(ask.mac, &ask.inventory, SeenBy::Dhcp);
         let mac = ask.mac;
         let known = self
@@ -229,7 +232,8 @@ impl Office {
         settings.ok().and_then(|settings| settings.server_address)
     }
 
-    /// The config of an approved device; the inner error is the reason for a no.
+    /// The config of an approved device, for the token that its boot script carried where that is asked for; the inner error is the
+    /// reason for a no.
     ///
     /// That it was released is written down before its first byte leaves: whatever happens afterwards, the next boot of the machine
     /// does not install again by itself. Its head alone installs nothing.
@@ -248,6 +252,12 @@ impl Office {
                     Approval::Pending => Ok(Err(format!("{mac} waits for approval"))),
                     Approval::Rejected { .. } => Ok(Err(format!("{mac} was rejected"))),
                     Approval::Approved { .. } => {
+                        let guarded = writer.settings()?.config_release == ConfigRelease::Token;
+                        if guarded
+                            && let Err(why) = writer.take_token(device.id, ask.token.as_ref(), !ask.head_only)?
+                        {
+                            return Ok(Err(format!("{mac}: {why}")));
+                        }
                         let Some(config) = writer.config(device.id)? else {
                             let reason = format!("{mac} is approved but has no config; `ktizo device regenerate` says why");
                             writer.event(Some(&device), EventKind::ConfigFailed { reason: reason.clone() })?;

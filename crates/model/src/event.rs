@@ -149,6 +149,8 @@ pub enum EventKind {
         /// Why, in words.
         reason: String,
     },
+    /// A person let a machine that is still trying have its config with the token it has.
+    ConfigTokenRenewed,
     /// A device config could not be made.
     ConfigFailed {
         /// Why, in words.
@@ -303,6 +305,7 @@ impl EventKind {
             Self::InstallRepeated { .. } => "install_repeated",
             Self::ConfigServed { .. } => "config_served",
             Self::ConfigRefused { .. } => "config_refused",
+            Self::ConfigTokenRenewed => "config_token_renewed",
             Self::ConfigFailed { .. } => "config_failed",
             Self::Regenerated { .. } => "regenerated",
             Self::SettingsChanged { .. } => "settings_changed",
@@ -370,6 +373,7 @@ impl fmt::Display for EventKind {
             Self::InstallRepeated { attempt } => write!(f, "install is tried again, attempt {attempt}"),
             Self::ConfigServed { peer, bytes, .. } => write!(f, "config of {bytes} bytes served to {peer}"),
             Self::ConfigRefused { peer, reason } => write!(f, "config refused to {peer}: {reason}"),
+            Self::ConfigTokenRenewed => f.write_str("the token that its last boot got for its config is good for another 3 hours and 50 fetches"),
             Self::ConfigFailed { reason } => write!(f, "config could not be made: {reason}"),
             Self::Regenerated { made, changed } => write!(f, "{made} device configs made anew, {changed} of them changed"),
             Self::SettingsChanged { fields } => write!(f, "network settings changed: {}", fields.join(", ")),

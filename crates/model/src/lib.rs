@@ -24,6 +24,7 @@ mod role;
 
 // What a boot gets, and what became of it.
 mod boot;
+mod config_release;
 mod decision;
 mod lifecycle;
 mod order;
@@ -48,6 +49,7 @@ pub use address::{AddressRefusal, check_node_address, first_free_address};
 pub use asset::{Asset, AssetKind, AssetName};
 pub use author::{Author, FieldChange};
 pub use boot::{Boot, BootId, BootStage, StageOutcome, StageRecord, begins_boot};
+pub use config_release::{ConfigRelease, ConfigToken, TokenGrant, TokenRefusal};
 pub use decision::{
     BootDecision, BootState, HoldReason, LeaveReason, MenuDefault, Released, decide,
 };

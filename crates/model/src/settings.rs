@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::TalosVersion;
 use crate::error::word_enum;
+use crate::{ConfigRelease, TalosVersion};
 
 /// The settings every boot decision reads, kept in the store and changed by API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -34,6 +34,8 @@ pub struct NetworkSettings {
     pub talos_version: Option<TalosVersion>,
     /// How kernel and initramfs travel.
     pub payload: Payload,
+    /// What a machine has to show to be served its config.
+    pub config_release: ConfigRelease,
     /// Added to the kernel command line, such as `console=ttyS0`.
     pub extra_kernel_args: Vec<String>,
     /// On: machines are told to report to ktizo what they do (`talos.events.sink`, `talos.logging.kernel`), so that silence means
@@ -67,6 +69,7 @@ impl Default for NetworkSettings {
             server_address: None,
             talos_version: None,
             payload: Payload::Http,
+            config_release: ConfigRelease::Token,
             extra_kernel_args: Vec::new(),
             reports: true,
             install_attempts: 3,
@@ -197,9 +200,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_protect_disks() {
+    fn the_defaults_protect_disks_and_secrets() {
         let settings = NetworkSettings::default();
         assert!(settings.strict_boot_mode);
+        assert_eq!(settings.config_release, ConfigRelease::Token);
         assert_eq!(settings.check(), Ok(()));
     }
 

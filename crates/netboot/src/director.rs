@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use model::{AssetName, BootStage, Inventory, MacAddr, StageOutcome, TalosVersion, Timestamp};
+use model::{
+    AssetName, BootStage, ConfigToken, Inventory, MacAddr, StageOutcome, TalosVersion, Timestamp,
+};
 
 /// Decides what each machine gets, at the moment it asks.
 ///
@@ -201,6 +203,8 @@ pub struct ConfigAsk {
     pub mac: MacAddr,
     /// Where it came in.
     pub site: Site,
+    /// The token that the URL carries.
+    pub token: Option<ConfigToken>,
     /// Whether only the head of the answer is wanted, so that nothing of the config goes out and nothing is told of it afterwards.
     pub head_only: bool,
 }

@@ -341,6 +341,15 @@ impl Writer<'_> {
         let by_person = matches!(self.actor(), Actor::Person(_));
         let id = Some(device.id);
         self.put_device(id, device, by_person || bears_a_hand(device))?;
+        let anew = before.config_released_at.is_some() && device.config_released_at.is_none();
+        if before.approval.status() != device.approval.status()
+            || before.life.order != device.life.order
+            || before.life.wipe != device.life.wipe
+            || anew
+        {
+            // What a boot was let have under the decision before, it is not let have under this one.
+            self.revoke_token_of(device.id)?;
+        }
         if before.mac != device.mac {
             // The MAC is part of the config's name, so the config counts as changed.
             self.run(

@@ -5,7 +5,8 @@
 //! `devices` are the machines, one row per boot MAC. Everything that belongs to one of them goes with it: its config
 //! (`device_configs`, the very bytes that are served) and its attempts (`boots`, each with its `boot_stages`). `events` only name
 //! their device, so they outlive it; they are appended in the transaction of the change they tell of. `network_settings` is one
-//! row, absent while all is at its default. `base_configs` holds one text per role, `assets` one row per imported file.
+//! row, absent while all is at its default. `config_tokens` are the fingerprints of what boot scripts carry for the
+//! config of their device. `base_configs` holds one text per role, `assets` one row per imported file.
 //! `testimonies` are what devices have told of themselves so far; `kernel_logs` and their `kernel_lines` lie beside boots.
 //! `revisions` counts the changes to all of these but boots and events.
 //!
@@ -49,6 +50,7 @@ mod kernel_log;
 mod lifecycle;
 mod patch;
 mod person;
+mod release;
 mod settings;
 mod sight;
 mod testimony;

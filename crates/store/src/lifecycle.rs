@@ -1,7 +1,7 @@
 //! What is ordered of devices and what becomes of it; the states are the model's.
 
 use model::proof::Verdict;
-use model::{Device, DeviceId, EventKind, InstallEvent, ProofSource, Scene};
+use model::{Device, DeviceId, EventKind, Install, InstallEvent, ProofSource, Scene};
 use rusqlite::params;
 
 use crate::row::{json, micros};
@@ -12,6 +12,11 @@ const PUT: &str = "
     SET boot_order = ?2, install = ?3, wipe = ?4, config_released_at = ?5,
         config_transfers = iif(?5 IS NULL, 0, config_transfers), config_delivered = iif(?5 IS NULL, 0, config_delivered)
     WHERE id = ?1";
+
+/// Once the install is proven, or another order stands, the machine needs its config no more.
+const OUT_OF_FORCE: &str = "
+    DELETE FROM config_tokens
+    WHERE device_id = ?1 AND (?2 OR EXISTS (SELECT 1 FROM devices WHERE id = ?1 AND boot_order <> ?3))";
 
 impl Writer<'_> {
     /// Takes what a machine said of itself, or a person of it, and writes the event of what came of it. Says whether anything did: the
@@ -65,6 +70,11 @@ impl Writer<'_> {
     }
 
     fn put_life(&self, device: &Device) -> Result<(), Error> {
+        let installed = matches!(device.life.install, Install::Installed { .. });
+        self.run(
+            OUT_OF_FORCE,
+            params![device.id.0, installed, device.life.order.as_str()],
+        )?;
         let params = params![
             device.id.0,
             device.life.order.as_str(),

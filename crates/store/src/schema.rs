@@ -35,6 +35,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0006_reports",
         sql: include_str!("../migrations/0006_reports.sql"),
     },
+    Migration {
+        name: "0007_config_release",
+        sql: include_str!("../migrations/0007_config_release.sql"),
+    },
 ];
 
 /// One step to a newer format, done whole or not at all.

@@ -1,6 +1,6 @@
 //! The network settings: one row, or none as long as nobody changed a default.
 
-use model::{NetworkSettings, Payload};
+use model::{ConfigRelease, NetworkSettings, Payload};
 use rusqlite::{Row, params};
 
 use crate::row::{Cells, json, text};
@@ -8,14 +8,16 @@ use crate::{Error, Reader, Writer};
 
 const READ: &str = "
     SELECT strict_boot_mode, hold_limit_seconds, menu_seconds, node_subnet, gateway, nameservers, server_address,
-           talos_version, payload, extra_kernel_args, reports, install_attempts, proof_limit_seconds
+           talos_version, payload, extra_kernel_args, reports, install_attempts, proof_limit_seconds,
+           config_release
     FROM network_settings";
 
 const SAVE: &str = "
     INSERT OR REPLACE INTO network_settings (
         id, strict_boot_mode, hold_limit_seconds, menu_seconds, node_subnet, gateway, nameservers, server_address,
-        talos_version, payload, extra_kernel_args, reports, install_attempts, proof_limit_seconds)
-    VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        talos_version, payload, extra_kernel_args, reports, install_attempts, proof_limit_seconds,
+        config_release)
+    VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 impl Reader<'_> {
     /// The settings in force.
@@ -43,6 +45,7 @@ impl Writer<'_> {
                 settings.reports,
                 settings.install_attempts,
                 settings.proof_limit_seconds,
+                ConfigRelease::as_str(settings.config_release),
             ],
         )?;
         self.next_revision()?;
@@ -67,5 +70,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<NetworkSettings> {
         reports: cells.get()?,
         install_attempts: cells.get()?,
         proof_limit_seconds: cells.get()?,
+        config_release: cells.parse()?,
     })
 }

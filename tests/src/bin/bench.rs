@@ -201,7 +201,7 @@ fn fill(ktizo: &Ktizo) -> Result<Duration> {
     call(
         "PUT",
         "/network/settings",
-        &json!({"node_subnet": "10.77.0.0/16", "gateway": "10.77.0.1"}),
+        &json!({"node_subnet": "10.77.0.0/16", "gateway": "10.77.0.1", "config_release": "mac"}),
     )?;
     // With an endpoint that is a name, any control plane may have any address.
     let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("data/base");

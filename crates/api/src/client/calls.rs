@@ -159,6 +159,12 @@ impl Client {
             .await
     }
 
+    /// Makes the token that a machine has for its config good for as long as a new one.
+    pub async fn renew_release(&self, who: DeviceRef) -> Result<Device, ClientError> {
+        let path = format!("/devices/{who}/config-release");
+        self.fetch(self.request(Method::POST, &path)).await
+    }
+
     /// What a device could be approved with.
     pub async fn suggestions(&self, who: DeviceRef) -> Result<Suggestions, ClientError> {
         self.get(&format!("/devices/{who}/approval-suggestions"), &ALL)

@@ -90,12 +90,13 @@ pub(crate) async fn page(store: &Store, query: ListQuery) -> Result<Page, Error>
         // One more tells whether there is a next page.
         limit: query.limit.map(|limit| limit.saturating_add(1)),
     };
-    let (mut found, total, outdated) = store
+    let (mut found, total, outdated, grants) = store
         .read(Lane::Admin, move |reader| {
             Ok((
                 reader.devices(&filter)?,
                 reader.count_matching(&filter)?,
                 reader.outdated()?,
+                reader.token_grants()?,
             ))
         })
         .await?;
@@ -111,6 +112,7 @@ pub(crate) async fn page(store: &Store, query: ListQuery) -> Result<Page, Error>
     }
     let shown = |device: Device| types::Device {
         config_outdated: outdated.binary_search(&device.id).is_ok(),
+        config_token: grants.get(&device.id).copied().map(Into::into),
         ..device.into()
     };
     Ok(Page {

@@ -187,6 +187,16 @@ pub(crate) async fn vouch(
         .map(Json)
 }
 
+pub(crate) async fn renew_release(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<Device> {
+    device::renew_release(&api.store, caller.author(), id.parse()?)
+        .await
+        .map(Json)
+}
+
 pub(crate) async fn suggest(State(api): State<Api>, Path(id): Path<String>) -> Answer<Suggestions> {
     device::suggest(&api.store, id.parse()?, api.service.own_addresses())
         .await

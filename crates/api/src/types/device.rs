@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use model::{
     Approval, ApprovalStatus, Arch, BootOrder, DeviceId, EphemeralVolume, Firmware, Hostname,
-    Install, Labels, LocalBoot, MacAddr, Role, SmbiosUuid, StandingOrder, Timestamp, Wipe,
+    Install, Labels, LocalBoot, MacAddr, Role, SmbiosUuid, StandingOrder, Timestamp, TokenGrant,
+    Wipe,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -82,6 +83,35 @@ pub struct Device {
     /// Whether it runs another config than it would be served now.
     #[serde(default)]
     pub config_outdated: bool,
+    /// The token that its last boot script carried for its config, without the token; `null` if none is in force or was until it
+    /// expired.
+    #[serde(default)]
+    pub config_token: Option<ConfigToken>,
+}
+
+/// How long and how often a machine may still fetch its config with the token it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ConfigTokenState)]
+pub struct ConfigToken {
+    /// When the boot script with it left.
+    pub issued_at: Timestamp,
+    /// Until when it is good.
+    pub expires_at: Timestamp,
+    /// How often the config was fetched with it, since it was issued or renewed.
+    pub fetches: u32,
+    /// For how many fetches it is good.
+    pub fetches_allowed: u32,
+}
+
+impl From<TokenGrant> for ConfigToken {
+    fn from(grant: TokenGrant) -> Self {
+        Self {
+            issued_at: grant.issued_at,
+            expires_at: grant.expires_at,
+            fetches: grant.fetches,
+            fetches_allowed: TokenGrant::FETCHES,
+        }
+    }
 }
 
 impl From<model::Device> for Device {
@@ -128,6 +158,7 @@ impl From<model::Device> for Device {
             wipe: device.life.wipe,
             // The store alone knows.
             config_outdated: false,
+            config_token: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{NetworkSettings, Payload};
+use model::{ConfigRelease, NetworkSettings, Payload};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -17,6 +17,7 @@ struct View {
     form: Fields,
     wrong: Option<String>,
     payloads: Vec<Choice>,
+    releases: Vec<Choice>,
 }
 
 impl View {
@@ -25,6 +26,7 @@ impl View {
             form: filled(settings),
             wrong: None,
             payloads: Choice::words(Payload::ALL),
+            releases: Choice::words(ConfigRelease::ALL),
         }
     }
 
@@ -44,6 +46,7 @@ fn filled(settings: &NetworkSettings) -> Fields {
         ("hold_limit_seconds", Field::of(settings.hold_limit_seconds)),
         ("menu_seconds", Field::of(settings.menu_seconds)),
         ("payload", Field::of(settings.payload)),
+        ("config_release", Field::of(settings.config_release)),
         (
             "talos_version",
             Field::maybe(settings.talos_version.as_ref()),
@@ -153,8 +156,10 @@ fn patch(post: &Post) -> Result<Map<String, Value>, Error> {
             patch.insert(name.to_owned(), words.into());
         }
     }
-    if let Some(payload) = post.get("payload") {
-        patch.insert("payload".to_owned(), payload.into());
+    for name in ["payload", "config_release"] {
+        if let Some(word) = post.get(name) {
+            patch.insert(name.to_owned(), word.into());
+        }
     }
     for name in ["strict_boot_mode", "reports"] {
         if let Some(on) = post.get(name) {

@@ -18,5 +18,6 @@ mod live;
 mod network;
 mod patches;
 mod people;
+mod release;
 mod scale;
 mod world;

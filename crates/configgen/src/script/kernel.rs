@@ -2,13 +2,24 @@
 
 use std::fmt;
 
-use model::{Arch, AssetKind, AssetName, NetworkSettings, Payload, TalosVersion};
+use model::{Arch, AssetKind, AssetName, ConfigToken, NetworkSettings, Payload, TalosVersion};
 use tera::Context;
 
 use super::Place;
 
-/// What a script needs to start Talos.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What Talos is told of its config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigLink {
+    /// Nothing: it starts in maintenance mode.
+    None,
+    /// Where it is; its MAC alone lets it have it.
+    Plain,
+    /// Where it is, with the token that lets it have it.
+    Token(ConfigToken),
+}
+
+/// What a script needs to start Talos. Its `Debug` text leaves tokens out.
+#[derive(Clone, PartialEq, Eq)]
 pub struct TalosBoot {
     version: TalosVersion,
     arch: Arch,
@@ -18,13 +29,13 @@ pub struct TalosBoot {
 }
 
 impl TalosBoot {
-    /// Talos of one version on one machine; with its config's URL on the command line if it `has_config`, else in maintenance mode.
+    /// Talos of one version on one machine; with its config's URL on the command line as `config` says.
     pub fn new(
         place: &Place,
         version: &TalosVersion,
         arch: Arch,
         settings: &NetworkSettings,
-        has_config: bool,
+        config: ConfigLink,
     ) -> Self {
         let root = match settings.payload {
             Payload::Http => place.base_url(),
@@ -42,8 +53,12 @@ impl TalosBoot {
             .report_args()
             .filter(|(key, _)| settings.reports && !named(key));
         args.extend(ours.map(|(key, value)| format!("{key}={value}")));
-        if has_config {
-            args.push(format!("talos.config={}", place.config_url()));
+        let token = match &config {
+            ConfigLink::Token(token) => Some(token),
+            ConfigLink::None | ConfigLink::Plain => None,
+        };
+        if config != ConfigLink::None {
+            args.push(format!("talos.config={}", place.config_url(token)));
         }
         Self {
             version: version.clone(),
@@ -60,6 +75,16 @@ impl TalosBoot {
         context.insert("kernel_url", &self.kernel_url);
         context.insert("initramfs_url", &self.initramfs_url);
         context.insert("kernel_args", &self.args);
+    }
+}
+
+impl fmt::Debug for TalosBoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TalosBoot")
+            .field("version", &self.version)
+            .field("arch", &self.arch)
+            .field("args", &ConfigToken::mask(&self.args))
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use model::MacAddr;
+use model::{ConfigToken, MacAddr};
 use tera::Context;
 
 /// The server as one machine sees it.
@@ -55,10 +55,13 @@ impl Place {
         format!("{}/boot/{}", self.base_url(), self.mac.hyphenated())
     }
 
-    /// The URL of the machine's config.
-    pub fn config_url(&self) -> String {
+    /// The URL of the machine's config, with the token that lets it have it, if it needs one.
+    pub fn config_url(&self, token: Option<&ConfigToken>) -> String {
+        let query = token.map_or_else(String::new, |token| {
+            format!("?{}={}", ConfigToken::KEY, token.expose())
+        });
         format!(
-            "{}/talos/configs/{}.yaml",
+            "{}/talos/configs/{}.yaml{query}",
             self.base_url(),
             self.mac.hyphenated()
         )

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use model::{Arch, NetworkSettings, Payload};
+use model::{Arch, ConfigToken, NetworkSettings, Payload};
 
 fn place() -> Place {
     Place {
@@ -14,13 +14,13 @@ fn place() -> Place {
     }
 }
 
-fn talos(settings: &NetworkSettings, has_config: bool) -> TalosBoot {
+fn talos(settings: &NetworkSettings, config: ConfigLink) -> TalosBoot {
     TalosBoot::new(
         &place(),
         &"v1.13.9".parse().unwrap(),
         Arch::Amd64,
         settings,
-        has_config,
+        config,
     )
 }
 
@@ -89,7 +89,7 @@ fn an_approved_machine_installs_after_its_menu() {
         title: "node-01".into(),
         timeout: Duration::from_secs(3),
     };
-    let talos = talos(&NetworkSettings::default(), true);
+    let talos = talos(&NetworkSettings::default(), ConfigLink::Plain);
     let script = scripts()
         .install(
             &place(),
@@ -109,7 +109,7 @@ fn a_released_machine_sees_no_menu() {
             payload: Payload::Tftp,
             ..NetworkSettings::default()
         },
-        true,
+        ConfigLink::Plain,
     );
     let script = scripts()
         .install(&place(), MODERN, None, &[], &talos)
@@ -119,12 +119,28 @@ fn a_released_machine_sees_no_menu() {
 }
 
 #[test]
+fn a_token_is_in_the_script_and_nowhere_else() {
+    let token = ConfigToken::from_random([0xa5; 24]);
+    let talos = talos(&NetworkSettings::default(), ConfigLink::Token(token));
+    let script = scripts()
+        .install(&place(), MODERN, None, &[], &talos)
+        .unwrap();
+    let url = format!(
+        " talos.config=http://10.0.0.2/talos/configs/52-54-00-00-00-01.yaml?token={} ",
+        "a5".repeat(24)
+    );
+    assert!(script.contains(&url), "{script}");
+    assert_eq!(script.matches("a5a5").count(), 12);
+    assert!(!format!("{talos:?}").contains("a5a5"));
+}
+
+#[test]
 fn the_cautious_menu_ends_at_the_disk() {
     let menu = Menu {
         title: "node-01".into(),
         timeout: Duration::from_secs(60),
     };
-    let talos = talos(&NetworkSettings::default(), true);
+    let talos = talos(&NetworkSettings::default(), ConfigLink::Plain);
     let script = scripts()
         .choose(
             &place(),
@@ -150,7 +166,7 @@ fn an_open_boot_tries_the_disk_before_talos_without_a_config() {
         title: "not approved".into(),
         timeout: Duration::from_secs(10),
     };
-    let talos = talos(&NetworkSettings::default(), false);
+    let talos = talos(&NetworkSettings::default(), ConfigLink::None);
     let script = scripts()
         .open(
             &place(),
@@ -265,9 +281,9 @@ fn talos_reports_to_the_ports_that_are_served_and_only_once() {
             reports: ports,
             ..place()
         };
-        for has_config in [true, false] {
+        for config in [ConfigLink::Plain, ConfigLink::None] {
             let version = "v1.13.9".parse().unwrap();
-            let talos = TalosBoot::new(&place, &version, Arch::Amd64, &settings, has_config);
+            let talos = TalosBoot::new(&place, &version, Arch::Amd64, &settings, config);
             let script = scripts()
                 .install(&place, MODERN, None, &[], &talos)
                 .unwrap();

@@ -43,6 +43,8 @@ enum DeviceCommand {
     Approve(Approve),
     /// Turn a machine away
     Reject(One),
+    /// Let a machine that is still trying fetch its config for another 3 hours
+    Release(One),
     /// Forget a machine, with its config
     Delete(Delete),
     /// Show the boots of a machine, stage by stage
@@ -182,6 +184,17 @@ impl DeviceArgs {
                 let device = client.reject_device(one.device).await?;
                 output.print(&device, |device| {
                     format!("{} is rejected: it gets no config, and its next network boot goes to its disk.", device.mac_address)
+                })
+            }
+            DeviceCommand::Release(one) => {
+                let device = client.renew_release(one.device).await?;
+                output.print(&device, |device| {
+                    let until = device.config_token.as_ref().map(|token| token.expires_at);
+                    format!(
+                        "{} may fetch its config with the token it has until {}.",
+                        device.mac_address,
+                        or_dash(until.as_ref())
+                    )
                 })
             }
             DeviceCommand::Delete(delete) => {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use api::types::NetworkPatch;
 use clap::Subcommand;
 use ipnet::Ipv4Net;
-use model::{NetworkSettings, Payload, TalosVersion};
+use model::{ConfigRelease, NetworkSettings, Payload, TalosVersion};
 use serde_json::Value;
 
 use super::output::{fields, or_dash, say};
@@ -56,6 +56,9 @@ struct NetworkSet {
     /// The Talos release that machines boot, instead of the newest that was imported
     #[arg(long, value_name = "VERSION", value_parser = or_none::<TalosVersion>)]
     talos_version: Option<OrNone>,
+    /// What a machine shows to be served its config: the token of its own boot script, or nothing but its MAC, which can be forged
+    #[arg(long, value_name = "token|mac", value_parser = or_none::<ConfigRelease>)]
+    config_release: Option<OrNone>,
     /// How kernel and initramfs travel
     #[arg(long, value_name = "http|tftp", value_parser = or_none::<Payload>)]
     payload: Option<OrNone>,
@@ -147,6 +150,7 @@ impl NetworkSet {
             ("nameservers", value(self.nameservers)),
             ("server_address", value(self.server_address)),
             ("talos_version", value(self.talos_version)),
+            ("config_release", value(self.config_release)),
             ("payload", value(self.payload)),
             ("extra_kernel_args", value(self.extra_kernel_args)),
             ("reports", flag(self.reports)),
@@ -219,6 +223,7 @@ fn table(settings: &NetworkSettings) -> String {
                 ToString::to_string,
             ),
         ),
+        ("config release", settings.config_release.to_string()),
         ("payload", settings.payload.to_string()),
         (
             "extra kernel args",

@@ -7,20 +7,52 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use model::{MacAddr, Sha256Digest, Timestamp};
+use netboot::director::BootAsk;
 use netboot::net::neighbour::neighbour;
 
 /// What requests have shown of machines and addresses; bounded, and lost without harm.
-#[derive(Debug, Default)]
 pub(crate) struct Peers {
+    /// The kernel's neighbour table.
+    neighbours: fn(IpAddr) -> Option<MacAddr>,
     seen: Mutex<Bounded<IpAddr, MacAddr>>,
     leaving: Mutex<Bounded<MacAddr, Timestamp>>,
     given: Mutex<Bounded<(MacAddr, IpAddr), Sha256Digest>>,
+    /// Machines whose last DHCP request came through a relay: when they were last heard of, and the address that asked since.
+    relayed: Mutex<Bounded<MacAddr, (Timestamp, Option<IpAddr>)>>,
+    /// Machines that asked by DHCP on a network of this host, and when.
+    near: Mutex<Bounded<MacAddr, Timestamp>>,
 }
 
 /// How long a machine that was sent to its disk gets no boot program by UEFI HTTP boot.
 const LEAVING_FOR: Duration = Duration::from_secs(60);
+/// How long after its last word a machine behind a relay is still in the same boot. While it is held, it asks every 25 s.
+const RELAYED_FOR: Duration = Duration::from_secs(15 * 60);
+/// How long a machine that was on a network of this host cannot be behind a router: anybody there could claim that it is.
+const NEAR_FOR: Duration = Duration::from_secs(60 * 60);
+
+impl Default for Peers {
+    fn default() -> Self {
+        Self {
+            neighbours: card_at,
+            seen: Mutex::default(),
+            leaving: Mutex::default(),
+            given: Mutex::default(),
+            relayed: Mutex::default(),
+            near: Mutex::default(),
+        }
+    }
+}
 
 impl Peers {
+    /// With another neighbour table.
+    #[cfg(test)]
+    pub(super) fn with_neighbours(neighbours: fn(IpAddr) -> Option<MacAddr>) -> Self {
+        Self {
+            neighbours,
+            ..Self::default()
+        }
+    }
+
     /// Notes that `mac` has `address`.
     pub(crate) fn learn(&self, address: Option<IpAddr>, mac: MacAddr) {
         if let Some(address) = address.filter(|address| !address.is_unspecified()) {
@@ -30,12 +62,49 @@ impl Peers {
 
     /// The machine behind an address: as its requests showed, else as the kernel's neighbour table says.
     pub(super) fn who_is(&self, address: IpAddr) -> Option<MacAddr> {
-        self.who_asked_from(address).or_else(|| card_at(address))
+        self.who_asked_from(address)
+            .or_else(|| (self.neighbours)(address))
     }
 
     /// The machine whose requests came from an address, by what they said.
     pub(crate) fn who_asked_from(&self, address: IpAddr) -> Option<MacAddr> {
         lock(&self.seen).get(&address)
+    }
+
+    /// The card behind an address as the kernel's neighbour table says; `None` for whoever is behind a router.
+    pub(super) fn card_of(&self, address: IpAddr) -> Option<MacAddr> {
+        (self.neighbours)(address)
+    }
+
+    /// Notes how a DHCP request of `mac` came: through a relay, or broadcast on a network of this host, or, where neither, from an
+    /// address it already has.
+    pub(super) fn asked_by_dhcp(&self, ask: &BootAsk, now: Timestamp) {
+        if ask.relay.is_some() {
+            lock(&self.relayed).insert(ask.mac, (now, None));
+        } else if !ask.second_step && ask.address.is_none() {
+            lock(&self.relayed).remove(&ask.mac);
+            lock(&self.near).insert(ask.mac, now);
+        }
+    }
+
+    /// Whether `mac`, asking from `peer`, is in a boot whose DHCP requests came through a relay.
+    pub(super) fn came_by_relay(&self, mac: MacAddr, peer: IpAddr, now: Timestamp) -> bool {
+        let within = |at: Timestamp, span| now >= at && now.since(at) < span;
+        if lock(&self.near)
+            .get(&mac)
+            .is_some_and(|at| within(at, NEAR_FOR))
+        {
+            return false;
+        }
+        let mut relayed = lock(&self.relayed);
+        let Some((at, asked)) = relayed.get(&mac) else {
+            return false;
+        };
+        if !within(at, RELAYED_FOR) || asked.is_some_and(|asked| asked != peer) {
+            return false;
+        }
+        relayed.insert(mac, (now, Some(peer)));
+        true
     }
 
     /// Notes that `mac` was sent to its disk at `now`.

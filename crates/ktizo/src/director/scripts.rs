@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use configgen::script::{DiskWays, Menu, Place, ScriptError, TalosBoot, boot_root};
+use configgen::script::{ConfigLink, DiskWays, Menu, Place, ScriptError, TalosBoot, boot_root};
 use model::{
     Actor, Arch, BootDecision, BootStage, BootState, Device, HoldReason, Inventory, LeaveReason,
     LocalBoot, MacAddr, MenuDefault, NetworkSettings, SeenBy, StageOutcome, TalosVersion,
@@ -15,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
 use super::Office;
+use super::guard::Release;
 use super::talos::talos_for;
 
 /// A held machine is answered within this time, so that neither side takes the other for dead.
@@ -37,6 +38,8 @@ pub(super) struct View {
     pub(super) settings: NetworkSettings,
     /// What it would boot; else the sentence about what is missing.
     pub(super) talos: Result<(TalosVersion, Arch), String>,
+    /// What its script says of its config. Until that is decided: where it is, without a token.
+    pub(super) release: Release,
 }
 
 /// A script, and what the timeline says of it.
@@ -93,6 +96,10 @@ impl Office {
             if let (Some(held), false) = (held, matches!(decision, BootDecision::Hold(_))) {
                 self.hold_ended(ask, held, hold_detail(reason).to_owned());
             }
+            let release = self
+                .release_for(ask, view.device.as_ref(), &view.settings, decision)
+                .await?;
+            let view = View { release, ..view };
             let drawn = self.draw(ask, facts, since, held, &view, decision)?;
             match decision {
                 BootDecision::Leave(_) => self.peers.leaves(mac, self.clock.now()),
@@ -121,6 +128,7 @@ impl Office {
                 device,
                 settings,
                 talos,
+                release: Ok(ConfigLink::Plain),
             })
         });
         read.await
@@ -184,11 +192,14 @@ impl Office {
         let (mac, settings) = (ask.mac, &view.settings);
         let place = self.place(ask, settings.server_address);
         let ways = disk_ways(view.device.as_ref(), facts);
-        let talos = |has_config| {
-            let boot = |(version, arch): &(TalosVersion, Arch)| {
-                TalosBoot::new(&place, version, *arch, settings, has_config)
+        let talos = |has_config: bool| {
+            let (version, arch) = view.talos.as_ref().map_err(String::as_str)?;
+            let config = match &view.release {
+                _ if !has_config => ConfigLink::None,
+                Ok(link) => *link,
+                Err(why) => return Err(why.as_str()),
             };
-            view.talos.as_ref().map(boot).map_err(String::as_str)
+            Ok(TalosBoot::new(&place, version, *arch, settings, config))
         };
         let name = view
             .device
@@ -252,11 +263,11 @@ impl Office {
                             boot,
                         )?
                     }
-                    // The decision was to hold if they are missing.
-                    Err(missing) => {
-                        let why = (*missing).to_owned();
+                    // Files are not missing: the decision would be to hold.
+                    Err(why) => {
+                        let why = (*why).to_owned();
                         told(BootStage::Script, StageOutcome::Failed, why.clone());
-                        self.scripts.trouble(&place, &[why])?
+                        self.scripts.trouble(&place, &refusal_lines(&name, &why))?
                     }
                 }
             }
@@ -362,6 +373,28 @@ fn comes_back(version: &str) -> bool {
         .or_else(|| version.split_once("git"))
         .and_then(|(_, date)| number(date.get(..4)?));
     major.is_some_and(|major| major >= 2) || year.is_some_and(|year| year >= 2025)
+}
+
+/// What the screen says of a machine that is approved and does not get its config, a line for what fits on one.
+fn refusal_lines(name: &str, why: &str) -> Vec<String> {
+    // A screen has 80 columns.
+    const COLUMNS: usize = 79;
+    let mut lines = vec![
+        format!("{name} is approved, but its config is not released:"),
+        String::new(),
+    ];
+    for word in why.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + 1 + word.len() <= COLUMNS => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.push("It asks again. README, section \"Who gets a config\", says what to do.".to_owned());
+    lines
 }
 
 /// What the machine's screen says.

@@ -19,13 +19,13 @@ pub(super) struct Sightings {
     store: Store,
     clock: Arc<dyn Clock>,
     /// When a refusal of a machine was last made an event: Talos asks again and again, and so would a flood.
-    refusals: Mutex<HashMap<MacAddr, (Timestamp, String)>>,
+    refusals: Mutex<HashMap<(MacAddr, String), Timestamp>>,
     log: LogBudget,
 }
 
 /// A machine's refusals for the same reason make one event in this time.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(60);
-/// More machines than this are not told apart; what is beyond makes no event of its own.
+/// More refusals than this are not told apart; what is beyond makes no event of its own.
 const REFUSAL_LIMIT: usize = 4096;
 
 impl Sightings {
@@ -170,14 +170,12 @@ impl Sightings {
                 .refusals
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
-            refusals.retain(|_, (at, _)| now.since(*at) < REFUSAL_PAUSE);
-            let known = refusals
-                .get(&mac)
-                .is_some_and(|(_, earlier)| earlier == reason);
-            if known || refusals.len() >= REFUSAL_LIMIT {
+            refusals.retain(|_, at| now.since(*at) < REFUSAL_PAUSE);
+            let refusal = (mac, reason.to_owned());
+            if refusals.contains_key(&refusal) || refusals.len() >= REFUSAL_LIMIT {
                 return;
             }
-            refusals.insert(mac, (now, reason.to_owned()));
+            refusals.insert(refusal, now);
         }
         let event = EventKind::ConfigRefused {
             peer,

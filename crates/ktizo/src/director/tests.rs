@@ -7,6 +7,7 @@ use model::{EphemeralVolume, Inventory, ManualClock, Role, Timestamp};
 use store::NewDevice;
 
 use super::*;
+use model::ConfigToken;
 
 const MAC: &str = "52:54:00:00:00:01";
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
@@ -15,12 +16,15 @@ const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
 struct House {
     office: Office,
     device: model::Device,
+    clock: Arc<ManualClock>,
     _folder: tempfile::TempDir,
 }
 
 async fn house() -> House {
     let folder = tempfile::tempdir().unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_micros(1_000_000)));
+    let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_000_000)));
+    let hand = Arc::clone(&clock);
+    let clock: Arc<dyn Clock> = clock;
     let store = Store::open(&folder.path().join("x.db"), Arc::clone(&clock)).unwrap();
     let device = store
         .write(Lane::Admin, Actor::Person("anna".into()), |writer| {
@@ -46,7 +50,7 @@ async fn house() -> House {
         })
         .await
         .unwrap();
-    let office = Office::new(
+    let mut office = Office::new(
         store,
         Arc::new(Scripts::new(&[]).unwrap()),
         Arc::new(Loaders::read(Vec::new(), Vec::new())),
@@ -54,27 +58,96 @@ async fn house() -> House {
         clock,
         CancellationToken::new(),
     );
+    office.peers = Arc::new(Peers::with_neighbours(neighbours));
     House {
         office,
         device,
+        clock: hand,
         _folder: folder,
     }
 }
 
+/// The same with a kernel and an initramfs, so that it can boot.
+async fn equipped() -> House {
+    let house = house().await;
+    house
+        .change(|writer, _| {
+            for kind in model::AssetKind::ALL {
+                writer.insert_asset(&model::Asset {
+                    version: "v1.13.9".parse().unwrap(),
+                    arch: model::Arch::Amd64,
+                    kind: *kind,
+                    size: 1,
+                    sha256: model::Sha256Digest([0; 32]),
+                    imported_at: writer.now(),
+                })?;
+            }
+            Ok(())
+        })
+        .await;
+    house
+}
+
+/// The kernel's table as the tests have it: the machine, a stranger, and nobody else.
+fn neighbours(address: IpAddr) -> Option<model::MacAddr> {
+    let IpAddr::V4(address) = address else {
+        return None;
+    };
+    match address.octets() {
+        [10, 0, 0, 9] => MAC.parse().ok(),
+        [10, 0, 0, 66] => "52:54:00:00:00:66".parse().ok(),
+        _ => None,
+    }
+}
+
+fn site(peer: IpAddr) -> Site {
+    Site {
+        server: Ipv4Addr::new(10, 0, 0, 2),
+        http_port: 80,
+        peer,
+    }
+}
+
 impl House {
+    /// Asks for the config with the token in force, as the machine does.
     async fn ask(&self, head_only: bool) -> ConfigAnswer {
-        let site = Site {
-            server: Ipv4Addr::new(10, 0, 0, 2),
-            http_port: 80,
-            peer: PEER,
-        };
-        let mac = self.device.mac;
+        let token = self.token().await;
+        self.ask_with(token, head_only).await
+    }
+
+    async fn ask_with(&self, token: Option<ConfigToken>, head_only: bool) -> ConfigAnswer {
         let ask = ConfigAsk {
-            mac,
-            site,
+            mac: self.device.mac,
+            site: site(PEER),
+            token,
             head_only,
         };
         self.office.config(ask).await
+    }
+
+    /// The reason for a no.
+    async fn refusal(&self, token: Option<ConfigToken>) -> String {
+        match self.ask_with(token, false).await {
+            ConfigAnswer::Refused(why) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The script that `peer` gets for the machine.
+    async fn script(&self, peer: IpAddr) -> String {
+        let ask = ScriptAsk {
+            mac: self.device.mac,
+            site: site(peer),
+            facts: Some(netboot::director::Facts::default()),
+            held_since: None,
+            choice: None,
+        };
+        self.office.script(ask).await
+    }
+
+    /// The token that the machine's own script carries.
+    async fn token(&self) -> Option<ConfigToken> {
+        token_in(&self.script(PEER).await)
     }
 
     /// A transfer ended. The store makes changes in their order, so it has been noted by the time the next one has been made.
@@ -116,7 +189,7 @@ impl House {
 
 #[tokio::test]
 async fn the_head_of_a_config_releases_nothing() {
-    let house = house().await;
+    let house = equipped().await;
     let whole = ConfigAnswer::Serve(b"first".to_vec().into());
     assert_eq!(house.ask(true).await, whole);
     assert!(!house.is_released().await);
@@ -131,7 +204,7 @@ async fn the_head_of_a_config_releases_nothing() {
 
 #[tokio::test]
 async fn the_config_that_was_sent_is_the_one_that_was_served() {
-    let house = house().await;
+    let house = equipped().await;
     let id = house.device.id;
     house.ask(false).await;
     house
@@ -198,4 +271,162 @@ async fn a_look_ahead_tells_and_changes_nothing() {
         ahead.script
     );
     assert_eq!(everything().await, before);
+}
+
+fn token_in(script: &str) -> Option<ConfigToken> {
+    let (_, rest) = script.split_once(".yaml?token=")?;
+    ConfigToken::read(rest.get(..48)?)
+}
+
+#[tokio::test]
+async fn a_config_is_served_for_the_token_of_the_last_script_alone() {
+    let house = equipped().await;
+    assert!(house.refusal(None).await.contains("no token"));
+    let made_up = ConfigToken::from_random([1; 24]);
+    assert!(
+        house
+            .refusal(Some(made_up))
+            .await
+            .contains("no token is in force")
+    );
+    let first = house.token().await;
+    assert!(first.is_some());
+    let second = house.token().await;
+    assert!(house.refusal(first).await.contains("not the one"));
+    assert!(house.refusal(None).await.contains("no token"));
+    assert!(house.refusal(Some(made_up)).await.contains("not the one"));
+    let whole = ConfigAnswer::Serve(b"first".to_vec().into());
+    assert_eq!(house.ask_with(second, false).await, whole);
+    // Talos asks again after a broken transfer, and after a restart of its own.
+    assert_eq!(house.ask_with(second, false).await, whole);
+}
+
+#[tokio::test]
+async fn a_token_ends_with_its_time_its_fetches_and_every_decision_about_the_device() {
+    let house = equipped().await;
+    let token = house.token().await;
+    let whole = ConfigAnswer::Serve(b"first".to_vec().into());
+    for _ in 0..50 {
+        // A head is no fetch.
+        assert_eq!(house.ask_with(token, true).await, whole);
+        assert_eq!(house.ask_with(token, false).await, whole);
+    }
+    assert!(house.refusal(token).await.contains("50 times"));
+    house
+        .change(|writer, device| {
+            writer
+                .renew_token(device.id)
+                .map(|renewed| assert!(renewed))
+        })
+        .await;
+    assert_eq!(house.ask_with(token, false).await, whole);
+    house
+        .clock
+        .advance(std::time::Duration::from_secs(3 * 60 * 60));
+    assert!(house.refusal(token).await.contains("expired"));
+    house
+        .change(|writer, device| {
+            writer
+                .renew_token(device.id)
+                .map(|renewed| assert!(renewed))
+        })
+        .await;
+    assert_eq!(house.ask_with(token, false).await, whole);
+    house
+        .change(|writer, device| {
+            let mut device = writer.device(device.id)?.unwrap();
+            device.life.order = model::StandingOrder::Local;
+            writer.update_device(&device)
+        })
+        .await;
+    assert!(house.refusal(token).await.contains("no token is in force"));
+    house
+        .change(|writer, device| {
+            writer
+                .renew_token(device.id)
+                .map(|renewed| assert!(!renewed))
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_stranger_gets_no_token_by_asking_for_the_script_of_another_machine() {
+    let house = equipped().await;
+    let own = house.token().await;
+    for peer in ["10.0.0.66", "10.0.0.67", "192.0.2.1"] {
+        let script = house.script(peer.parse().unwrap()).await;
+        assert!(
+            !script.contains("token") && !script.contains(".yaml"),
+            "{script}"
+        );
+        assert!(script.contains("its config is not released"), "{script}");
+    }
+    // Nor does it put the machine's own token out of force.
+    let whole = ConfigAnswer::Serve(b"first".to_vec().into());
+    assert_eq!(house.ask_with(own, false).await, whole);
+    house.change(|_, _| Ok(())).await;
+    let read = house
+        .office
+        .store
+        .read(Lane::Admin, |reader| reader.count_events("config_refused"));
+    assert_eq!(read.await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn behind_a_relay_the_first_address_that_asks_in_a_boot_is_the_machine() {
+    let house = equipped().await;
+    let (far, other) = ("192.0.2.9".parse().unwrap(), "192.0.2.66".parse().unwrap());
+    let asks = |relay: Option<Ipv4Addr>| BootAsk {
+        mac: house.device.mac,
+        inventory: Inventory::default(),
+        client: BootClient::Ipxe {
+            platform: Platform::Bios,
+            http: true,
+        },
+        second_step: false,
+        address: None,
+        relay,
+    };
+    assert_eq!(token_in(&house.script(far).await), None);
+    house
+        .office
+        .offer(&asks(Some(Ipv4Addr::new(192, 0, 2, 1))))
+        .await;
+    assert!(token_in(&house.script(far).await).is_some());
+    assert_eq!(token_in(&house.script(other).await), None);
+    assert!(token_in(&house.script(far).await).is_some());
+    // A neighbour is known by its card, whatever a relay said.
+    assert_eq!(
+        token_in(&house.script("10.0.0.66".parse().unwrap()).await),
+        None
+    );
+    house.clock.advance(std::time::Duration::from_secs(15 * 60));
+    assert_eq!(token_in(&house.script(far).await), None, "long ago");
+    // One that was here a moment ago is not behind a router.
+    house.office.offer(&asks(None)).await;
+    house
+        .office
+        .offer(&asks(Some(Ipv4Addr::new(192, 0, 2, 1))))
+        .await;
+    assert_eq!(token_in(&house.script(far).await), None);
+}
+
+#[tokio::test]
+async fn where_the_mac_is_enough_no_token_is_made() {
+    let house = equipped().await;
+    house
+        .change(|writer, _| {
+            writer.save_settings(&model::NetworkSettings {
+                config_release: ConfigRelease::Mac,
+                ..writer.settings()?
+            })
+        })
+        .await;
+    let script = house.script("10.0.0.66".parse().unwrap()).await;
+    assert!(
+        script.contains(".yaml") && !script.contains("token"),
+        "{script}"
+    );
+    let whole = ConfigAnswer::Serve(b"first".to_vec().into());
+    assert_eq!(house.ask_with(None, false).await, whole);
 }

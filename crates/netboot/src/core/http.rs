@@ -6,6 +6,8 @@ mod range;
 pub use query::ScriptQuery;
 pub use range::Range;
 
+use model::ConfigToken;
+
 use crate::core::path::{BootPath, PathRefusal};
 
 /// A request that can be answered.
@@ -17,6 +19,8 @@ pub struct HttpAsk {
     pub path: BootPath,
     /// What the query says; empty for all but device scripts.
     pub query: ScriptQuery,
+    /// The token that the query of a config's URL carries.
+    pub token: Option<ConfigToken>,
 }
 
 /// A request that is refused before anybody is asked.
@@ -40,14 +44,18 @@ impl HttpAsk {
             _ => return Err(HttpRefusal::Method),
         };
         let path = BootPath::from_http(path).map_err(HttpRefusal::Path)?;
-        let query = match (&path, query) {
-            (BootPath::DeviceScript(_), Some(query)) => ScriptQuery::parse(query),
-            _ => ScriptQuery::default(),
-        };
+        let mut said = ScriptQuery::default();
+        let mut token = None;
+        match (&path, query) {
+            (BootPath::DeviceScript(_), Some(query)) => said = ScriptQuery::parse(query),
+            (BootPath::Config(_), Some(query)) => token = token_of(query),
+            _ => {}
+        }
         Ok(Self {
             head_only,
             path,
-            query,
+            query: said,
+            token,
         })
     }
 
@@ -70,6 +78,14 @@ impl HttpAsk {
             _ => Range::Whole,
         }
     }
+}
+
+/// The token in the query of a config's URL; the first one counts.
+fn token_of(query: &str) -> Option<ConfigToken> {
+    let value = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix(ConfigToken::KEY)?.strip_prefix('='))?;
+    ConfigToken::read(value)
 }
 
 /// The media type of scripts and of refusals.
@@ -160,6 +176,25 @@ mod tests {
             ("GET", "/../etc/passwd", "Path(LeavesRoot)"),
         ] {
             assert_eq!(seen(method, target), expected, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn the_url_of_a_config_carries_a_token() {
+        let token = ConfigToken::from_random([7; 24]);
+        let text = token.expose();
+        let config = "/talos/configs/worker-52:54:00:12:34:56.yaml";
+        for (path, query, expected) in [
+            (config, format!("token={text}"), Some(token)),
+            (config, format!("a=b&token={text}&token=x"), Some(token)),
+            (config, format!("token={text}0"), None),
+            (config, format!("mytoken={text}"), None),
+            (config, "token=".to_owned(), None),
+            ("/boot/52:54:00:12:34:56", format!("token={text}"), None),
+        ] {
+            let ask = HttpAsk::read("GET", path, Some(&query)).unwrap();
+            assert_eq!(ask.token, expected, "{path}?{query}");
+            assert!(!format!("{ask:?}").contains(&text));
         }
     }
 

@@ -10,18 +10,21 @@ pub fn neighbour(address: Ipv4Addr) -> Option<MacAddr> {
     find_neighbour(&fs::read_to_string("/proc/self/net/arp").ok()?, address)
 }
 
-/// Looks an address up in the kernel's ARP table (`/proc/net/arp`).
+/// Looks an address up in the kernel's ARP table (`/proc/net/arp`). Where two interfaces know it with different cards, neither is
+/// believed.
 pub fn find_neighbour(table: &str, address: Ipv4Addr) -> Option<MacAddr> {
     // ATF_COM of the kernel's if_arp.h: the hardware address is known.
     const COMPLETE: u32 = 0x2;
-    table.lines().skip(1).find_map(|line| {
+    let mut cards = table.lines().skip(1).filter_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let flags = u32::from_str_radix(fields.get(2)?.strip_prefix("0x")?, 16).ok()?;
         let same = fields.first()?.parse::<Ipv4Addr>().ok()? == address;
         (same && flags & COMPLETE != 0)
             .then(|| fields.get(3)?.parse().ok())
             .flatten()
-    })
+    });
+    let first: MacAddr = cards.next()?;
+    cards.all(|card| card == first).then_some(first)
 }
 
 #[cfg(test)]
@@ -33,6 +36,8 @@ mod tests {
 10.77.0.5        0x1         0x2         52:54:00:aa:bb:01     *        eth0
 10.77.0.6        0x1         0x0         00:00:00:00:00:00     *        eth0
 10.77.0.7        0x1         0x6         52:54:00:aa:bb:03     *        eth0
+10.77.0.9        0x1         0x2         52:54:00:aa:bb:04     *        eth0
+10.77.0.9        0x1         0x2         52:54:00:aa:bb:05     *        eth1
 short
 ";
 
@@ -43,6 +48,7 @@ short
             ("10.77.0.6", None),
             ("10.77.0.7", Some("52:54:00:aa:bb:03")),
             ("10.77.0.8", None),
+            ("10.77.0.9", None),
         ] {
             let got = find_neighbour(TABLE, address.parse().unwrap());
             assert_eq!(

@@ -1,6 +1,6 @@
 //! Settings and base configs.
 
-use model::{NetworkSettings, Origin, Payload, Role};
+use model::{ConfigRelease, NetworkSettings, Origin, Payload, Role};
 use store::Change;
 
 use crate::House;
@@ -23,6 +23,7 @@ async fn settings_are_the_defaults_until_they_are_saved_whole() {
         server_address: Some("10.1.0.2".parse().unwrap()),
         talos_version: Some("v1.14.0-rc.1".parse().unwrap()),
         payload: Payload::Tftp,
+        config_release: ConfigRelease::Mac,
         extra_kernel_args: vec!["console=ttyS0".into(), "a=\"b\"".into()],
         reports: false,
         install_attempts: 7,

@@ -105,6 +105,7 @@ pub(super) fn details(device: &Device) -> String {
                 String::new()
             },
         ),
+        ("config token", token(device)),
         ("wipe asked for", or_nothing(device.wipe_asked_at.as_ref())),
         ("labels", labels(device)),
         ("notes", device.notes.clone()),
@@ -127,6 +128,19 @@ fn labels(device: &Device) -> String {
     let pair = |(key, value)| format!("{key}={value}");
     let pairs: Vec<String> = device.labels.iter().map(pair).collect();
     pairs.join(" ")
+}
+
+/// How long and how often the machine may still fetch its config.
+fn token(device: &Device) -> String {
+    device
+        .config_token
+        .as_ref()
+        .map_or_else(String::new, |token| {
+            format!(
+                "good until {}, used {} of {} times",
+                token.expires_at, token.fetches, token.fetches_allowed
+            )
+        })
 }
 
 fn hardware(device: &Device) -> String {

@@ -122,6 +122,7 @@ impl Exchange {
         let wanted = ConfigAsk {
             mac,
             site,
+            token: ask.token,
             head_only,
         };
         match self.shared.director.config(wanted).await {
