@@ -25,13 +25,13 @@ pub(crate) use add::{add, register};
 pub(crate) use approve::approve;
 pub(crate) use bulk::bulk;
 pub(crate) use config::{
-    ExplainQuery, PreviewQuery, change_settings, diff, explain, preview, settings,
+    ExplainQuery, PreviewQuery, change_settings, diff, explain, preview, preview_shown, settings,
 };
 pub(crate) use delete::delete;
 pub(crate) use order::{decline_wipe, give_order, vouch};
 pub(crate) use reject::reject;
 pub(crate) use release::renew_release;
-pub(crate) use show::{ListQuery, SORTS, boots, config, look, page, show};
+pub(crate) use show::{ListQuery, SORTS, boots, config, export_config, look, page, show};
 pub(crate) use suggest::{suggest, suggest_all};
 pub(crate) use update::update;
 

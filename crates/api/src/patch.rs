@@ -2,8 +2,8 @@
 
 mod check;
 
-use model::{Author, Device, PatchId, PatchScope};
-use store::{Reader, Store, StoredPatch};
+use model::{Author, Device, EventKind, PatchId, PatchScope};
+use store::{Lane, Reader, Store, StoredPatch};
 
 use crate::device::{DeviceRef, find, look};
 use crate::progress::Progress;
@@ -30,12 +30,34 @@ pub(crate) async fn list(store: &Store) -> Result<Vec<types::Patch>, Error> {
     .await
 }
 
-/// One patch with its text.
-pub(crate) async fn show(store: &Store, id: PatchId) -> Result<types::Patch, Error> {
-    look(store, move |reader| {
-        shown(reader, stored(reader, id)?, true)
+/// One patch with its text, for a person. Where that may hold a secret, it is written down.
+pub(crate) async fn show(
+    store: &Store,
+    author: Author,
+    id: PatchId,
+) -> Result<types::Patch, Error> {
+    let (patch, text) = look(store, move |reader| {
+        let patch = stored(reader, id)?;
+        Ok((shown(reader, patch.clone(), true)?, PatchText::from(patch)))
     })
-    .await
+    .await?;
+    // What cannot be read any more may hold anything.
+    let may_hold_secrets =
+        generate::parse_patch(&text).map_or(true, |patch| patch.may_hold_secrets());
+    if may_hold_secrets {
+        let (file, of) = (format!("patch {}", text.called()), text.device);
+        store
+            .write(Lane::Admin, author, move |writer| {
+                let device = match of {
+                    Some(id) => writer.device(id)?,
+                    None => None,
+                };
+                writer.event(device.as_ref(), EventKind::SecretsExported { file })?;
+                Ok::<_, Error>(())
+            })
+            .await?;
+    }
+    Ok(patch)
 }
 
 /// Adds a patch, or puts its text in the place of that of the same name. The configs it is for follow, or nothing is changed.

@@ -82,6 +82,7 @@ fn hide(node: &mut Node, twin: Option<&Node>, compared: bool) {
 /// Keys whose scalars are secrets wherever they stand; rather one too many than one too few.
 fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
+    let key = key.strip_suffix('s').unwrap_or(&key);
     key == "auth"
         || ["secret", "token", "password", "passphrase"]
             .iter()
@@ -110,7 +111,7 @@ fn is_secret_text(text: &str) -> bool {
         .split_once("://")
         .and_then(|(_, rest)| rest.split(['/', '?', '#']).next())
         .is_some_and(|authority| authority.contains('@'));
-    let has_token = ["jointoken=", "token=", "password="]
+    let has_token = ["token=", "password=", "secret=", "apikey=", "access_key="]
         .iter()
         .any(|word| text.to_ascii_lowercase().contains(word));
     has_password
@@ -187,5 +188,80 @@ x: LS0tLS1CRUdJTiBFRDI1NTE5IFBSSVZBVEUgS0VZLS0tLS0=
     where: (secret)
     x: (secret)
     "#);
+    }
+
+    #[test]
+    fn every_kind_of_secret_is_masked() {
+        let text = r#"
+machine:
+    type: worker
+    acceptedCAs: [{crt: public}]
+    network:
+        interfaces:
+            - interface: wg0
+              wireguard: {privateKey: hunter2, peers: [{publicKey: public, endpoint: public}]}
+              vip: {ip: public, hcloud: {apiToken: hunter2}}
+    systemDiskEncryption: {state: {keys: [{slot: 0, static: {passphrase: hunter2}}]}}
+    registries:
+        mirrors: {docker.io: {endpoints: ["https://me:hunter2@mirror", "https://mirror/v2?token=hunter2"]}}
+        config: {r: {auth: {username: me, auth: hunter2, identityToken: hunter2}, tls: {clientIdentity: {crt: public, key: hunter2}}}}
+    pods: [{spec: {containers: [{env: [{name: A, value: hunter2}]}]}}]
+    install: {extraKernelArgs: ["siderolink.api=grpc://h?jointoken=hunter2"]}
+cluster:
+    secret: hunter2
+    token: hunter2
+    aescbcEncryptionSecret: hunter2
+    secretboxEncryptionSecret: hunter2
+    aggregatorCA: {crt: public, key: hunter2}
+    serviceAccount: {key: hunter2}
+    apiServer: {env: {A: hunter2}, extraArgs: {oidc-client-secret: hunter2}}
+    inlineManifests: [{name: public, contents: hunter2}]
+---
+{apiVersion: v1alpha1, kind: ExtensionServiceConfig, name: public, environment: [A=hunter2], configFiles: [{content: hunter2, mountPath: public}]}
+---
+{apiVersion: v1alpha1, kind: SideroLinkConfig, apiUrl: "grpc://h?jointoken=hunter2", uniqueToken: hunter2}
+---
+{apiVersion: v1alpha1, kind: WireguardConfig, name: wg0, privateKey: hunter2, peers: [{publicKey: public, presharedKey: hunter2}]}
+---
+{apiVersion: v1alpha1, kind: VolumeConfig, name: STATE, encryption: {keys: [{slot: 0, static: {passphrase: hunter2}}]}}
+---
+{apiVersion: v1alpha1, kind: RegistryAuthConfig, name: r.example, username: me, password: hunter2, auth: hunter2, identityToken: hunter2}
+---
+{apiVersion: v1alpha1, kind: RegistryTLSConfig, name: r.example, clientIdentity: {cert: public, key: hunter2}}
+---
+{apiVersion: v1alpha1, kind: DiscoveryIdentityConfig, clusterID: public, clusterSecret: hunter2}
+---
+{apiVersion: v1alpha1, kind: KubeEtcdEncryptionConfig, config: {resources: [{providers: [{aescbc: {keys: [{name: key1, secret: hunter2}]}}, {secretbox: {keys: [{name: key2, secret: hunter2}]}}]}]}}
+---
+{apiVersion: v1alpha1, kind: KubeServiceAccountConfig, issuer: {privateKey: hunter2, issuerURL: public}, accepted: {publicKeys: [public]}}
+---
+{apiVersion: v1alpha1, kind: KubeExternalManifestConfig, name: m, headers: {Authorization: hunter2}, url: public}
+---
+{apiVersion: v1alpha1, kind: KubeInlineManifestConfig, name: m, manifest: hunter2}
+---
+{apiVersion: v1alpha1, kind: KubeCredentialProviderConfig, configuration: {providers: [{env: [{name: A, value: hunter2}]}]}}
+---
+{apiVersion: v1alpha1, kind: HCloudVIPConfig, name: public, link: public, apiToken: hunter2}
+---
+{apiVersion: v1alpha1, kind: EnvironmentConfig, variables: {A: hunter2}}
+---
+{apiVersion: v1alpha1, kind: EtcFileConfig, name: public, contents: hunter2}
+---
+{apiVersion: v1alpha1, kind: CRICustomizationConfig, name: public, content: hunter2}
+---
+{apiVersion: v1alpha1, kind: ContainerConfig, name: c, environment: [A=hunter2]}
+---
+{apiVersion: v1alpha1, kind: NotKnownYet, name: n, sharedSecrets: [hunter2], tokens: [hunter2], psk_password: hunter2}
+"#;
+        let config = MachineConfig::parse("x", text).unwrap();
+        let shown = masked_text(&config);
+        let left: Vec<&str> = shown
+            .lines()
+            .filter(|line| line.contains("hunter"))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+        let public = |text: &str| text.matches("public").count();
+        // `publicKey` is a word of its own.
+        assert_eq!(public(&shown), public(text), "{shown}");
     }
 }

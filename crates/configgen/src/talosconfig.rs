@@ -66,7 +66,7 @@ mod tests {
             nodes: Vec::new(),
             role: ClientRole::Admin,
         };
-        let now = Timestamp::from_micros(0);
+        let now = Timestamp::from_micros(1_800_000_000_000_000);
         let made = talosconfig(&bundle, &input, now).unwrap();
         let fresh = |text: &str| {
             let is_random =

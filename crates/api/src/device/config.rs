@@ -48,6 +48,16 @@ pub(crate) async fn preview(
     .await
 }
 
+/// Writes down that a person saw a preview with its secrets.
+pub(crate) async fn preview_shown(
+    store: &Store,
+    author: Author,
+    who: DeviceRef,
+) -> Result<(), Error> {
+    let device = look(store, move |reader| find(reader, who)).await?;
+    super::show::exported(store, author, device.id).await
+}
+
 /// Which layers made a value what it is.
 pub(crate) async fn explain(
     store: &Store,

@@ -1,12 +1,12 @@
 //! Looking at devices.
 
 use data_encoding::BASE64URL_NOPAD;
-use model::{ApprovalStatus, Arch, Boot, Device, DeviceId, LabelFilter, Role};
+use model::{ApprovalStatus, Arch, Author, Boot, Device, DeviceId, EventKind, LabelFilter, Role};
 use serde::Deserialize;
 use serde_json::Value;
 use store::{DeviceFilter, DeviceKey, DeviceSort, Lane, Reader, SortValue, Store, StoredConfig};
 
-use super::{DeviceRef, find, shown};
+use super::{DeviceRef, called, find, shown};
 use crate::{Error, types};
 
 /// Which devices a list shows.
@@ -184,6 +184,32 @@ pub(crate) async fn config(store: &Store, who: DeviceRef) -> Result<StoredConfig
         })
     })
     .await
+}
+
+/// The same for a person, who sees the secrets, and it is written down.
+pub(crate) async fn export_config(
+    store: &Store,
+    author: Author,
+    who: DeviceRef,
+) -> Result<Vec<u8>, Error> {
+    let config = config(store, who).await?;
+    exported(store, author, config.device).await?;
+    Ok(config.bytes)
+}
+
+/// Writes down that a person saw the config of a device with its secrets.
+pub(super) async fn exported(store: &Store, author: Author, id: DeviceId) -> Result<(), Error> {
+    store
+        .write(Lane::Admin, author, move |writer| {
+            let device = writer.device(id)?;
+            let file = match &device {
+                Some(device) => format!("the config of {}", called(device)),
+                None => "the config of a device".to_owned(),
+            };
+            writer.event(device.as_ref(), EventKind::SecretsExported { file })?;
+            Ok(())
+        })
+        .await
 }
 
 /// Reads on one view, with this crate's own refusals.

@@ -228,10 +228,12 @@ pub(crate) async fn boots(
 
 pub(crate) async fn config(
     State(api): State<Api>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    let config = device::config(&api.store, id.parse()?).await?;
-    Ok(yaml(config.bytes))
+    device::export_config(&api.store, caller.author(), id.parse()?)
+        .await
+        .map(yaml)
 }
 
 /// A file that holds secrets.
@@ -253,7 +255,11 @@ pub(crate) async fn preview(
         caller.must(Authority::Admin)?;
     }
     let own = api.service.own_addresses();
-    let text = device::preview(&api.store, id.parse()?, query, own).await?;
+    let who = id.parse()?;
+    let text = device::preview(&api.store, who, query, own).await?;
+    if query.secrets {
+        device::preview_shown(&api.store, caller.author(), who).await?;
+    }
     Ok(yaml(text))
 }
 

@@ -23,8 +23,14 @@ pub(crate) async fn list(State(api): State<Api>) -> Answer<Vec<Patch>> {
     patch::list(&api.store).await.map(Json)
 }
 
-pub(crate) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Answer<Patch> {
-    patch::show(&api.store, number(&id)?).await.map(Json)
+pub(crate) async fn show(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Answer<Patch> {
+    patch::show(&api.store, caller.author(), number(&id)?)
+        .await
+        .map(Json)
 }
 
 pub(crate) async fn save(

@@ -228,6 +228,50 @@ async fn a_preview_shows_what_would_be_served() {
 }
 
 #[tokio::test]
+async fn whoever_sees_secrets_is_written_down() {
+    let world = World::founded().await;
+    world.approve(MAC_1, "cp-1", 11, "controlplane").await;
+    let saved = |name: &str, text: &str| {
+        let body = json!({"scope": "cluster", "name": name, "text": text});
+        let world = &world;
+        async move {
+            let done = world.ok("POST", "/patches", body).await;
+            format!("/patches/{}", done["patch"]["id"])
+        }
+    };
+    let open = saved("open", "machine: {sysctls: {a: '1'}}").await;
+    let secret = saved("secret", "machine: {env: {TOKEN: hunter2}}").await;
+    let seen = || async {
+        let events = world.ok("GET", "/events?limit=1000", Value::Null).await;
+        let events = events.as_array().unwrap().iter().rev();
+        let exported = events.filter(|it| it["what"]["kind"] == "secrets_exported");
+        exported
+            .map(|it| it["what"]["file"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    for path in [
+        open,
+        "/patches".to_owned(),
+        format!("/devices/{MAC_1}/config/preview"),
+        format!("/devices/{MAC_1}/config/explain?path=machine.token"),
+        format!("/devices/{MAC_1}/config/diff"),
+        "/cluster".to_owned(),
+    ] {
+        world.ok("GET", &path, Value::Null).await;
+        assert_eq!(seen().await, [""; 0], "{path}");
+    }
+    world.ok("GET", &secret, Value::Null).await;
+    world.text(&format!("/devices/{MAC_1}/config")).await;
+    world
+        .text(&format!("/devices/{MAC_1}/config/preview?secrets=true"))
+        .await;
+    world.text("/cluster/base/worker").await;
+    let own = format!("the config of cp-1 ({MAC_1})");
+    let expected = ["patch cluster/secret", &own, &own, "worker.yaml"];
+    assert_eq!(seen().await, expected);
+}
+
+#[tokio::test]
 async fn drift_shows_until_the_device_has_the_new_config() {
     let world = World::founded().await;
     let id = world.approve(MAC_1, "cp-1", 11, "controlplane").await["id"]

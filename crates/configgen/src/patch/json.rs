@@ -1,7 +1,7 @@
 //! JSON patches (RFC 6902) with JSON pointers (RFC 6901).
 
 use crate::Error;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Extent, MAX_DEPTH, MAX_NODES, Node, Value};
 
 /// One operation.
 #[derive(Clone, Debug)]
@@ -22,6 +22,11 @@ enum Verb {
 
 /// Longest pointer, so that no patch can nest values without end.
 const MAX_STEPS: usize = 64;
+/// Most that the copies and moves of one patch carry: without a limit, a dozen lines that copy a value into itself fill the memory.
+const MAX_CARRIED: Extent = Extent {
+    nodes: MAX_NODES,
+    bytes: 16 << 20,
+};
 
 /// The steps of a pointer, escapes undone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,21 +71,26 @@ impl Operation {
         })
     }
 
-    /// Does it.
-    pub(super) fn apply(&self, root: &mut Node) -> Result<(), String> {
+    /// Does it; `carried` is what the operations before have copied and moved.
+    pub(super) fn apply(&self, root: &mut Node, carried: &mut Extent) -> Result<(), String> {
         match &self.verb {
             Verb::Add(value) => self.path.add(root, value.clone()),
             Verb::Remove => self.path.remove(root).map(drop),
             Verb::Replace(value) => {
-                *self.path.find(root).ok_or_else(|| self.path.missing())? = value.clone();
+                let place = self.path.find(root).ok_or_else(|| self.path.missing())?;
+                self.path.holds(value)?;
+                *place = value.clone();
                 Ok(())
             }
             Verb::Move(from) => {
                 let value = from.remove(root)?;
+                carry(carried, &value)?;
                 self.path.add(root, value)
             }
             Verb::Copy(from) => {
-                let value = from.find(root).ok_or_else(|| from.missing())?.clone();
+                let value = from.find(root).ok_or_else(|| from.missing())?;
+                carry(carried, value)?;
+                let value = value.clone();
                 self.path.add(root, value)
             }
             Verb::Test(value) => match self.path.find(root) {
@@ -93,6 +103,14 @@ impl Operation {
             },
         }
     }
+}
+
+fn carry(carried: &mut Extent, value: &Node) -> Result<(), String> {
+    *carried = carried.and(value.extent());
+    if carried.nodes > MAX_CARRIED.nodes || carried.bytes > MAX_CARRIED.bytes {
+        return Err("the patch copies and moves more than any config holds".to_owned());
+    }
+    Ok(())
 }
 
 impl Pointer {
@@ -124,11 +142,20 @@ impl Pointer {
         format!("there is nothing at {}", self.text())
     }
 
+    /// Refuses a value that would nest too deeply here.
+    fn holds(&self, value: &Node) -> Result<(), String> {
+        if self.0.len() + value.depth() > MAX_DEPTH {
+            return Err(format!("nested deeper than {MAX_DEPTH} levels"));
+        }
+        Ok(())
+    }
+
     fn find<'a>(&self, root: &'a mut Node) -> Option<&'a mut Node> {
         walk(root, &self.0)
     }
 
     fn add(&self, root: &mut Node, value: Node) -> Result<(), String> {
+        self.holds(&value)?;
         let Some((last, above)) = self.0.split_last() else {
             *root = value;
             return Ok(());

@@ -17,8 +17,9 @@ use std::collections::HashSet;
 
 use model::TalosVersion;
 
+use crate::mask::masked_value;
 use crate::validate::{self, Finding};
-use crate::yaml::{self, Document, Node, Value};
+use crate::yaml::{self, Document, Extent, Node, Value};
 use crate::{Contract, DocumentId, Error, MachineConfig};
 
 /// A patch that could be read; whether it fits is only known when it is applied.
@@ -77,6 +78,16 @@ impl Patch {
     /// Whether it is a JSON patch, which only fits configs of one document.
     pub fn is_json(&self) -> bool {
         matches!(self.content, Content::Json(_))
+    }
+
+    /// Whether a secret may be in it: a value that is masked where people are shown configs, or any value of a JSON patch.
+    pub fn may_hold_secrets(&self) -> bool {
+        match &self.content {
+            Content::Strategic(documents) => documents
+                .iter()
+                .any(|document| masked_value("", &document.root) != document.root),
+            Content::Json(_) => true,
+        }
     }
 
     /// What a Talos would not even read in it: unknown kinds and keys, wrong types. Of a Talos newer than every known contract
@@ -190,10 +201,10 @@ impl Patch {
                 "a JSON patch (RFC 6902) is for a config of one document, this one has {count}; write it as documents to merge"
             )));
         };
-        let mut root = document.root.clone();
+        let (mut root, mut carried) = (document.root.clone(), Extent::default());
         for (position, operation) in operations.iter().enumerate() {
             operation
-                .apply(&mut root)
+                .apply(&mut root, &mut carried)
                 .map_err(|reason| refused(format!("operation {}: {reason}", position + 1)))?;
         }
         MachineConfig::from_documents(

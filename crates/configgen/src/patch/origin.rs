@@ -3,8 +3,8 @@
 use model::TalosVersion;
 
 use super::Patch;
-use crate::mask::masked_value;
-use crate::yaml::{Node, Path, Step, Value, print_node};
+use crate::mask::masked;
+use crate::yaml::{Node, Path, Value, print_node};
 use crate::{DocumentId, Error, MachineConfig};
 
 /// Where a value comes from, lowest layer first.
@@ -88,41 +88,47 @@ impl Layered {
     /// # Errors
     /// The path cannot be read.
     pub fn explain(&self, target: &str) -> Result<Vec<Explanation>, Error> {
-        let (document, path) = match target.split_once(':') {
-            Some((document, path)) if is_document_name(document) => (Some(document), path),
-            _ => (None, target),
-        };
-        let path: Path = path
-            .trim()
-            .parse()
-            .map_err(|error: crate::yaml::PathError| Error::setting("path", error.to_string()))?;
         let mut ids: Vec<DocumentId> = Vec::new();
         for id in self
             .steps
             .iter()
             .flat_map(|(_, config)| config.ids().collect::<Vec<_>>())
         {
-            if !ids.contains(&id) && document.is_none_or(|name| is_named(&id, name)) {
+            if !ids.contains(&id) {
                 ids.push(id);
             }
         }
-        let found: Vec<Explanation> = ids
+        let (named, path) = of_document(target, &ids);
+        let path: Path = path
+            .trim()
+            .parse()
+            .map_err(|error: crate::yaml::PathError| Error::setting("path", error.to_string()))?;
+        let is_named = named.is_some();
+        let shown = masked(self.config(), None);
+        let found: Vec<Explanation> = named
+            .unwrap_or(ids)
             .into_iter()
-            .filter_map(|id| self.explain_in(id, &path))
+            .filter_map(|id| self.explain_in(id, &path, &shown))
             .collect();
         let main: Vec<Explanation> = found
             .iter()
             .filter(|explanation| explanation.document == DocumentId::V1Alpha1)
             .cloned()
             .collect();
-        Ok(if document.is_none() && !main.is_empty() {
+        Ok(if !is_named && !main.is_empty() {
             main
         } else {
             found
         })
     }
 
-    fn explain_in(&self, id: DocumentId, path: &Path) -> Option<Explanation> {
+    /// `shown` is the config with all layers, secrets masked: what is one may depend on the keys above it.
+    fn explain_in(
+        &self,
+        id: DocumentId,
+        path: &Path,
+        shown: &MachineConfig,
+    ) -> Option<Explanation> {
         let mut layers = Vec::new();
         let mut current: Option<&Node> = None;
         for (layer, config) in &self.steps {
@@ -135,11 +141,8 @@ impl Layered {
         if layers.is_empty() {
             return None;
         }
-        let key = path.steps().iter().rev().find_map(|step| match step {
-            Step::Key(key) => Some(key.as_str()),
-            Step::Index(_) => None,
-        });
-        let value = current.map(|value| print_node(&masked_value(key.unwrap_or_default(), value)));
+        let value = shown.document(&id).and_then(|root| root.lookup(path));
+        let value = value.map(print_node);
         Some(Explanation {
             document: id,
             path: path.clone(),
@@ -156,7 +159,7 @@ impl Layered {
             leaves(&document.root, &Path::default(), &mut paths);
             for path in paths {
                 let layer = self
-                    .explain_in(id.clone(), &path)
+                    .explain_in(id.clone(), &path, self.config())
                     .and_then(|explanation| explanation.layers.last().cloned());
                 origins.push((
                     id.clone(),
@@ -185,19 +188,41 @@ fn leaves(node: &Node, path: &Path, found: &mut Vec<Path>) {
     }
 }
 
-fn is_document_name(text: &str) -> bool {
-    !text.is_empty()
-        && !text.contains(['.', '[', '"', ' '])
-        && text.starts_with(|first: char| first.is_ascii_uppercase())
+/// The documents that a path begins with, `Kind:` or `Kind/name:`, and the rest of it. Names may hold dots and colons themselves, as those
+/// of registries do: so the documents that there are say what is a name. Of a document that no layer has there is none.
+fn of_document<'a>(target: &'a str, ids: &[DocumentId]) -> (Option<Vec<DocumentId>>, &'a str) {
+    let mut found: Option<(Vec<DocumentId>, &str)> = None;
+    for id in ids {
+        let DocumentId::Kind { kind, name, .. } = id else {
+            continue;
+        };
+        let Some(rest) = target.strip_prefix(kind.as_str()) else {
+            continue;
+        };
+        let own = rest
+            .strip_prefix('/')
+            .and_then(|rest| rest.strip_prefix(name.as_str())?.strip_prefix(':'));
+        let Some(path) = own.or_else(|| rest.strip_prefix(':')) else {
+            continue;
+        };
+        match &mut found {
+            // The longest name wins.
+            Some((ids, shorter)) if shorter.len() == path.len() => ids.push(id.clone()),
+            Some((_, shorter)) if shorter.len() < path.len() => {}
+            _ => found = Some((vec![id.clone()], path)),
+        }
+    }
+    match found {
+        Some((ids, path)) => (Some(ids), path),
+        None => match target.split_once(':') {
+            Some((document, path)) if is_document_name(document) => (Some(Vec::new()), path),
+            _ => (None, target),
+        },
+    }
 }
 
-fn is_named(id: &DocumentId, name: &str) -> bool {
-    match id {
-        DocumentId::V1Alpha1 => false,
-        DocumentId::Kind {
-            kind, name: own, ..
-        } => name
-            .split_once('/')
-            .map_or(kind == name, |(k, n)| k == kind && n == own),
-    }
+fn is_document_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.contains(['[', '"', ' '])
+        && text.starts_with(|first: char| first.is_ascii_uppercase())
 }

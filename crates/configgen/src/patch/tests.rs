@@ -228,6 +228,81 @@ fn refusals_name_the_patch_the_line_and_the_reason() {
 }
 
 #[test]
+fn a_json_patch_cannot_fill_the_memory_or_the_stack() {
+    let base = config("machine: {type: worker}\na: {}\nb: {}\n");
+    let refused = |operations: Vec<String>| {
+        let patch = Patch::parse("bomb", &format!("[{}]", operations.join(","))).unwrap();
+        patch.apply(&base, &newest()).unwrap_err().to_string()
+    };
+    let copies = (0..40).map(|n| format!(r#"{{"op":"copy","from":"","path":"/c{n}"}}"#));
+    let found = refused(copies.collect());
+    assert!(
+        found.contains("more than any config holds") || found.contains("nested deeper"),
+        "{found}"
+    );
+    let list = r#"{"op":"add","path":"/a","value":{"l":[1]}}"#.to_owned();
+    let doubled = (0..60).map(|n| format!(r#"{{"op":"copy","from":"/a","path":"/a/{n}"}}"#));
+    let flat = (0..3).map(|_| r#"{"op":"copy","from":"/a","path":"/b"}"#.to_owned());
+    let found = refused([list].into_iter().chain(flat).chain(doubled).collect());
+    assert!(
+        found.contains("more than any config holds") || found.contains("nested deeper"),
+        "{found}"
+    );
+    let nested = (0..5000).flat_map(|_| {
+        [
+            r#"{"op":"move","from":"/a","path":"/b/x"}"#,
+            r#"{"op":"add","path":"/a","value":{}}"#,
+            r#"{"op":"move","from":"/b","path":"/a/x"}"#,
+            r#"{"op":"add","path":"/b","value":{}}"#,
+        ]
+        .map(str::to_owned)
+    });
+    assert!(refused(nested.collect()).contains("nested deeper"));
+}
+
+#[test]
+fn explaining_shows_no_secret_wherever_it_stands() {
+    let base = config(
+        "machine:\n    type: worker\n    env: {A: hunter2}\n    files: [{content: hunter2, path: /x}]\ncluster: {extraManifestHeaders: {X: hunter2}}\n---\napiVersion: v1alpha1\nkind: RegistryAuthConfig\nname: r.example:5000\nusername: me\npassword: hunter2\n---\napiVersion: v1alpha1\nkind: RegistryAuthConfig\nname: r.example\npassword: hunter3\n",
+    );
+    let layers = Layered::new(base);
+    for (path, count, value) in [
+        ("machine.env.A", 1, "(secret)"),
+        ("machine.env", 1, "A: (secret)"),
+        ("machine.files[0].content", 1, "(secret)"),
+        ("cluster.extraManifestHeaders.X", 1, "(secret)"),
+        ("RegistryAuthConfig/r.example:5000:password", 1, "(secret)"),
+        ("RegistryAuthConfig/r.example:5000:username", 1, "me"),
+        ("RegistryAuthConfig/r.example:password", 1, "(secret)"),
+        ("RegistryAuthConfig:password", 2, "(secret)"),
+        ("RegistryAuthConfig/other.example:password", 0, ""),
+        ("machine.type", 1, "worker"),
+    ] {
+        let found = layers.explain(path).unwrap();
+        assert_eq!(found.len(), count, "{path}");
+        for one in found {
+            assert_eq!(one.value.unwrap().trim_end(), value, "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_patch_with_a_secret_is_known() {
+    for (text, expected) in [
+        ("machine: {sysctls: {a: b}}", false),
+        ("machine: {token: x}", true),
+        ("machine: {env: {A: x}}", true),
+        ("[{op: add, path: /machine/token, value: x}]", true),
+    ] {
+        assert_eq!(
+            Patch::parse("p", text).unwrap().may_hold_secrets(),
+            expected,
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn every_value_has_an_origin() {
     let mut layered = Layered::new(config(
         "machine:\n    type: worker\n    token: secret\n    certSANs: [a]\n    sysctls: {x: \"1\", y: \"1\"}\n---\napiVersion: v1alpha1\nkind: VolumeConfig\nname: EPHEMERAL\n",

@@ -18,6 +18,10 @@ const CA_VALIDITY: Duration = Duration::from_secs(87_600 * 3600);
 /// How long an administrator's certificate is valid.
 const CLIENT_VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// The first second of 2023. A host whose clock says less was never told the time, as boards without a battery are not: what it dates
+/// may have ended before any machine sees it.
+const CLOCK_IS_SET: Timestamp = Timestamp::from_micros(1_672_531_200_000_000);
+
 /// A certificate and its key, both PEM text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertifiedKey {
@@ -151,6 +155,14 @@ fn params(
     now: Timestamp,
     validity: Duration,
 ) -> Result<CertificateParams, Error> {
+    if now < CLOCK_IS_SET {
+        return Err(Error::setting(
+            "clock",
+            format!(
+                "this host says that it is {now}, and certificates are dated by that; set its clock first"
+            ),
+        ));
+    }
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     if let Some(organization) = organization {

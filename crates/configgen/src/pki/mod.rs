@@ -24,8 +24,13 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
 
 /// Whether a text is base64 of a PEM private key.
 pub(crate) fn is_packed_key(text: &str) -> bool {
+    let digits: zeroize::Zeroizing<Vec<u8>> = zeroize::Zeroizing::new(
+        text.bytes()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect(),
+    );
     let decoded = data_encoding::BASE64
-        .decode(text.as_bytes())
+        .decode(&digits)
         .map(zeroize::Zeroizing::new);
     decoded.is_ok_and(|bytes| bytes.windows(11).any(|window| window == b"PRIVATE KEY"))
 }

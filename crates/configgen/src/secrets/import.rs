@@ -22,7 +22,15 @@ const KEYS: &[(&[&str], &[&str])] = &[
     (&["trustdinfo"], &["token"]),
     (
         &["certs"],
-        &["etcd", "k8s", "k8saggregator", "k8sserviceaccount", "os"],
+        // Talos before v1.3 kept an administrator's certificate here too, which a bundle does without.
+        &[
+            "admin",
+            "etcd",
+            "k8s",
+            "k8saggregator",
+            "k8sserviceaccount",
+            "os",
+        ],
     ),
     (&["certs", "etcd"], &["crt", "key"]),
     (&["certs", "k8s"], &["crt", "key"]),

@@ -103,15 +103,15 @@ impl SecretsBundle {
                 .push("secrets.secretboxencryptionsecret and secrets.aescbcencryptionsecret exclude each other".to_owned()),
             _ => {}
         }
-        for (name, token) in [
-            ("secrets.bootstraptoken", &self.bootstrap_token),
-            ("trustdinfo.token", &self.trustd_token),
-        ] {
-            if !is_token(token.expose()) {
-                problems.push(format!(
-                    "{name} is not a token: 6 and 16 of a-z and 0-9, parted by a dot"
-                ));
-            }
+        if !is_token(self.bootstrap_token.expose()) {
+            problems.push(
+                "secrets.bootstraptoken is not a token: 6 and 16 of a-z and 0-9, parted by a dot"
+                    .to_owned(),
+            );
+        }
+        // Talos compares it and reads nothing in it; Kubernetes wants the other one in its own form.
+        if self.trustd_token.expose().is_empty() {
+            problems.push("trustdinfo.token is empty".to_owned());
         }
         let authorities = [
             ("certs.etcd", &self.etcd),

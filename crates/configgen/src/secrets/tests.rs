@@ -26,6 +26,39 @@ fn a_fresh_bundle_is_whole_and_survives_export() {
 }
 
 #[test]
+fn nothing_is_dated_by_a_clock_that_was_never_set() {
+    let refused = SecretsBundle::generate(Timestamp::from_micros(5_000_000)).unwrap_err();
+    let said = refused.to_string();
+    assert!(
+        said.contains("1970-01-01") && said.contains("set its clock"),
+        "{said}"
+    );
+}
+
+#[test]
+fn bundles_of_older_clusters_are_taken() {
+    let text = fresh().export();
+    let old = text.expose().replace(
+        "certs:\n",
+        "certs:\n    admin:\n        crt: LS0t\n        key: LS0t\n",
+    );
+    let mut expected = fresh();
+    expected.trustd_token = Secret::new("some-old-token");
+    let token = format!("token: {}", fresh().trustd_token.expose());
+    let old = old.replace(&token, "token: some-old-token");
+    for text in [
+        old.clone(),
+        old.replace('\n', "\r\n"),
+        format!("\u{feff}{old}"),
+    ] {
+        assert_eq!(
+            SecretsBundle::parse("secrets.yaml", &text).unwrap(),
+            expected
+        );
+    }
+}
+
+#[test]
 fn tokens_are_tokens_and_no_two_are_alike() {
     let tokens: Vec<Secret> = (0..200).map(|_| token().unwrap()).collect();
     assert!(tokens.iter().all(|token| is_token(token.expose())));
@@ -72,14 +105,14 @@ fn what_is_spoiled_is_named_and_not_quoted() {
         refused(&text.expose().replace("trustdinfo:\n    token:", "trustdinfo:\n    extra: 1\n    token:")),
         refused(&text.expose().replace("crt: LS", "crt: *S").replace("*S", "!S")),
         spoil(&|bundle| bundle.etcd.key = bundle.kubernetes.key.clone()),
-        spoil(&|bundle| bundle.os = pki::client_certificate(&bundle.os, pki::ClientRole::Admin, Timestamp::from_micros(0)).unwrap()),
+        spoil(&|bundle| bundle.os = pki::client_certificate(&bundle.os, pki::ClientRole::Admin, Timestamp::from_micros(1_800_000_000_000_000)).unwrap()),
         spoil(&|bundle| bundle.aggregator.certificate = "nothing".to_owned()),
         spoil(&|bundle| bundle.aggregator.key = Secret::new(bundle.aggregator.key.expose().replace("EC PRIVATE", "ED25519 PRIVATE"))),
         spoil(&|bundle| bundle.service_account = bundle.os.key.clone()),
         spoil(&|bundle| bundle.cluster_secret = Secret::new("c2hvcnQ=")),
         spoil(&|bundle| bundle.secretbox_secret = None),
         spoil(&|bundle| bundle.aescbc_secret = bundle.secretbox_secret.clone()),
-        spoil(&|bundle| bundle.trustd_token = Secret::new("x")),
+        spoil(&|bundle| bundle.bootstrap_token = Secret::new("x")),
     ].join("\n"), @r#"
     secrets.yaml: line 2, column 1: while parsing a flow sequence, expected ',' or ']'
     secrets.yaml: a secrets bundle is one YAML document, not 0
@@ -94,7 +127,7 @@ fn what_is_spoiled_is_named_and_not_quoted() {
     cluster.secret is not 32 bytes in base64
     secrets.secretboxencryptionsecret is missing (or secrets.aescbcencryptionsecret of an old cluster)
     secrets.secretboxencryptionsecret and secrets.aescbcencryptionsecret exclude each other
-    trustdinfo.token is not a token: 6 and 16 of a-z and 0-9, parted by a dot
+    secrets.bootstraptoken is not a token: 6 and 16 of a-z and 0-9, parted by a dot
     "#);
 }
 

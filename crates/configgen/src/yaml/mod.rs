@@ -17,8 +17,10 @@ pub mod resolve;
 mod tests;
 
 pub use mapping::{Entry, Mapping};
+pub(crate) use node::Extent;
 pub use node::{Node, Position, Scalar, Style, Value};
 pub use parse::{Document, ParseError, parse};
+pub(crate) use parse::{MAX_DEPTH, MAX_NODES};
 pub use path::{Path, PathError, Step};
 pub use print::{print, print_node};
 pub use resolve::Resolved;

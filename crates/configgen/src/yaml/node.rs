@@ -249,12 +249,48 @@ impl Node {
         })
     }
 
-    /// The number of nodes in this tree, itself included.
-    pub fn size(&self) -> usize {
-        1 + match &self.value {
+    /// How much this tree is, itself included.
+    pub(crate) fn extent(&self) -> Extent {
+        let own = |bytes| Extent { nodes: 1, bytes };
+        match &self.value {
+            Value::Scalar(scalar) => own(scalar.text.len()),
+            Value::Sequence(items) => items.iter().map(Self::extent).fold(own(0), Extent::and),
+            Value::Mapping(mapping) => mapping
+                .iter()
+                .map(|entry| own(entry.key.text.len()).and(entry.value.extent()))
+                .fold(own(0), Extent::and),
+        }
+    }
+
+    /// How deep this tree is: 0 for a scalar.
+    pub(crate) fn depth(&self) -> usize {
+        match &self.value {
             Value::Scalar(_) => 0,
-            Value::Sequence(items) => items.iter().map(Self::size).sum(),
-            Value::Mapping(mapping) => mapping.iter().map(|entry| 1 + entry.value.size()).sum(),
+            Value::Sequence(items) => items.iter().map(Self::depth).max().map_or(0, |it| it + 1),
+            Value::Mapping(mapping) => mapping
+                .iter()
+                .map(|entry| entry.value.depth())
+                .max()
+                .map_or(0, |it| it + 1),
+        }
+    }
+}
+
+/// How much a tree is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Its nodes, keys counted too.
+    pub(crate) nodes: usize,
+    /// The text of its scalars and keys, in bytes.
+    pub(crate) bytes: usize,
+}
+
+impl Extent {
+    /// Both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            nodes: self.nodes.saturating_add(other.nodes),
+            bytes: self.bytes.saturating_add(other.bytes),
         }
     }
 }

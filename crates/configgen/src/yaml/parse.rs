@@ -5,14 +5,16 @@ use std::collections::{HashMap, HashSet};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::mapping::{Entry, Mapping};
-use super::node::{Node, Position, Scalar, Style, Value};
+use super::node::{Extent, Node, Position, Scalar, Style, Value};
 
 /// Longest text that is read, bytes.
 const MAX_BYTES: usize = 8 << 20;
 /// Deepest nesting; machine configs stay below 20.
-const MAX_DEPTH: usize = 96;
+pub(crate) const MAX_DEPTH: usize = 96;
 /// Most nodes of all documents, expanded aliases counted each time.
-const MAX_NODES: usize = 250_000;
+pub(crate) const MAX_NODES: usize = 250_000;
+/// Most bytes of all scalars, expanded aliases counted each time.
+const MAX_EXPANDED: usize = 2 * MAX_BYTES;
 
 /// One document of a stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +68,7 @@ pub fn parse(text: &str) -> Result<Vec<Document>, ParseError> {
     Builder {
         parser: Parser::new_from_str(text),
         anchors: HashMap::new(),
-        nodes: 0,
+        spent: Extent::default(),
     }
     .stream()
 }
@@ -74,8 +76,8 @@ pub fn parse(text: &str) -> Result<Vec<Document>, ParseError> {
 struct Builder<'a> {
     parser: Parser<'a, StrInput<'a>>,
     /// Finished anchored nodes of this document, with their sizes.
-    anchors: HashMap<usize, (Node, usize)>,
-    nodes: usize,
+    anchors: HashMap<usize, (Node, Extent)>,
+    spent: Extent,
 }
 
 impl<'a> Builder<'a> {
@@ -117,11 +119,11 @@ impl<'a> Builder<'a> {
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, ParseError> {
         let at = position(span);
         if depth > MAX_DEPTH {
-            return Err(error(at, format!("nested deeper than {MAX_DEPTH} levels")));
+            return Err(too_deep(at));
         }
-        self.spend(1, at)?;
+        self.spend(Extent { nodes: 1, bytes: 0 }, at)?;
         let (anchor, tag, value) = match event {
-            Event::Alias(anchor) => return self.alias(anchor, at),
+            Event::Alias(anchor) => return self.alias(anchor, at, depth),
             Event::Scalar(text, style, anchor, tag) => (
                 anchor,
                 tag,
@@ -150,21 +152,27 @@ impl<'a> Builder<'a> {
             at,
         };
         if anchor > 0 {
-            self.anchors.insert(anchor, (node.clone(), node.size()));
+            // What is kept for aliases is a copy as well.
+            let extent = node.extent();
+            self.spend(extent, at)?;
+            self.anchors.insert(anchor, (node.clone(), extent));
         }
         Ok(node)
     }
 
-    fn alias(&mut self, anchor: usize, at: Position) -> Result<Node, ParseError> {
-        let Some((_, size)) = self.anchors.get(&anchor) else {
+    fn alias(&mut self, anchor: usize, at: Position, depth: usize) -> Result<Node, ParseError> {
+        let Some((_, extent)) = self.anchors.get(&anchor) else {
             return Err(error(
                 at,
                 "this alias stands inside its own anchor, or names one of another document"
                     .to_owned(),
             ));
         };
-        self.spend(*size, at)?;
+        self.spend(*extent, at)?;
         let (mut node, _) = self.anchors[&anchor].clone();
+        if depth + node.depth() > MAX_DEPTH {
+            return Err(too_deep(at));
+        }
         node.at = at;
         Ok(node)
     }
@@ -201,18 +209,23 @@ impl<'a> Builder<'a> {
         }
         for (place, value) in merges.into_iter().rev() {
             let merged = merged_entries(value, &mut seen)?;
-            self.spend(0, Position::NONE)?;
             entries.splice(place..place, merged);
         }
         Ok(Mapping::from_entries(entries))
     }
 
-    fn spend(&mut self, nodes: usize, at: Position) -> Result<(), ParseError> {
-        self.nodes = self.nodes.saturating_add(nodes);
-        if self.nodes > MAX_NODES {
+    fn spend(&mut self, extent: Extent, at: Position) -> Result<(), ParseError> {
+        self.spent = self.spent.and(extent);
+        if self.spent.nodes > MAX_NODES {
             return Err(error(
                 at,
                 format!("more than {MAX_NODES} values, aliases expanded"),
+            ));
+        }
+        if self.spent.bytes > MAX_EXPANDED {
+            return Err(error(
+                at,
+                format!("more than {MAX_EXPANDED} bytes, aliases expanded"),
             ));
         }
         Ok(())
@@ -310,6 +323,10 @@ fn scan_error(error: &ScanError) -> ParseError {
         },
         reason: error.info().to_owned(),
     }
+}
+
+fn too_deep(at: Position) -> ParseError {
+    error(at, format!("nested deeper than {MAX_DEPTH} levels"))
 }
 
 fn error(at: Position, reason: String) -> ParseError {

@@ -188,6 +188,50 @@ fn an_alias_bomb_is_refused() {
 }
 
 #[test]
+fn what_aliases_repeat_is_counted_in_bytes_too() {
+    let text = format!(
+        "a: &a {}\nb: [{}]\n",
+        "x".repeat(1 << 20),
+        "*a, ".repeat(1000)
+    );
+    assert!(refusal(&text).contains("bytes, aliases expanded"));
+}
+
+#[test]
+fn anchors_around_anchors_do_not_multiply_what_is_in_them() {
+    let open: String = (0..90).map(|level| format!("&a{level} [")).collect();
+    let text = format!("{open}{}{}", "1,".repeat(100_000), "]".repeat(90));
+    assert!(refusal(&text).contains("values, aliases expanded"));
+}
+
+#[test]
+fn aliases_nest_no_deeper_than_text() {
+    let mut text = "l0: &l0 [1]\n".to_owned();
+    for level in 1..200 {
+        text.push_str(&format!("l{level}: &l{level} [*l{}]\n", level - 1));
+    }
+    assert!(refusal(&text).contains("nested deeper"));
+}
+
+#[test]
+fn files_of_other_editors_are_read_the_same() {
+    let expected = one("a: 1\nb:\n  - x\n  - y: z\n");
+    for text in [
+        "a: 1\r\nb:\r\n  - x\r\n  - y: z\r\n",
+        "\u{feff}a: 1\nb:\n  - x\n  - y: z\n",
+        "\u{feff}a: 1\r\nb:\r\n  - x\r\n  - y: z",
+        "%YAML 1.2\n---\na: 1\nb:\n  - x\n  - y: z\n...\n",
+        "# c\n---\n# c\na: 1 # c\nb:\t\n  - x\t# c\n  - y: z\n---\n# nothing\n",
+    ] {
+        assert_eq!(one(text), expected, "{text:?}");
+    }
+    // A block's lines end as YAML says, whatever the file's end as.
+    let block = one("a: |\r\n  one\r\n  two\r\n");
+    assert_eq!(block.text(&["a"]), Some("one\ntwo\n"));
+    assert!(refusal("a:\n\tb: 1\n").starts_with("line "));
+}
+
+#[test]
 fn plain_scalars_resolve_as_in_go() {
     use Resolved::{Bool, Float, Int, Merge, Null, Str, Timestamp};
     for (text, expected) in [

@@ -32,11 +32,16 @@ pub(super) fn keep_cluster(
     for row in &files.replaced {
         touched |= write_if_other(&folder.join(backup_name(row)), row.text.as_bytes())?;
     }
-    if let Some(text) = files.make_talosconfig(now)? {
-        let path = folder.join("talosconfig");
-        if !is_current(&path, text.expose(), now) {
-            touched |= write_if_other(&path, text.expose().as_bytes())?;
+    match files.make_talosconfig(now) {
+        Ok(Some(text)) => {
+            let path = folder.join("talosconfig");
+            if !is_current(&path, text.expose(), now) {
+                touched |= write_if_other(&path, text.expose().as_bytes())?;
+            }
         }
+        Ok(None) => {}
+        // The other files do not wait for it.
+        Err(err) => tracing::warn!(%err, "base/talosconfig cannot be made"),
     }
     if touched { sync_folder(folder) } else { Ok(()) }
 }

@@ -90,7 +90,7 @@ pub(in crate::ui) async fn edit(
     Path(id): Path<i64>,
 ) -> Result<Response, Error> {
     ask.visitor.must_admin()?;
-    let known = patch::show(&api.store, PatchId(id)).await?;
+    let known = patch::show(&api.store, ask.visitor.author(), PatchId(id)).await?;
     View::of(known).show(&api, &ask, StatusCode::OK).await
 }
 
@@ -182,7 +182,8 @@ pub(in crate::ui) async fn delete(
     match patch::delete(&api.store, &api.progress, ask.visitor.author(), PatchId(id)).await {
         Ok(_) => Ok(done("/cluster", "patch-deleted")),
         Err(err) => {
-            let mut view = View::of(patch::show(&api.store, PatchId(id)).await?);
+            let mut view =
+                View::of(patch::show(&api.store, ask.visitor.author(), PatchId(id)).await?);
             view.wrong = view.form.refuse(err)?;
             view.show(&api, &ask, REFUSED).await
         }
