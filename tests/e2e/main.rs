@@ -6,6 +6,7 @@ mod crash;
 mod holding;
 mod orders;
 mod renewal;
+mod reports;
 mod runner;
 mod self_proof;
 mod service;
@@ -48,6 +49,10 @@ fn main() -> ExitCode {
             uefi_that_leaves_by_exit_is_not_loaded_again
             bios_order_menu_ends_at_the_disk
             bios_second_boot_does_not_install_again
+        }
+        reports {
+            bios_install_is_proven_and_told_stage_by_stage
+            bios_failed_install_says_why
         }
         holding {
             bios_is_not_lost_by_a_restart

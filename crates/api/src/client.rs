@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::types::ErrorBody;
 
-pub use calls::{DeviceQuery, Download, EventQuery};
+pub use calls::{DeviceQuery, Download, EventQuery, LogQuery};
 pub use error::ClientError;
 pub use follow::{Follow, News};
 pub use trust::Trust;

@@ -6,6 +6,7 @@ mod bulk;
 mod config;
 mod delete;
 mod fields;
+mod log;
 mod order;
 mod reject;
 mod release;
@@ -28,6 +29,7 @@ pub(crate) use config::{
     ExplainQuery, PreviewQuery, change_settings, diff, explain, preview, preview_shown, settings,
 };
 pub(crate) use delete::delete;
+pub(crate) use log::{LogQuery, kernel_log};
 pub(crate) use order::{decline_wipe, give_order, vouch};
 pub(crate) use reject::reject;
 pub(crate) use release::renew_release;

@@ -48,7 +48,9 @@ mod client;
 pub use asset::AssetFolder;
 pub use auth::{Access, Gate, Token, TokenError};
 pub use backup::{BACKUP_FORMAT, DATABASE, FOLDERS, MANIFEST, Manifest};
-pub use client::{Client, ClientError, DeviceQuery, Download, EventQuery, Follow, News, Trust};
+pub use client::{
+    Client, ClientError, DeviceQuery, Download, EventQuery, Follow, LogQuery, News, Trust,
+};
 pub use cluster::ClusterFiles;
 pub use device::DeviceRef;
 pub use error::Error;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use model::{Boot, DeviceId, EventId};
+use model::{Boot, BootId, DeviceId, EventId, KernelLineId};
 use serde::Serialize;
 use store::{Change, EventFilter, Lane, Reader, Store};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -86,6 +86,15 @@ struct Gone {
 struct BootNews {
     device: DeviceId,
     boot: Boot,
+}
+
+/// How far the kernel log of a device is.
+#[derive(Serialize)]
+struct LogNews {
+    device: DeviceId,
+    boot: BootId,
+    /// The last line there is.
+    last: KernelLineId,
 }
 
 impl Live {
@@ -275,6 +284,16 @@ fn news_of(
     for id in &change.boots {
         if let Some(boot) = reader.boots(*id, 1)?.pop() {
             news.push(News::new("boot", None, &BootNews { device: *id, boot })?);
+        }
+    }
+    for id in &change.kernel_logs {
+        let Some(log) = reader.kernel_logs(*id)?.into_iter().next() else {
+            continue;
+        };
+        for line in reader.kernel_lines(*id, log.boot, None, 1)? {
+            let (device, boot, last) = (*id, log.boot, line.id);
+            let log = LogNews { device, boot, last };
+            news.push(News::new("kernel_log", None, &log)?);
         }
     }
     if change.settings || change.assets || change.base {

@@ -88,6 +88,7 @@ fn table() -> Vec<Route> {
         (GET, "/devices/{id}/approval-suggestions", Viewer, get(devices::suggest), doc("Suggests what a device could be approved with").gives::<types::Suggestions>(200)),
         (GET, "/devices/{id}/boots", Viewer, get(devices::boots), doc("Lists the last boots of a device").query::<devices::BootsQuery>().gives_list::<types::Boot>()),
         (GET, "/devices/{id}/script", Viewer, get(devices::script), doc("Shows the script that the next boot of a device would get, and why; nothing of it happens").gives::<types::ScriptPreview>(200)),
+        (GET, "/devices/{id}/kernel-log", Viewer, get(devices::kernel_log), doc("Shows lines of the kernel log that a device sent in a boot, tokens masked").query::<device::LogQuery>().gives::<types::KernelLog>(200)),
         (GET, "/devices/{id}/config", Admin, get(devices::config), doc("Shows the config of a device, with its secrets").gives_media("application/x-yaml")),
         (GET, "/devices/{id}/config/preview", Viewer, get(devices::preview), doc("Shows the config that a device would get, its secrets masked; an admin may ask for them").query::<device::PreviewQuery>().gives_media("application/x-yaml")),
         (GET, "/devices/{id}/config/diff", Viewer, get(devices::diff), doc("Shows what changes against what a device last received, secrets masked").gives::<types::ConfigDiff>(200)),

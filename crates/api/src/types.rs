@@ -8,6 +8,7 @@ mod config;
 mod device;
 mod error;
 mod event;
+mod kernel_log;
 mod network;
 mod patch;
 mod person;
@@ -30,6 +31,7 @@ pub use device::{
 };
 pub use error::ErrorBody;
 pub use event::Event;
+pub use kernel_log::KernelLog;
 pub use network::{NetworkAnswer, NetworkPatch};
 pub use patch::{Patch, PatchChecked, PatchContent, PatchDone, PatchEffect, SavePatch};
 pub use person::{ApiToken, NewToken, NewUser, SetUpLink, TokenShown, User, UserPatch, Whoami};

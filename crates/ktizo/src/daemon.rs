@@ -77,6 +77,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     let options = store::Options {
         undecided_devices: u64::from(config.never_approved_limit),
+        takes_events: bound.events.is_some(),
+        takes_kernel_logs: bound.kernel_log.is_some(),
         ..store::Options::default()
     };
     let store = Store::open_with(&state.database(), Arc::clone(&clock), options)?;

@@ -97,8 +97,24 @@ impl NetworkSettings {
     pub const MAX_INSTALL_ATTEMPTS: u32 = 20;
     /// The shortest and the longest time for a proof: a minute and a day.
     pub const PROOF_LIMIT_SECONDS: std::ops::RangeInclusive<u32> = 60..=86_400;
+    /// The kernel argument that names who gets a machine's events.
+    pub const EVENTS_ARG: &str = "talos.events.sink";
+    /// The kernel argument that names who gets its kernel log.
+    pub const KERNEL_LOG_ARG: &str = "talos.logging.kernel";
     /// Characters that iPXE takes for something else than a part of a word.
     const NOT_IN_A_SCRIPT: &str = "$#\"'\\|;`{}";
+
+    /// Whether an operator's own kernel arguments name this one.
+    pub fn names_kernel_arg(&self, key: &str) -> bool {
+        let mut own = self.extra_kernel_args.iter();
+        own.any(|arg| arg.split('=').next() == Some(key))
+    }
+
+    /// Whether machines are told to report to ktizo, of whose receivers these are there: whoever names a receiver of their own, gets theirs.
+    pub fn tells_to_report(&self, events: bool, kernel_log: bool) -> bool {
+        let told = |there: bool, key| there && !self.names_kernel_arg(key);
+        self.reports && (told(events, Self::EVENTS_ARG) || told(kernel_log, Self::KERNEL_LOG_ARG))
+    }
 
     /// Checks what the types cannot: that the fields agree with each other and can be written into a script.
     pub fn check(&self) -> Result<(), SettingsRefusal> {
@@ -198,6 +214,27 @@ impl NetworkSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn machines_are_told_to_report_where_somebody_listens() {
+        let (sink, log) = ("talos.events.sink=a:1", "talos.logging.kernel=tcp://a:1/");
+        for (reports, extra, events, kernel_log, expected) in [
+            (true, vec![], true, true, true),
+            (true, vec![], true, false, true),
+            (true, vec![], false, false, false),
+            (false, vec![], true, true, false),
+            (true, vec![sink], true, true, true),
+            (true, vec![sink], true, false, false),
+            (true, vec![sink, log], true, true, false),
+        ] {
+            let settings = NetworkSettings {
+                reports,
+                extra_kernel_args: extra.into_iter().map(str::to_owned).collect(),
+                ..NetworkSettings::default()
+            };
+            assert_eq!(settings.tells_to_report(events, kernel_log), expected);
+        }
+    }
 
     #[test]
     fn the_defaults_protect_disks_and_secrets() {

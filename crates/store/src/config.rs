@@ -217,7 +217,9 @@ impl Writer<'_> {
 
     /// Tells the state of the install what became of the config.
     fn install_goes_on(&self, device: DeviceId, event: &InstallEvent) -> Result<(), Error> {
-        let reports = self.settings()?.reports;
+        let settings = self.settings()?;
+        let reports =
+            settings.tells_to_report(self.options.takes_events, self.options.takes_kernel_logs);
         if let Some(mut device) = self.device(device)? {
             self.install_event(&mut device, event, reports)?;
         }

@@ -28,7 +28,7 @@ pub enum Lane {
     Admin = 1,
 }
 
-/// Limits that keep strangers on the network from filling the disk.
+/// Limits that keep strangers on the network from filling the disk, and what the rest of the daemon hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The most devices that are kept although no person ever had a hand in them.
@@ -37,6 +37,10 @@ pub struct Options {
     pub machine_events: u64,
     /// The most bytes that kernel logs may have together.
     pub kernel_log_bytes: u64,
+    /// Whether somebody takes the events that machines send, so that their silence says something.
+    pub takes_events: bool,
+    /// Whether somebody takes their kernel logs.
+    pub takes_kernel_logs: bool,
 }
 
 impl Default for Options {
@@ -45,6 +49,8 @@ impl Default for Options {
             undecided_devices: 4096,
             machine_events: 200_000,
             kernel_log_bytes: 256 << 20,
+            takes_events: true,
+            takes_kernel_logs: true,
         }
     }
 }

@@ -2,16 +2,19 @@
 
 use bytes::Bytes;
 use futures_util::Stream;
-use model::{ApprovalStatus, AssetName, EventId, LabelFilter, PersonName, TalosVersion, TokenId};
+use model::{
+    ApprovalStatus, AssetName, BootId, EventId, KernelLineId, LabelFilter, PersonName,
+    TalosVersion, TokenId,
+};
 use reqwest::Method;
 use serde::Serialize;
 
 use super::{Client, ClientError};
 use crate::types::{
     ApiToken, ApproveDevice, Asset, AssetCommit, AssetImported, BaseImport, BaseImported, Boot,
-    BulkAnswer, BulkDevices, Device, DevicePatch, Event, GiveOrder, NetworkAnswer, NetworkPatch,
-    NewDevice, NewToken, NewUser, Proof, Regenerated, ScriptPreview, SetUpLink, Status,
-    Suggestions, TokenShown, Upload, User, UserPatch, Vouch, Whoami,
+    BulkAnswer, BulkDevices, Device, DevicePatch, Event, GiveOrder, KernelLog, NetworkAnswer,
+    NetworkPatch, NewDevice, NewToken, NewUser, Proof, Regenerated, ScriptPreview, SetUpLink,
+    Status, Suggestions, TokenShown, Upload, User, UserPatch, Vouch, Whoami,
 };
 use crate::{DeviceRef, Version};
 
@@ -52,6 +55,19 @@ pub struct EventQuery {
     /// Shows so many at most; 100 without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
+}
+
+/// Which lines of a kernel log are shown.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LogQuery {
+    /// Of which boot; the last one with a log without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot: Option<BootId>,
+    /// Only those after this line; without it the newest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<KernelLineId>,
+    /// Shows so many at most.
+    pub limit: u64,
 }
 
 /// An answer that is read piece by piece.
@@ -180,6 +196,15 @@ impl Client {
     /// The script that the next boot of a device would get, and why.
     pub async fn script(&self, who: DeviceRef) -> Result<ScriptPreview, ClientError> {
         self.get(&format!("/devices/{who}/script"), &ALL).await
+    }
+
+    /// Lines of the kernel log of a device.
+    pub async fn kernel_log(
+        &self,
+        who: DeviceRef,
+        query: &LogQuery,
+    ) -> Result<KernelLog, ClientError> {
+        self.get(&format!("/devices/{who}/kernel-log"), query).await
     }
 
     /// The config that is served to a device. It holds secrets.

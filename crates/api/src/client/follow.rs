@@ -12,7 +12,7 @@ use super::{Client, ClientError};
 /// One message of the live stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct News {
-    /// `hello`, `event`, `device`, `boot`, `settings` or `resync`.
+    /// `hello`, `event`, `device`, `boot`, `kernel_log`, `settings` or `resync`.
     pub kind: String,
     /// The event's number, for those of kind `event`.
     pub event: Option<EventId>,

@@ -13,7 +13,8 @@ use crate::auth::Caller;
 use crate::body::{Asked, Body};
 use crate::types::{
     ApproveDevice, BulkAnswer, BulkDevices, ConfigDiff, ConfigOrigin, Device, DeviceSettings,
-    GiveOrder, NewDevice, RegenerateProgress, Regenerated, ScriptPreview, Suggestions, Vouch,
+    GiveOrder, KernelLog, NewDevice, RegenerateProgress, Regenerated, ScriptPreview, Suggestions,
+    Vouch,
 };
 use crate::version::{IfMatch, Version};
 use crate::{Api, Error, base, device};
@@ -222,6 +223,16 @@ pub(crate) async fn boots(
     Asked(query): Asked<BootsQuery>,
 ) -> Answer<Vec<Boot>> {
     device::boots(&api.store, id.parse()?, query.limit)
+        .await
+        .map(Json)
+}
+
+pub(crate) async fn kernel_log(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Asked(query): Asked<device::LogQuery>,
+) -> Answer<KernelLog> {
+    device::kernel_log(&api.store, id.parse()?, query)
         .await
         .map(Json)
 }

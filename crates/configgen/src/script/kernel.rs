@@ -45,13 +45,9 @@ impl TalosBoot {
         let mut args = kernel_args(version, arch);
         args.extend(settings.extra_kernel_args.iter().cloned());
         // Whoever names a receiver of their own gets theirs.
-        let named = |key: &str| {
-            let mut own = settings.extra_kernel_args.iter();
-            own.any(|arg| arg.split('=').next() == Some(key))
-        };
         let ours = place
             .report_args()
-            .filter(|(key, _)| settings.reports && !named(key));
+            .filter(|(key, _)| settings.reports && !settings.names_kernel_arg(key));
         args.extend(ours.map(|(key, value)| format!("{key}={value}")));
         let token = match &config {
             ConfigLink::Token(token) => Some(token),

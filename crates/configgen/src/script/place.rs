@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use model::{ConfigToken, MacAddr};
+use model::{ConfigToken, MacAddr, NetworkSettings};
 use tera::Context;
 
 /// The server as one machine sees it.
@@ -70,13 +70,15 @@ impl Place {
     /// The kernel arguments that make Talos report, as far as there is a receiver (`pkg/machinery/constants`). Its installer writes them to
     /// the installed system too.
     pub(super) fn report_args(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let events = self
-            .reports
-            .events
-            .map(|port| ("talos.events.sink", format!("{}:{port}", self.server)));
+        let events = self.reports.events.map(|port| {
+            (
+                NetworkSettings::EVENTS_ARG,
+                format!("{}:{port}", self.server),
+            )
+        });
         let kernel_log = self.reports.kernel_log.map(|port| {
             (
-                "talos.logging.kernel",
+                NetworkSettings::KERNEL_LOG_ARG,
                 format!("tcp://{}:{port}/", self.server),
             )
         });

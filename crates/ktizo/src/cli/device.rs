@@ -2,6 +2,7 @@
 
 mod config;
 mod label;
+mod log;
 mod set;
 mod settings;
 mod show;
@@ -51,6 +52,8 @@ enum DeviceCommand {
     Boots(Boots),
     /// Show the script that a machine's next boot would get, and why; nothing of it happens
     Script(One),
+    /// Show the kernel log that a machine sent while it ran Talos
+    Log(log::Log),
     /// The config of a machine: show, preview, diff, explain
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -225,6 +228,7 @@ impl DeviceArgs {
                 let preview = client.script(one.device).await?;
                 output.print(&preview, show::script)
             }
+            DeviceCommand::Log(log) => log.run(&client, output).await,
             DeviceCommand::Config(command) => command.run(&client, output).await,
             DeviceCommand::Regenerate => {
                 let done = with_bar(&client, client.regenerate()).await?;

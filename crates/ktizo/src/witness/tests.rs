@@ -1,15 +1,21 @@
 //! What machines tell, from the address they tell it from to what is written down.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::talos::{SequenceAction, StepAction};
 use model::{
     Actor, Approval, BootStage, Clock, Device, EphemeralVolume, Inventory, KernelLogLevel,
-    KernelLogLine, ManualClock, Role, StageOutcome, TalosEvent, TalosNotice, Timestamp,
+    KernelLogLine, ManualClock, ProofSource, Role, StageOutcome, TalosEvent, TalosNotice,
+    Timestamp,
 };
+use netboot::net::kernel_log::KernelLogServer;
 use netboot::net::taker::{EventTaker, NotTaken, Sender};
+use serde::Deserialize;
 use store::{Error as StoreError, Lane, NewDevice, Store};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -258,4 +264,202 @@ async fn lines_are_kept_beside_their_boot_without_their_secrets() {
     );
     let talos = (BootStage::Talos, StageOutcome::Done);
     assert_eq!(house.stages(&device).await, [[talos], [talos]]);
+}
+
+impl House {
+    /// An approved device whose config has just gone out.
+    async fn installing(&self, n: u8) -> Device {
+        let device = self.device(n, "approved").await;
+        let released = device.clone();
+        let write = self.store.write(Lane::Admin, Actor::System, move |writer| {
+            writer.save_config(&released, Role::Worker, b"config")?;
+            let config = writer.config(released.id)?.unwrap();
+            writer.config_released(released.id, config.sha256)
+        });
+        write.await.unwrap();
+        device
+    }
+
+    async fn install(&self, device: &Device) -> model::Install {
+        let id = device.id;
+        let read = self
+            .store
+            .read(Lane::Admin, move |reader| reader.device(id));
+        read.await.unwrap().unwrap().life.install
+    }
+}
+
+/// The recorded messages, where they are at hand.
+fn golden() -> Option<PathBuf> {
+    let Some(folder) = std::env::var_os("KTIZO_GOLDEN_DIR") else {
+        eprintln!("skipped: KTIZO_GOLDEN_DIR is not set");
+        return None;
+    };
+    Some(PathBuf::from(folder).join("events"))
+}
+
+/// One run of a machine, as it was recorded.
+#[derive(Deserialize)]
+struct Sequence {
+    name: String,
+    files: Vec<String>,
+    outcome: String,
+    error: String,
+}
+
+#[derive(Deserialize)]
+struct Index {
+    sequences: Vec<Sequence>,
+    singles: Vec<String>,
+}
+
+fn recorded(folder: &Path, file: &str) -> TalosEvent {
+    netboot::wire::talos_event::decode(&std::fs::read(folder.join(file)).unwrap()).unwrap()
+}
+
+fn index(folder: &Path) -> Index {
+    serde_json::from_slice(&std::fs::read(folder.join("index.json")).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn every_recorded_run_ends_where_it_ended_also_if_each_word_comes_twice_and_ktizo_restarts() {
+    use BootStage::*;
+    use StageOutcome::{Done, Failed, Running};
+    let Some(folder) = golden() else { return };
+    let runs = index(&folder).sequences;
+    assert_eq!(runs.len(), 4);
+    for restart_every in [usize::MAX, 7] {
+        let mut house = House::new();
+        for (n, run) in (1..).zip(&runs) {
+            let device = house.installing(n).await;
+            for (number, file) in run.files.iter().enumerate() {
+                let event = recorded(&folder, file);
+                for _ in 0..2 {
+                    let taken = house.witness.event(house.sender(n), event.clone()).await;
+                    assert_eq!(taken, Ok(()), "{file}");
+                }
+                if number % restart_every == restart_every - 1 {
+                    house = house.restarted().await;
+                }
+            }
+            let up = vec![(Talos, Done), (Start, Done), (Ready, Done)];
+            let stages = match run.name.as_str() {
+                "install-ok" => vec![
+                    vec![
+                        (Talos, Done),
+                        (Install, Done),
+                        (Installed, Done),
+                        (Restart, Done),
+                    ],
+                    up,
+                ],
+                "install-unattended" => vec![
+                    vec![
+                        (Talos, Done),
+                        (Start, Done),
+                        (Install, Done),
+                        (Installed, Done),
+                        (Restart, Done),
+                    ],
+                    up,
+                ],
+                "install-failed" => vec![vec![(Talos, Done), (Install, Failed)]],
+                "maintenance" => vec![vec![(Talos, Done), (Maintenance, Running)]],
+                other => panic!("a run that is new: {other}"),
+            };
+            let name = &run.name;
+            assert_eq!(house.stages(&device).await, stages, "{name}");
+            let install = house.install(&device).await;
+            match run.outcome.as_str() {
+                "installed" => assert!(
+                    matches!(
+                        install,
+                        model::Install::Installed {
+                            by: ProofSource::Events,
+                            ..
+                        }
+                    ),
+                    "{name}: {install:?}"
+                ),
+                "failed" => match install {
+                    model::Install::Failed { error, .. } => {
+                        assert_eq!(error.as_deref(), Some(run.error.as_str()), "{name}");
+                    }
+                    other => panic!("{name}: {other:?}"),
+                },
+                _ => assert!(
+                    matches!(install, model::Install::Begun { .. }),
+                    "{name}: {install:?}"
+                ),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_single_message_alone_proves_what_it_says() {
+    let Some(folder) = golden() else { return };
+    let house = House::new();
+    for (n, single) in (1..).zip(index(&folder).singles) {
+        let device = house.installing(n).await;
+        let event = recorded(&folder, &single);
+        let taken = house.witness.event(house.sender(n), event).await;
+        assert_eq!(taken, Ok(()), "{single}");
+        let installed = matches!(
+            house.install(&device).await,
+            model::Install::Installed { .. }
+        );
+        assert_eq!(
+            installed,
+            single == "single-machine-status-running-ready.bin",
+            "{single}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_recorded_kernel_log_proves_the_install_over_a_real_socket() {
+    use BootStage::*;
+    let Some(folder) = golden() else { return };
+    let log = std::fs::read(folder.join("kmsg.jsonl")).unwrap();
+    let mut house = House::new();
+    let device = house.installing(1).await;
+    let clock = Arc::clone(&house.clock) as Arc<dyn Clock>;
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let receiver = KernelLogServer::bind(local, clock).await.unwrap();
+    let address = receiver.local_addr();
+    let (inbox, stop) = (house.witness.inbox.clone(), CancellationToken::new());
+    let served = receiver.serve(Arc::new(Witness { inbox }), stop.clone());
+    house.tasks.spawn(served);
+
+    let mut changes = house.store.subscribe();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 7, 0, 1], 0))).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    stream.write_all(&log).await.unwrap();
+    drop(stream);
+    let id = device.id;
+    let proven = async {
+        while !matches!(
+            house.install(&device).await,
+            model::Install::Installed { .. }
+        ) {
+            changes.recv().await.unwrap();
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), proven)
+        .await
+        .unwrap();
+    stop.cancel();
+    let house = house.restarted().await;
+    let done = StageOutcome::Done;
+    assert_eq!(
+        house.stages(&device).await,
+        [[(Talos, done), (Install, done), (Installed, done)]]
+    );
+    let read = house
+        .store
+        .read(Lane::Admin, move |reader| reader.kernel_logs(id));
+    let logs = read.await.unwrap();
+    assert_eq!((logs.len(), logs[0].lines, logs[0].dropped), (1, 40, 0));
 }

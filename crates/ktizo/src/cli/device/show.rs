@@ -171,12 +171,15 @@ pub(super) fn boots(boots: &[Boot]) -> String {
             .collect();
         let stages = columns(
             &[
-                "after", "stage", "outcome", "took", "size", "resent", "detail",
+                "after", "stage", "outcome", "took", "size", "rate", "resent", "peer", "detail",
             ],
             rows,
             "no stages",
         );
-        format!("boot {} began {}\n{stages}", boot.id, boot.began_at)
+        format!(
+            "boot {} began {}, reached {}\n{stages}",
+            boot.id, boot.began_at, boot.furthest
+        )
     };
     boots.iter().map(one).collect::<Vec<_>>().join("\n\n")
 }
@@ -195,10 +198,19 @@ fn stage_row(boot: &Boot, stage: &StageRecord) -> Vec<String> {
             .duration_us
             .map_or_else(String::new, |us| seconds(Duration::from_micros(us))),
         stage.bytes.map_or_else(String::new, bytes),
+        rate(stage).map_or_else(String::new, |rate| format!("{}/s", bytes(rate))),
         stage
             .retries
             .filter(|count| *count > 0)
             .map_or_else(String::new, |count| count.to_string()),
+        or_nothing(stage.peer.as_ref()),
         stage.detail.clone(),
     ]
+}
+
+/// Bytes a second, where a stage moved enough of them for long enough to tell.
+fn rate(stage: &StageRecord) -> Option<u64> {
+    let (bytes, us) = (stage.bytes?, stage.duration_us?);
+    (bytes >= 64 << 10 && us > 0)
+        .then(|| u64::try_from(u128::from(bytes) * 1_000_000 / u128::from(us)).unwrap_or(u64::MAX))
 }

@@ -1,0 +1,98 @@
+//! `ktizo device log`.
+
+use std::time::Duration;
+
+use api::{DeviceRef, LogQuery};
+use model::{BootId, KernelLogEntry, KernelLogLevel};
+
+use super::super::output::say;
+use super::super::{Failure, Output};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Log {
+    /// Its MAC address in any spelling, or its number
+    device: DeviceRef,
+    /// Of this boot, by its number in `ktizo device boots`; the last one with a log without it
+    #[arg(long, value_name = "NUMBER")]
+    boot: Option<i64>,
+    /// Show no more than the last ones
+    #[arg(long, value_name = "NUMBER", default_value_t = 500)]
+    limit: u64,
+    /// Go on with what comes, until interrupted
+    #[arg(long, short, conflicts_with = "boot")]
+    follow: bool,
+}
+
+/// How often more lines are asked for.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl Log {
+    pub(super) async fn run(self, client: &api::Client, output: Output) -> Result<(), Failure> {
+        let mut query = LogQuery {
+            boot: self.boot.map(BootId),
+            after: None,
+            limit: self.limit,
+        };
+        let log = client.kernel_log(self.device, &query).await?;
+        if !self.follow {
+            return output.print(&log, |log| {
+                let dropped = log.logs.iter().find(|kept| Some(kept.boot) == log.boot);
+                let dropped = dropped.map_or(0, |kept| kept.dropped);
+                text(log.boot, dropped, &log.lines)
+            });
+        }
+        let mut lines = log.lines;
+        loop {
+            for line in &lines {
+                show(output, line)?;
+            }
+            query.after = lines.last().map(|line| line.id).or(query.after);
+            tokio::time::sleep(AGAIN).await;
+            lines = client.kernel_log(self.device, &query).await?.lines;
+        }
+    }
+}
+
+fn text(boot: Option<BootId>, dropped: u64, lines: &[KernelLogEntry]) -> String {
+    let Some(boot) = boot else {
+        return "This machine has not sent a kernel log yet.".to_owned();
+    };
+    let mut text = format!("kernel log of boot {boot}");
+    if dropped > 0 {
+        text.push_str(&format!("; {dropped} older lines are not kept any more"));
+    }
+    for line in lines {
+        text.push('\n');
+        text.push_str(&plain(line));
+    }
+    text
+}
+
+/// One line as `dmesg` prints it, with a word where it matters.
+fn plain(entry: &KernelLogEntry) -> String {
+    let line = &entry.line;
+    let (seconds, rest) = (line.clock_us / 1_000_000, line.clock_us % 1_000_000);
+    let level = match line.level {
+        KernelLogLevel::Error => "ERROR ",
+        KernelLogLevel::Warn if line.facility != "user" => "warning ",
+        _ => "",
+    };
+    // What follows the first line is there for programs. A control character must not reach the terminal.
+    let first = line.message.lines().next().unwrap_or_default();
+    let first: String = first.chars().filter(|c| !c.is_control()).collect();
+    format!("[{seconds:>5}.{rest:06}] {level}{first}")
+}
+
+fn show(output: Output, line: &KernelLogEntry) -> Result<(), Failure> {
+    match output {
+        Output::Table => say(&plain(line)),
+        // One a line, as programs read a stream.
+        Output::Json => {
+            say(&serde_json::to_string(line).map_err(|err| Failure::Local(err.to_string()))?)
+        }
+        Output::Yaml => {
+            say("---")?;
+            output.print(line, |_| String::new())
+        }
+    }
+}
