@@ -14,6 +14,7 @@ mod crash;
 mod devices;
 mod events;
 mod files;
+mod kernel_logs;
 mod lanes;
 mod scale;
 mod settings;
