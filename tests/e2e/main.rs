@@ -3,6 +3,7 @@
 mod autoexec;
 mod boots;
 mod crash;
+mod founding;
 mod holding;
 mod orders;
 mod renewal;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
             tftp_answers_from_the_address_that_was_asked
             a_relayed_question_is_answered_to_its_relay
         }
+        founding { from_nothing_to_a_machine_and_its_drift }
         crash { a_hundred_kills_lose_nothing }
         autoexec { spares_the_waits_of_ipxe }
         renewal {
