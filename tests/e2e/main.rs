@@ -5,6 +5,7 @@ mod boots;
 mod crash;
 mod founding;
 mod holding;
+mod lifecycle;
 mod orders;
 mod renewal;
 mod reports;
@@ -54,6 +55,14 @@ fn main() -> ExitCode {
         reports {
             bios_install_is_proven_and_told_stage_by_stage
             bios_failed_install_says_why
+        }
+        lifecycle {
+            bios_goes_to_its_disk_once_proven
+            uefi_goes_to_its_disk_once_proven
+            bios_without_proof_is_held_after_three
+            bios_that_fails_is_held_after_three
+            bios_is_wiped_once_whatever_loses_power
+            bios_proves_its_wipe
         }
         holding {
             bios_is_not_lost_by_a_restart

@@ -14,7 +14,7 @@ use crate::runner::{Lab, folder};
 
 /// The machine's card.
 pub(crate) const MAC: &str = "52:54:00:77:00:10";
-const UUID: &str = "4c4c4544-0000-4000-8000-000000000010";
+pub(crate) const UUID: &str = "4c4c4544-0000-4000-8000-000000000010";
 /// Longer than any step of a boot takes on a busy host.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 

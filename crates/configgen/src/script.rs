@@ -36,7 +36,7 @@ impl From<tera::Error> for ScriptError {
 }
 
 /// The built-in templates by file name.
-const BUILT_IN: [(&str, &str); 12] = [
+const BUILT_IN: [(&str, &str); 13] = [
     (
         "autoexec.ipxe",
         include_str!("../../../templates/pxe/autoexec.ipxe"),
@@ -84,6 +84,10 @@ const BUILT_IN: [(&str, &str); 12] = [
     (
         "trouble.ipxe",
         include_str!("../../../templates/pxe/trouble.ipxe"),
+    ),
+    (
+        "wipe.ipxe",
+        include_str!("../../../templates/pxe/wipe.ipxe"),
     ),
 ];
 
@@ -191,6 +195,19 @@ impl Scripts {
         insert_menu(&mut context, menu, "install");
         talos.insert(&mut context);
         self.render("install.ipxe", context)
+    }
+
+    /// Runs Talos to wipe the disk; `talos` is one that is [`TalosBoot::wiping`].
+    pub fn wipe(
+        &self,
+        place: &Place,
+        lines: &[String],
+        talos: &TalosBoot,
+    ) -> Result<String, ScriptError> {
+        let mut context = place.context();
+        context.insert("lines", lines);
+        talos.insert(&mut context);
+        self.render("wipe.ipxe", context)
     }
 
     /// Shows the menu that ends at the local disk. Without `talos`, `missing` says on the screen why there is nothing to install with.

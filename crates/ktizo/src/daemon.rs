@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cards::{self, Cards};
 use crate::compiled::Compiled;
 use crate::config::{Config, Tls};
+use crate::deadlines;
 use crate::director::{Office, Preview};
 use crate::loaders::Loaders;
 use crate::notify;
@@ -267,6 +268,15 @@ async fn serve(
         }
     };
     followers.start("watchdog", notify::watchdog(alive, quiet.clone()));
+    followers.start(
+        "deadlines",
+        deadlines::watch(
+            store.clone(),
+            Arc::clone(&clock),
+            bound.reports().is_any(),
+            quiet.clone(),
+        ),
+    );
     followers.start(
         "boot loaders",
         look_for_loaders(Arc::clone(&loaders), quiet.clone()),

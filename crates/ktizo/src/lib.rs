@@ -11,6 +11,7 @@ pub mod daemon;
 mod assets;
 mod cards;
 mod compiled;
+mod deadlines;
 mod director;
 mod loaders;
 mod logging;

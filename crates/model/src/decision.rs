@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Approval, Device, NetworkSettings, StandingOrder, Wipe};
+use crate::{Approval, BootId, Device, Install, NetworkSettings, StandingOrder, Timestamp, Wipe};
 
 /// All that a decision depends on.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,10 @@ pub struct BootState<'a> {
     pub held: Option<Duration>,
     /// Whether kernel and initramfs for the machine are at hand.
     pub assets_at_hand: bool,
+    /// The moment.
+    pub now: Timestamp,
+    /// The machine's present boot, as far as it was looked up: an attempt that began in it goes on.
+    pub boot: Option<BootId>,
 }
 
 /// What one boot gets at one moment.
@@ -33,7 +37,11 @@ pub enum BootDecision {
     Install {
         /// How long the menu waits; `None` shows none.
         menu: Option<Duration>,
+        /// Which attempt at the order it is, from 1.
+        attempt: u32,
     },
+    /// Runs Talos to wipe the disk. It may leave only once the order is spent.
+    Wipe,
     /// Shows the menu; it defaults to the local disk.
     Menu {
         /// How long it waits.
@@ -52,6 +60,10 @@ pub enum HoldReason {
     WipeAsked,
     /// Kernel or initramfs for it was not imported.
     AssetMissing,
+    /// Its install was tried as often as the settings allow, and nothing proves it.
+    InstallFailed,
+    /// The script that wipes went out, and nothing proves what came of it.
+    WipeNotProven,
 }
 
 /// Why a machine leaves to its disk.
@@ -63,6 +75,8 @@ pub enum LeaveReason {
     Rejected,
     /// Its order says so.
     Ordered,
+    /// Talos is on it.
+    Installed,
 }
 
 /// Why the menu that defaults to the local disk is shown.
@@ -104,29 +118,68 @@ fn undecided(state: BootState<'_>) -> BootDecision {
     }
 }
 
-/// For a machine that was let in.
+/// For a machine that was let in. A wipe comes before the standing order, and its time may be over.
 fn approved(device: &Device, state: BootState<'_>) -> BootDecision {
-    if matches!(device.life.wipe, Wipe::Asked { .. }) {
-        return hold(HoldReason::WipeAsked, state);
+    match &device.life.wipe {
+        Wipe::Spent { .. } => return hold(HoldReason::WipeNotProven, state),
+        wipe if wipe.is_over(state.now) => {}
+        Wipe::Ordered { .. } if !state.assets_at_hand => {
+            return hold(HoldReason::AssetMissing, state);
+        }
+        Wipe::Ordered { .. } => return BootDecision::Wipe,
+        Wipe::Asked { .. } => return hold(HoldReason::WipeAsked, state),
+        Wipe::None | Wipe::Proven { .. } => {}
     }
     match device.life.order {
-        StandingOrder::Local => BootDecision::Leave(LeaveReason::Ordered),
+        StandingOrder::Local => BootDecision::Leave(match device.life.install {
+            Install::Installed { .. } => LeaveReason::Installed,
+            _ => LeaveReason::Ordered,
+        }),
         StandingOrder::Menu => BootDecision::Menu {
             timeout: LONG_MENU,
             why: MenuDefault::Ordered,
         },
-        StandingOrder::Install if device.config_released_at.is_some() => BootDecision::Menu {
-            timeout: LONG_MENU,
-            why: MenuDefault::Unproven,
-        },
-        StandingOrder::Install if !state.assets_at_hand => hold(HoldReason::AssetMissing, state),
-        StandingOrder::Install => {
-            let released: Released = state.held.is_some();
-            let seconds = u64::from(state.settings.menu_seconds);
-            BootDecision::Install {
-                menu: (seconds > 0 && !released).then(|| Duration::from_secs(seconds)),
-            }
+        StandingOrder::Install => install(&device.life.install, state),
+    }
+}
+
+/// For a machine whose order is to install.
+fn install(install: &Install, state: BootState<'_>) -> BootDecision {
+    let attempt = match *install {
+        // Nothing is installed over a proven install without a new order.
+        Install::Installed { .. } => return BootDecision::Leave(LeaveReason::Installed),
+        Install::Waiting => 1,
+        // It asks again before its config went out.
+        Install::Begun {
+            attempt,
+            released: false,
+            boot,
+            ..
+        } if boot.is_some() && boot == state.boot => attempt,
+        // Silence tells nothing of a machine that was not to speak.
+        Install::Begun { reports, .. } | Install::Failed { reports, .. }
+            if !reports || !state.settings.reports =>
+        {
+            return BootDecision::Menu {
+                timeout: LONG_MENU,
+                why: MenuDefault::Unproven,
+            };
         }
+        Install::Begun { attempt, .. } | Install::Failed { attempt, .. } => {
+            if attempt >= state.settings.install_attempts {
+                return hold(HoldReason::InstallFailed, state);
+            }
+            attempt + 1
+        }
+    };
+    if !state.assets_at_hand {
+        return hold(HoldReason::AssetMissing, state);
+    }
+    let released: Released = state.held.is_some();
+    let seconds = u64::from(state.settings.menu_seconds);
+    BootDecision::Install {
+        menu: (seconds > 0 && !released).then(|| Duration::from_secs(seconds)),
+        attempt,
     }
 }
 
@@ -141,190 +194,4 @@ fn hold(why: HoldReason, state: BootState<'_>) -> BootDecision {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Actor, DeviceId, EphemeralVolume, Inventory, Lifecycle, Timestamp};
-
-    fn device(approval: Approval, order: StandingOrder) -> Device {
-        let at = Timestamp::from_micros(0);
-        Device {
-            id: DeviceId(1),
-            mac: "52:54:00:00:00:01".parse().unwrap(),
-            hostname: None,
-            ip_address: None,
-            role: None,
-            approval,
-            life: Lifecycle {
-                order,
-                ..Lifecycle::default()
-            },
-            labels: crate::Labels::default(),
-            notes: String::new(),
-            install_disk: None,
-            ephemeral: EphemeralVolume::default(),
-            local_boot: crate::LocalBoot::Auto,
-            loader: None,
-            inventory: Inventory::default(),
-            first_seen: None,
-            last_seen: None,
-            last_config_download: None,
-            config_released_at: None,
-            created_at: at,
-            updated_at: at,
-        }
-    }
-
-    fn approvals() -> [Approval; 3] {
-        let (by, at) = (Actor::System, Timestamp::from_micros(0));
-        [
-            Approval::Pending,
-            Approval::Approved { by: by.clone(), at },
-            Approval::Rejected { by, at },
-        ]
-    }
-
-    /// Every row of the table, for each combination of what it depends on, as one word a line.
-    #[test]
-    fn every_combination_has_its_outcome() {
-        let mut seen = std::collections::BTreeMap::<String, usize>::new();
-        for approval in approvals() {
-            for order in StandingOrder::ALL {
-                for strict_boot_mode in [true, false] {
-                    for held in [
-                        None,
-                        Some(Duration::from_secs(299)),
-                        Some(Duration::from_secs(300)),
-                    ] {
-                        for released in [None, Some(Timestamp::from_micros(1))] {
-                            for wipe_asked_at in [None, Some(Timestamp::from_micros(1))] {
-                                for assets_at_hand in [true, false] {
-                                    let mut device = Device {
-                                        config_released_at: released,
-                                        ..device(approval.clone(), *order)
-                                    };
-                                    if let Some(at) = wipe_asked_at {
-                                        device.life.wipe = Wipe::Asked { at };
-                                    }
-                                    let settings = NetworkSettings {
-                                        strict_boot_mode,
-                                        ..NetworkSettings::default()
-                                    };
-                                    let decision = decide(BootState {
-                                        device: Some(&device),
-                                        settings: &settings,
-                                        held,
-                                        assets_at_hand,
-                                    });
-                                    let pending = approval == Approval::Pending;
-                                    let over = held == Some(Duration::from_secs(300));
-                                    let expected = if pending && !strict_boot_mode {
-                                        BootDecision::LocalElseTalos { menu: OPEN_MENU }
-                                    } else if pending {
-                                        if over {
-                                            BootDecision::Leave(LeaveReason::HoldLimit)
-                                        } else {
-                                            BootDecision::Hold(HoldReason::Approval)
-                                        }
-                                    } else if !approval.is_approved() {
-                                        BootDecision::Leave(LeaveReason::Rejected)
-                                    } else if wipe_asked_at.is_some() {
-                                        if over {
-                                            BootDecision::Leave(LeaveReason::HoldLimit)
-                                        } else {
-                                            BootDecision::Hold(HoldReason::WipeAsked)
-                                        }
-                                    } else {
-                                        match order {
-                                            StandingOrder::Local => {
-                                                BootDecision::Leave(LeaveReason::Ordered)
-                                            }
-                                            StandingOrder::Menu => BootDecision::Menu {
-                                                timeout: LONG_MENU,
-                                                why: MenuDefault::Ordered,
-                                            },
-                                            StandingOrder::Install if released.is_some() => {
-                                                BootDecision::Menu {
-                                                    timeout: LONG_MENU,
-                                                    why: MenuDefault::Unproven,
-                                                }
-                                            }
-                                            StandingOrder::Install if !assets_at_hand && over => {
-                                                BootDecision::Leave(LeaveReason::HoldLimit)
-                                            }
-                                            StandingOrder::Install if !assets_at_hand => {
-                                                BootDecision::Hold(HoldReason::AssetMissing)
-                                            }
-                                            StandingOrder::Install => BootDecision::Install {
-                                                menu: held
-                                                    .is_none()
-                                                    .then_some(Duration::from_secs(3)),
-                                            },
-                                        }
-                                    };
-                                    assert_eq!(
-                                        decision, expected,
-                                        "{device:?} {settings:?} held {held:?}"
-                                    );
-                                    *seen.entry(format!("{decision:?}")).or_default() += 1;
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        assert_eq!(seen.len(), 11, "{seen:#?}");
-    }
-
-    #[test]
-    fn an_unknown_machine_is_as_a_pending_one() {
-        for strict_boot_mode in [true, false] {
-            let settings = NetworkSettings {
-                strict_boot_mode,
-                ..NetworkSettings::default()
-            };
-            let pending = device(Approval::Pending, StandingOrder::Install);
-            let of = |device| {
-                decide(BootState {
-                    device,
-                    settings: &settings,
-                    held: None,
-                    assets_at_hand: true,
-                })
-            };
-            assert_eq!(of(None), of(Some(&pending)));
-        }
-    }
-
-    #[test]
-    fn a_limit_of_zero_lets_it_leave_at_once() {
-        let settings = NetworkSettings {
-            hold_limit_seconds: 0,
-            ..NetworkSettings::default()
-        };
-        let decision = decide(BootState {
-            device: None,
-            settings: &settings,
-            held: None,
-            assets_at_hand: true,
-        });
-        assert_eq!(decision, BootDecision::Leave(LeaveReason::HoldLimit));
-    }
-
-    #[test]
-    fn a_menu_time_of_zero_shows_none() {
-        let settings = NetworkSettings {
-            menu_seconds: 0,
-            ..NetworkSettings::default()
-        };
-        let [_, approved, _] = approvals();
-        let device = device(approved, StandingOrder::Install);
-        let decision = decide(BootState {
-            device: Some(&device),
-            settings: &settings,
-            held: None,
-            assets_at_hand: true,
-        });
-        assert_eq!(decision, BootDecision::Install { menu: None });
-    }
-}
+mod tests;

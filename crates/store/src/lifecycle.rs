@@ -1,11 +1,13 @@
 //! What is ordered of devices and what becomes of it; the states are the model's.
 
+use std::time::Duration;
+
 use model::proof::Verdict;
-use model::{Device, DeviceId, EventKind, Install, InstallEvent, ProofSource, Scene};
+use model::{Device, DeviceId, EventKind, Install, InstallEvent, ProofSource, Scene, Timestamp};
 use rusqlite::params;
 
 use crate::row::{json, micros};
-use crate::{Error, Writer};
+use crate::{Error, Reader, Writer};
 
 const PUT: &str = "
     UPDATE devices
@@ -18,7 +20,58 @@ const OUT_OF_FORCE: &str = "
     DELETE FROM config_tokens
     WHERE device_id = ?1 AND (?2 OR EXISTS (SELECT 1 FROM devices WHERE id = ?1 AND boot_order <> ?3))";
 
+/// Those that wait for something; each condition is that of an index.
+const WAITING: &str = "
+    SELECT id FROM devices WHERE install ->> '$.state' = 'begun'
+    UNION SELECT id FROM devices WHERE wipe ->> '$.state' IN ('asked', 'ordered')";
+
+impl Reader<'_> {
+    /// The devices that owe a proof for too long, or whose wipe has waited too long, ordered by number. Without `reports` no proof is
+    /// owed.
+    pub fn overdue(&self, now: Timestamp, reports: bool) -> Result<Vec<DeviceId>, Error> {
+        let limit = self.proof_limit()?;
+        let mut overdue = Vec::new();
+        for id in self.all(WAITING, [], |row| row.get(0).map(DeviceId))? {
+            let device = self.device(id)?;
+            let late = device.is_some_and(|device| {
+                device.life.wipe.is_over(now)
+                    || (reports && is_silent(&device.life.install, now, limit))
+            });
+            if late {
+                overdue.push(id);
+            }
+        }
+        Ok(overdue)
+    }
+
+    fn proof_limit(&self) -> Result<Duration, Error> {
+        let seconds = self.settings()?.proof_limit_seconds;
+        Ok(Duration::from_secs(seconds.into()))
+    }
+}
+
+/// Whether a machine that was told to report owes a proof for longer than `limit`.
+fn is_silent(install: &Install, now: Timestamp, limit: Duration) -> bool {
+    match install {
+        Install::Begun { since, reports, .. } => *reports && now.since(*since) >= limit,
+        _ => false,
+    }
+}
+
 impl Writer<'_> {
+    /// Notes of a device what [`Reader::overdue`] found, if it still is so.
+    pub fn pass_deadlines(&self, device: DeviceId, reports: bool) -> Result<(), Error> {
+        let Some(mut device) = self.device(device)? else {
+            return Ok(());
+        };
+        let told = device.life.expire(self.now());
+        self.live(&device, told)?;
+        if reports && is_silent(&device.life.install, self.now(), self.proof_limit()?) {
+            self.install_event(&mut device, &InstallEvent::Silent, reports)?;
+        }
+        Ok(())
+    }
+
     /// Takes what a machine said of itself, or a person of it, and writes the event of what came of it. Says whether anything did: the
     /// same word again changes nothing, and so does a word about what was before the present order. Nothing happens if the device
     /// is gone.

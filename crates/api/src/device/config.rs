@@ -155,7 +155,7 @@ pub(crate) async fn change_settings(
 ) -> Result<DeviceSettings, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            let device = find(writer, who)?;
+            let mut device = find(writer, who)?;
             let before = settings_of(writer, who)?;
             let mut fields = fields_of(&before)?;
             for (field, value) in patch {
@@ -187,6 +187,8 @@ pub(crate) async fn change_settings(
                 .collect();
             let changes = audit::changes(&before, &after);
             writer.event_of(Some(&device), EventKind::DeviceUpdated { fields }, &changes)?;
+            let called_off = device.life.change();
+            writer.live(&device, called_off)?;
             Ok(after)
         })
         .await

@@ -18,7 +18,7 @@ use crate::{Api, Error};
 const ROWS: u64 = 100;
 
 /// The kinds that can be asked for, and what they are called.
-const KINDS: [(&str, &str); 27] = [
+const KINDS: [(&str, &str); 35] = [
     ("", "Every kind"),
     ("device_seen", "device seen"),
     ("device_added", "device added"),
@@ -28,7 +28,15 @@ const KINDS: [(&str, &str); 27] = [
     ("device_deleted", "device deleted"),
     ("devices_forgotten", "devices forgotten"),
     ("order_given", "order given"),
+    ("install_proven", "install proven"),
+    ("install_failed", "install failed"),
+    ("install_repeated", "install repeated"),
     ("wipe_asked", "wipe asked for"),
+    ("wipe_ordered", "wipe ordered"),
+    ("wipe_sent", "wipe sent"),
+    ("wipe_proven", "wipe proven"),
+    ("wipe_cancelled", "wipe called off"),
+    ("wipe_expired", "wipe expired"),
     ("config_served", "config served"),
     ("config_refused", "config refused"),
     ("config_failed", "config failed"),

@@ -13,6 +13,7 @@ mod contract;
 mod devices;
 mod doors;
 mod leaks;
+mod lifecycle;
 mod lists;
 mod live;
 mod network;

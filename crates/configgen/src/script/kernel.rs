@@ -65,6 +65,14 @@ impl TalosBoot {
         }
     }
 
+    /// The same, to wipe the system disk and restart: no config is named, so whatever fails, nothing is installed.
+    #[must_use]
+    pub fn wiping(mut self) -> Self {
+        // One that has wiped, restarts before it looks for a config (`internal/app/machined/pkg/runtime/v1alpha1/v1alpha1_sequencer.go`).
+        self.args.push_str(" talos.experimental.wipe=system");
+        self
+    }
+
     pub(super) fn insert(&self, context: &mut Context) {
         context.insert("version", &self.version);
         context.insert("arch", &self.arch);

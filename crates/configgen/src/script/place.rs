@@ -27,6 +27,13 @@ pub struct ReportPorts {
     pub kernel_log: Option<u16>,
 }
 
+impl ReportPorts {
+    /// Whether Talos can report at all.
+    pub const fn is_any(&self) -> bool {
+        self.events.is_some() || self.kernel_log.is_some()
+    }
+}
+
 /// The root of the boot HTTP server: `http://10.0.0.2`, with the port unless it is 80.
 pub fn boot_root(server: Ipv4Addr, http_port: u16) -> String {
     match http_port {

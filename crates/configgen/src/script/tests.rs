@@ -135,6 +135,27 @@ fn a_token_is_in_the_script_and_nowhere_else() {
 }
 
 #[test]
+fn a_wipe_names_no_config() {
+    let talos = talos(&NetworkSettings::default(), ConfigLink::None).wiping();
+    let script = scripts()
+        .wipe(&place(), &["A wipe was ordered.".into()], &talos)
+        .unwrap();
+    let kernel = commands(&script)
+        .into_iter()
+        .find(|line| line.starts_with("kernel "));
+    let kernel = kernel.unwrap();
+    assert!(
+        kernel.contains(" talos.experimental.wipe=system ||"),
+        "{kernel}"
+    );
+    assert!(!script.contains("talos.config"), "{script}");
+    assert!(
+        !script.contains("menu") && !script.contains("choose"),
+        "{script}"
+    );
+}
+
+#[test]
 fn the_cautious_menu_ends_at_the_disk() {
     let menu = Menu {
         title: "node-01".into(),

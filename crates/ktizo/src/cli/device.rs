@@ -6,10 +6,11 @@ mod log;
 mod set;
 mod settings;
 mod show;
+mod wipe;
 
 use std::io::Write as _;
 
-use api::types::{ApproveDevice, BulkAction, BulkDevices, Device, NewDevice};
+use api::types::{ApproveDevice, BulkAction, BulkDevices, Device, NewDevice, Proof};
 use api::{DeviceQuery, DeviceRef};
 use clap::Subcommand;
 use model::{ApprovalStatus, Hostname, LabelFilter, Labels, Role};
@@ -44,6 +45,12 @@ enum DeviceCommand {
     Approve(Approve),
     /// Turn a machine away
     Reject(One),
+    /// Order a wipe of a machine, for one boot within a day; it is confirmed with the machine's name
+    Wipe(wipe::WipeDevice),
+    /// Vouch that Talos is on the disk of a machine that did not say so itself
+    Installed(One),
+    /// Vouch that a machine is wiped that did not say so itself
+    Wiped(One),
     /// Let a machine that is still trying fetch its config for another 3 hours
     Release(One),
     /// Forget a machine, with its config
@@ -199,6 +206,15 @@ impl DeviceArgs {
                         or_dash(until.as_ref())
                     )
                 })
+            }
+            DeviceCommand::Wipe(wipe) => wipe.run(&client, output).await,
+            DeviceCommand::Installed(one) => {
+                let device = client.vouch(one.device, Proof::Installed).await?;
+                output.print(&device, show::details)
+            }
+            DeviceCommand::Wiped(one) => {
+                let device = client.vouch(one.device, Proof::Wiped).await?;
+                output.print(&device, show::details)
             }
             DeviceCommand::Delete(delete) => {
                 let device = client.device(delete.device).await?;

@@ -1,4 +1,4 @@
-//! Asking for secrets.
+//! Asking for secrets, and for words.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -27,6 +27,15 @@ pub(super) fn secret(question: &str) -> Result<String, Failure> {
     read?;
     restored?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Asks for a line, such as a name that confirms something. Without a terminal it is the first line of standard input.
+pub(super) fn line(question: &str) -> Result<String, Failure> {
+    let mut err = io::stderr();
+    write!(err, "{question}").and_then(|()| err.flush())?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
 }
 
 /// Asks for a new password, at a terminal twice.

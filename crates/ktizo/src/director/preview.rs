@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::types::ScriptPreview;
 use api::{Error, NextBoot};
 use async_trait::async_trait;
-use model::{BootDecision, BootState, MacAddr, Timestamp, decide};
+use model::{BootDecision, MacAddr, Timestamp};
 use netboot::director::{Facts, ScriptAsk, Site};
 
 use super::Office;
@@ -53,12 +53,7 @@ impl NextBoot for Preview {
             inventory: device.map_or_else(Default::default, |device| device.inventory.clone()),
             version: None,
         };
-        let decision = decide(BootState {
-            device,
-            settings: &view.settings,
-            held: None,
-            assets_at_hand: view.talos.is_ok(),
-        });
+        let decision = view.decide(now, None, None);
         let drawn = self
             .office
             .draw(&ask, &facts, now, None, &view, decision)
@@ -80,5 +75,6 @@ const fn word(decision: BootDecision) -> &'static str {
         BootDecision::LocalElseTalos { .. } => "local_else_talos",
         BootDecision::Install { .. } => "install",
         BootDecision::Menu { .. } => "menu",
+        BootDecision::Wipe => "wipe",
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use configgen::script::{ConfigLink, DiskWays, Menu, Place, ScriptError, TalosBoot, boot_root};
 use model::{
-    Actor, Arch, BootDecision, BootStage, BootState, Device, HoldReason, Inventory, LeaveReason,
-    LocalBoot, MacAddr, MenuDefault, NetworkSettings, SeenBy, StageOutcome, TalosVersion,
-    Timestamp, decide,
+    Actor, Arch, BootDecision, BootId, BootStage, BootState, Device, HoldReason, Install,
+    InstallEvent, Inventory, LeaveReason, LocalBoot, MacAddr, MenuDefault, NetworkSettings, SeenBy,
+    StageOutcome, TalosVersion, Timestamp, decide,
 };
 use netboot::director::{Facts, MenuChoice, ScriptAsk, Site};
-use store::{Change, Error as StoreError, Lane};
+use store::{Change, Error as StoreError, Lane, Reader, Writer};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
@@ -51,6 +51,116 @@ pub(super) struct Drawn {
     outcome: StageOutcome,
 }
 
+impl View {
+    /// Reads it; without `heard`, no machine can report.
+    fn read(
+        reader: &Reader<'_>,
+        mac: MacAddr,
+        seen: &Inventory,
+        heard: bool,
+    ) -> Result<Self, StoreError> {
+        let mut device = reader.device_by_mac(mac)?;
+        if let Some(device) = &mut device {
+            // What the machine says now may not have been written down yet.
+            device.inventory.learn(seen);
+        }
+        let mut settings = reader.settings()?;
+        settings.reports &= heard;
+        let talos = talos_for(reader, &settings, device.as_ref())?;
+        Ok(Self {
+            device,
+            settings,
+            talos,
+            release: Ok(ConfigLink::Plain),
+        })
+    }
+
+    pub(super) fn decide(
+        &self,
+        now: Timestamp,
+        held: Option<Duration>,
+        boot: Option<BootId>,
+    ) -> BootDecision {
+        decide(BootState {
+            device: self.device.as_ref(),
+            settings: &self.settings,
+            held,
+            assets_at_hand: self.talos.is_ok(),
+            now,
+            boot,
+        })
+    }
+
+    /// Whether the decision changes something that must be written down before it is told. Most change nothing.
+    fn is_unsettled(&self, decision: BootDecision) -> bool {
+        match decision {
+            BootDecision::Wipe => true,
+            BootDecision::Install { attempt, .. } => attempt > 1,
+            BootDecision::Hold(HoldReason::InstallFailed) => self.is_begun(),
+            _ => false,
+        }
+    }
+
+    fn is_begun(&self) -> bool {
+        let begun = |device: &Device| matches!(device.life.install, Install::Begun { .. });
+        self.device.as_ref().is_some_and(begun)
+    }
+
+    /// Which attempt to install was the last.
+    fn attempt(&self) -> u32 {
+        let device = self.device.as_ref();
+        device.map_or(0, |device| device.life.install.attempt())
+    }
+
+    /// What became of that.
+    fn last_failure(&self) -> String {
+        match self.device.as_ref().map(|device| &device.life.install) {
+            Some(Install::Failed {
+                error: Some(error), ..
+            }) => error.clone(),
+            Some(Install::Failed {
+                last_stage: Some(stage),
+                ..
+            }) => format!("no proof came after stage {stage}"),
+            _ => "no proof came".to_owned(),
+        }
+    }
+
+    /// Notes that the attempt before is over, where the machine asks again without a proof. Says whether it was.
+    fn settle(&mut self, writer: &Writer<'_>, decision: BootDecision) -> Result<bool, StoreError> {
+        let by_silence = matches!(
+            decision,
+            BootDecision::Install { .. } | BootDecision::Hold(HoldReason::InstallFailed)
+        );
+        let (reports, begun) = (self.settings.reports, self.is_begun());
+        match &mut self.device {
+            Some(device) if by_silence && begun => {
+                writer.install_event(device, &InstallEvent::AskedAgain, reports)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Writes down what the script will do.
+    fn carry_out(&mut self, writer: &Writer<'_>, decision: BootDecision) -> Result<(), StoreError> {
+        let reports = self.settings.reports;
+        let Some(device) = &mut self.device else {
+            return Ok(());
+        };
+        match decision {
+            BootDecision::Wipe => {
+                let told = device.life.spend_wipe(writer.now());
+                writer.live(device, told)?;
+            }
+            BootDecision::Install { .. } => {
+                writer.install_event(device, &InstallEvent::Repeated, reports)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
 impl Office {
     pub(super) async fn script_for(&self, ask: &ScriptAsk) -> Result<String, NoScript> {
         let mac = ask.mac;
@@ -73,15 +183,13 @@ impl Office {
         let mut changes = self.store.subscribe();
         let mut reason = HoldReason::Approval;
         loop {
-            let view = self.look(mac, &facts.inventory).await?;
+            let mut view = self.look(mac, &facts.inventory).await?;
             let now = self.clock.now();
             let held = held_since.map(|since| now.since(since));
-            let decision = decide(BootState {
-                device: view.device.as_ref(),
-                settings: &view.settings,
-                held,
-                assets_at_hand: view.talos.is_ok(),
-            });
+            let mut decision = view.decide(now, held, None);
+            if view.is_unsettled(decision) {
+                (view, decision) = self.settle(mac, &facts.inventory, held).await?;
+            }
             if let BootDecision::Hold(why) = decision {
                 reason = why;
             }
@@ -115,23 +223,38 @@ impl Office {
     }
 
     pub(super) async fn look(&self, mac: MacAddr, seen: &Inventory) -> Result<View, StoreError> {
-        let seen = seen.clone();
+        let (seen, heard) = (seen.clone(), self.reports.is_any());
         let read = self.store.read(Lane::Boot, move |reader| {
-            let mut device = reader.device_by_mac(mac)?;
-            if let Some(device) = &mut device {
-                // What the machine says now may not have been written down yet.
-                device.inventory.learn(&seen);
-            }
-            let settings = reader.settings()?;
-            let talos = talos_for(reader, &settings, device.as_ref())?;
-            Ok(View {
-                device,
-                settings,
-                talos,
-                release: Ok(ConfigLink::Plain),
-            })
+            View::read(reader, mac, &seen, heard)
         });
         read.await
+    }
+
+    /// Decides within a change, where the decision depends on what it changes: an attempt that is over, one that begins, and an
+    /// order that is spent are on the disk before the first byte of the script leaves. If that fails, there is no script.
+    async fn settle(
+        &self,
+        mac: MacAddr,
+        seen: &Inventory,
+        held: Option<Duration>,
+    ) -> Result<(View, BootDecision), StoreError> {
+        let (seen, heard) = (seen.clone(), self.reports.is_any());
+        let write = self
+            .store
+            .write(Lane::Boot, Actor::Device(mac), move |writer| {
+                let mut view = View::read(writer, mac, &seen, heard)?;
+                let boot = match &view.device {
+                    Some(device) => writer.last_boot(device.id)?.map(|boot| boot.id),
+                    None => None,
+                };
+                let mut decision = view.decide(writer.now(), held, boot);
+                if view.settle(writer, decision)? {
+                    decision = view.decide(writer.now(), held, boot);
+                }
+                view.carry_out(writer, decision)?;
+                Ok((view, decision))
+            });
+        write.await
     }
 
     /// Waits until something happened that the machine's decision may depend on, or `until`, or the daemon drains.
@@ -245,15 +368,35 @@ impl Office {
                     talos(false).as_ref().map_err(|missing| *missing),
                 )?
             }
-            BootDecision::Install { menu: timeout } => {
+            BootDecision::Wipe => match talos(false) {
+                Ok(boot) => {
+                    told(
+                        BootStage::Script,
+                        StageOutcome::Done,
+                        format!("wipe with {boot}, once"),
+                    );
+                    self.scripts.wipe(&place, &lines, &boot.wiping())?
+                }
+                // The decision was to hold if they are missing.
+                Err(missing) => self.scripts.trouble(&place, &[missing.to_owned()])?,
+            },
+            BootDecision::Install {
+                menu: timeout,
+                attempt,
+            } => {
                 let talos = talos(true);
                 match &talos {
                     Ok(boot) => {
                         let after = if timeout.is_some() { "menu, then " } else { "" };
+                        let again = if attempt > 1 {
+                            format!(", attempt {attempt} of {}", settings.install_attempts)
+                        } else {
+                            String::new()
+                        };
                         told(
                             BootStage::Script,
                             StageOutcome::Done,
-                            format!("{after}install with {boot}"),
+                            format!("{after}install with {boot}{again}"),
                         );
                         self.scripts.install(
                             &place,
@@ -426,9 +569,27 @@ fn lines(
         BootDecision::Hold(HoldReason::WipeAsked) => vec![
             format!("A wipe of {name} was asked for at this console."),
             "It waits for a signed-in person. Nothing is wiped until then.".to_owned(),
+            format!("On the ktizo host, to wipe it: ktizo device wipe {mac}"),
+            format!("To go on without a wipe:       ktizo device wipe {mac} --cancel"),
+        ],
+        BootDecision::Hold(HoldReason::WipeNotProven) => vec![
             format!(
-                "On the ktizo host, to go on without a wipe: ktizo device set {mac} --order install"
+                "{name}: wipe not proven. It was sent to this machine once and is not sent again."
             ),
+            "It waits for a person. Nothing is started until then.".to_owned(),
+            format!("On the ktizo host, if it is wiped: ktizo device wiped {mac}"),
+            format!("To wipe it once more:              ktizo device wipe {mac}"),
+            format!("To go on without:                  ktizo device set {mac} --order local"),
+        ],
+        BootDecision::Hold(HoldReason::InstallFailed) => vec![
+            format!(
+                "{name} was to install itself {} times, and nothing proves that it did.",
+                view.attempt()
+            ),
+            format!("The last time: {}", view.last_failure()),
+            "It waits for a person. Nothing is started until then.".to_owned(),
+            format!("On the ktizo host, to try again: ktizo device set {mac} --order install"),
+            format!("If Talos is on its disk:         ktizo device installed {mac}"),
         ],
         BootDecision::Hold(HoldReason::AssetMissing) => {
             // A screen has 80 columns: what to do gets a line of its own.
@@ -440,7 +601,7 @@ fn lines(
             std::iter::once(first).chain(sentences).collect()
         }
         BootDecision::Leave(LeaveReason::HoldLimit) => vec![
-            format!("{mac} was not approved in time and goes to its disk."),
+            format!("{mac} was held as long as it may be, and goes to its disk."),
             "Its next network boot asks again.".to_owned(),
         ],
         BootDecision::Leave(LeaveReason::Rejected) => {
@@ -449,13 +610,24 @@ fn lines(
         BootDecision::Leave(LeaveReason::Ordered) => {
             vec![format!("{name} is to boot its local disk.")]
         }
+        BootDecision::Leave(LeaveReason::Installed) => {
+            vec![format!("{name} is installed and boots its local disk.")]
+        }
+        BootDecision::Wipe => vec![format!("A wipe of {name} was ordered. Its disk is wiped.")],
         BootDecision::LocalElseTalos { .. } => vec![
             "Unknown MAC Address".to_owned(),
             mac.to_string(),
             "Strict boot mode is off: a local disk is tried, then Talos without a config."
                 .to_owned(),
         ],
-        BootDecision::Install { .. } => vec![format!("Approved as {name}.")],
+        BootDecision::Install { attempt: 1, .. } => vec![format!("Approved as {name}.")],
+        BootDecision::Install { attempt, .. } => vec![
+            format!("Approved as {name}."),
+            format!(
+                "Attempt {attempt} of {} to install: nothing proves that the one before did.",
+                view.settings.install_attempts
+            ),
+        ],
         BootDecision::Menu {
             why: MenuDefault::Ordered,
             ..
@@ -466,6 +638,7 @@ fn lines(
         } => vec![
             format!("{name} got its config before, so Talos may be installed already."),
             "Without a choice it goes to its local disk.".to_owned(),
+            format!("On the ktizo host, if it is: ktizo device installed {mac}"),
             format!("On the ktizo host, to install again: ktizo device set {mac} --order install"),
         ],
     };
@@ -482,12 +655,17 @@ const fn hold_detail(why: HoldReason) -> &'static str {
             "a wipe was asked for at the console; waits for a signed-in person"
         }
         HoldReason::AssetMissing => "waits for a kernel and initramfs to be imported",
+        HoldReason::InstallFailed => {
+            "every attempt to install failed; waits for a signed-in person"
+        }
+        HoldReason::WipeNotProven => "wipe not proven; waits for a signed-in person",
     }
 }
 
 const fn leave_detail(why: LeaveReason) -> &'static str {
     match why {
-        LeaveReason::HoldLimit => "not approved in time; sent to its disk",
+        LeaveReason::HoldLimit => "held as long as it may be; sent to its disk",
+        LeaveReason::Installed => "installed; sent to its disk",
         LeaveReason::Rejected => "rejected; sent to its disk",
         LeaveReason::Ordered => "sent to its disk, as ordered",
     }

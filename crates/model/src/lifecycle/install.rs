@@ -1,5 +1,7 @@
 //! From an install order to its proof.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::ProofSource;
@@ -190,6 +192,42 @@ impl Install {
                 told
             }
             _ => self.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Install {
+    /// As a sentence for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting => f.write_str("not begun"),
+            Self::Begun {
+                attempt,
+                since,
+                reports: true,
+                ..
+            } => write!(f, "attempt {attempt} since {since}; no proof yet"),
+            Self::Begun { since, .. } => write!(
+                f,
+                "config served {since}; not proven, and only a person can say"
+            ),
+            Self::Failed {
+                attempt,
+                at,
+                error,
+                last_stage,
+                ..
+            } => {
+                write!(f, "FAILED, attempt {attempt}, {at}: ")?;
+                match (error, last_stage) {
+                    (Some(error), _) => f.write_str(error),
+                    (None, Some(stage)) => write!(f, "no proof came; its last stage was {stage}"),
+                    (None, None) => f.write_str("no proof came"),
+                }
+            }
+            Self::Installed { at, by } => {
+                write!(f, "installed {at}, by the word of {}", by.named())
+            }
         }
     }
 }

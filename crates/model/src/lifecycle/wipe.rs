@@ -1,5 +1,6 @@
 //! From a wipe order to the one script that carries it out.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -124,6 +125,26 @@ impl Wipe {
             },
             (Self::Spent { .. }, WipeEvent::Proven { by, at }) => Self::Proven { at: *at, by: *by },
             _ => self.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Wipe {
+    /// As a sentence for people; empty for none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::Asked { at } => write!(f, "asked for at the console {at}; waits for a person"),
+            Self::Ordered {
+                by, expires, then, ..
+            } => write!(
+                f,
+                "ordered by {by} for the next network boot, until {expires}; then {then}"
+            ),
+            Self::Spent { by, at, .. } => {
+                write!(f, "WIPE NOT PROVEN: sent {at}, as ordered by {by}")
+            }
+            Self::Proven { at, by } => write!(f, "wiped {at}, by the word of {}", by.named()),
         }
     }
 }

@@ -73,6 +73,8 @@ pub(super) fn details(device: &Device) -> String {
         ("address", or_nothing(device.ip_address.as_ref())),
         ("role", or_nothing(device.role.as_ref())),
         ("boot order", device.boot_order.to_string()),
+        ("install", device.install.to_string()),
+        ("wipe", device.wipe.to_string()),
         ("install disk", or_nothing(device.install_disk.as_ref())),
         (
             "ephemeral least",
@@ -106,7 +108,6 @@ pub(super) fn details(device: &Device) -> String {
             },
         ),
         ("config token", token(device)),
-        ("wipe asked for", or_nothing(device.wipe_asked_at.as_ref())),
         ("labels", labels(device)),
         ("notes", device.notes.clone()),
     ])

@@ -1,0 +1,252 @@
+//! Orders, wipes, and words about what became of them.
+
+use std::time::Duration;
+
+use model::proof::Verdict;
+use model::{Actor, DeviceId, ProofSource};
+use serde_json::{Value, json};
+use store::Lane;
+
+use crate::world::{MAC_2, World};
+
+const ORDER: &str = "/devices/1/order";
+
+fn wipe() -> Value {
+    json!({"order": "wipe", "confirm": "cp-1", "then": "install"})
+}
+
+async fn hears(world: &World, verdict: Verdict) -> bool {
+    let device = DeviceId(1);
+    let write = world.store.write(Lane::Boot, Actor::System, move |writer| {
+        writer.take_verdict(device, &verdict, ProofSource::Events)
+    });
+    write.await.unwrap()
+}
+
+/// The script goes out, or does not, as the boot server would write it down.
+async fn sends_the_wipe(world: &World) -> bool {
+    let write = world.store.write(Lane::Boot, Actor::System, |writer| {
+        let mut device = writer.device(DeviceId(1))?.unwrap();
+        let told = device.life.spend_wipe(writer.now());
+        writer.live(&device, told)
+    });
+    write.await.unwrap()
+}
+
+async fn is_released(world: &World) {
+    let write = world.store.write(Lane::Boot, Actor::System, |writer| {
+        let sha256 = writer.config(DeviceId(1))?.unwrap().sha256;
+        writer.config_released(DeviceId(1), sha256)
+    });
+    write.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wipe_is_confirmed_with_the_name_and_no_other_way() {
+    let world = World::with_control_plane().await;
+    world.add(MAC_2).await;
+    let kinds = world.kinds().await;
+    for (method, path, body, field) in [
+        ("POST", ORDER, json!({"order": "wipe"}), "confirm"),
+        (
+            "POST",
+            ORDER,
+            json!({"order": "wipe", "confirm": "CP-1"}),
+            "confirm",
+        ),
+        (
+            "POST",
+            ORDER,
+            json!({"order": "wipe", "confirm": ""}),
+            "confirm",
+        ),
+        (
+            "POST",
+            ORDER,
+            json!({"order": "local", "confirm": "cp-1"}),
+            "confirm",
+        ),
+        (
+            "POST",
+            ORDER,
+            json!({"order": "local", "then": "menu"}),
+            "then",
+        ),
+        // Nobody has let that one in, so nobody knows what it is.
+        ("POST", "/devices/2/order", wipe(), "order"),
+        (
+            "PUT",
+            "/devices/1",
+            json!({"boot_order": "wipe"}),
+            "boot_order",
+        ),
+        (
+            "PUT",
+            "/devices/1",
+            json!({"wipe_on_next_boot": true}),
+            "wipe_on_next_boot",
+        ),
+        (
+            "POST",
+            "/devices/1/proof",
+            json!({"proof": "wiped"}),
+            "proof",
+        ),
+    ] {
+        let (_, got, why) = world.refused(method, path, body.clone()).await;
+        assert_eq!(got, field, "{path} {body}: {why}");
+    }
+    let bulk = json!({"action": {"order": {"order": "wipe"}}, "devices": ["1"]});
+    world.refused("POST", "/devices/bulk", bulk).await;
+    assert_eq!(world.kinds().await, kinds, "a refusal changes nothing");
+
+    let ordered = world.ok("POST", ORDER, wipe()).await;
+    assert_eq!(ordered["wipe_on_next_boot"], true);
+    assert_eq!(ordered["boot_order"], "wipe");
+    assert_eq!(ordered["wipe"]["state"], "ordered");
+    assert_eq!(ordered["wipe"]["then"], "install");
+    let events = world
+        .ok("GET", "/events?kind=wipe_ordered", Value::Null)
+        .await;
+    assert!(events[0]["actor"].as_str().unwrap().starts_with("person:"));
+    // Whoever writes back what was read, orders nothing and calls nothing off.
+    let written = world.ok("PUT", "/devices/1", ordered.clone()).await;
+    assert_eq!(written, ordered);
+}
+
+#[tokio::test]
+async fn any_change_calls_a_wipe_off_and_a_remark_does_not() {
+    let world = World::with_control_plane().await;
+    for (method, path, body, stays) in [
+        ("PUT", "/devices/1", json!({"notes": "rack 3"}), true),
+        ("PUT", "/devices/1", json!({"labels": {"rack": "3"}}), true),
+        ("PUT", "/devices/1", json!({"hostname": "cp-9"}), false),
+        ("PUT", "/devices/1", json!({"hostname": "cp-1"}), false),
+        (
+            "PUT",
+            "/devices/1",
+            json!({"install_disk": "/dev/sdb"}),
+            false,
+        ),
+        ("PUT", "/devices/1", json!({"boot_order": "menu"}), false),
+        (
+            "PUT",
+            "/devices/1/settings",
+            json!({"install_wipe": true}),
+            false,
+        ),
+        ("POST", ORDER, json!({"order": "install"}), false),
+        ("DELETE", "/devices/1/wipe", Value::Null, false),
+        ("POST", "/devices/1/reject", Value::Null, false),
+    ] {
+        let name = world.ok("GET", "/devices/1", Value::Null).await["hostname"].clone();
+        let order = json!({"order": "wipe", "confirm": name});
+        world.ok("POST", ORDER, order).await;
+        world.ok(method, path, body.clone()).await;
+        let after = world.ok("GET", "/devices/1", Value::Null).await;
+        assert_eq!(after["wipe_on_next_boot"], stays, "{method} {path} {body}");
+        assert_eq!(
+            sends_the_wipe(&world).await,
+            stays,
+            "{method} {path} {body}"
+        );
+        if stays {
+            // It is on its way, and only a person's order goes on from there.
+            world.ok("POST", ORDER, json!({"order": "local"})).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wipe_is_sent_once_and_waits_for_its_proof() {
+    let world = World::with_control_plane().await;
+    world.ok("POST", ORDER, wipe()).await;
+    assert!(sends_the_wipe(&world).await);
+    assert!(!sends_the_wipe(&world).await);
+    let spent = world.ok("GET", "/devices/1", Value::Null).await;
+    assert_eq!(
+        (&spent["wipe"]["state"], &spent["wipe_on_next_boot"]),
+        (&json!("spent"), &json!(false))
+    );
+    // To change its name makes the disk no other.
+    let renamed = world
+        .ok("PUT", "/devices/1", json!({"hostname": "cp-2"}))
+        .await;
+    assert_eq!(renamed["wipe"]["state"], "spent");
+    assert!(hears(&world, Verdict::Wiped).await);
+    let wiped = world.ok("GET", "/devices/1", Value::Null).await;
+    assert_eq!(
+        (&wiped["wipe"]["state"], &wiped["boot_order"]),
+        (&json!("proven"), &json!("install"))
+    );
+    assert_eq!(wiped["install"]["state"], "waiting");
+    assert!(
+        !hears(&world, Verdict::Wiped).await,
+        "the same word again is no news"
+    );
+    let kinds = world.kinds().await;
+    assert_eq!(kinds.iter().filter(|kind| *kind == "wipe_sent").count(), 1);
+    assert_eq!(
+        kinds.iter().filter(|kind| *kind == "wipe_proven").count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_person_may_vouch_for_a_wipe_and_an_install() {
+    let world = World::with_control_plane().await;
+    world.ok("POST", ORDER, wipe()).await;
+    sends_the_wipe(&world).await;
+    let vouched = world
+        .ok("POST", "/devices/1/proof", json!({"proof": "wiped"}))
+        .await;
+    assert_eq!(
+        (&vouched["wipe"]["by"], &vouched["boot_order"]),
+        (&json!("operator"), &json!("install"))
+    );
+    let vouched = world
+        .ok("POST", "/devices/1/proof", json!({"proof": "installed"}))
+        .await;
+    assert_eq!(
+        (&vouched["install"]["by"], &vouched["boot_order"]),
+        (&json!("operator"), &json!("local"))
+    );
+    let kinds = world.kinds().await;
+    assert_eq!(kinds[kinds.len() - 2..], ["wipe_proven", "install_proven"]);
+}
+
+#[tokio::test]
+async fn a_proof_counts_only_for_what_began_since_the_order() {
+    let world = World::with_control_plane().await;
+    // What it says of the system it had before.
+    assert!(!hears(&world, Verdict::Running).await);
+    is_released(&world).await;
+    let begun = world.ok("GET", "/devices/1", Value::Null).await;
+    assert_eq!(
+        (&begun["install"]["state"], &begun["install"]["attempt"]),
+        (&json!("begun"), &json!(1))
+    );
+    let error = "no disk matches".to_owned();
+    assert!(hears(&world, Verdict::InstallFailed { error }).await);
+    let failed = world.ok("GET", "/devices/1", Value::Null).await;
+    assert_eq!(
+        (&failed["install"]["state"], &failed["install"]["error"]),
+        (&json!("failed"), &json!("no disk matches"))
+    );
+    assert_eq!(failed["boot_order"], "install");
+    assert!(hears(&world, Verdict::Installed).await);
+    let installed = world.ok("GET", "/devices/1", Value::Null).await;
+    assert_eq!(
+        (&installed["install"]["state"], &installed["boot_order"]),
+        (&json!("installed"), &json!("local"))
+    );
+    // It fails to come up later: that is no reason to install over it.
+    let error = "etcd".to_owned();
+    assert!(!hears(&world, Verdict::BootFailed { error }).await);
+    world.clock.advance(Duration::from_secs(1));
+    let anew = world.ok("POST", ORDER, json!({"order": "install"})).await;
+    assert_eq!(
+        (&anew["install"]["state"], &anew["boot_order"]),
+        (&json!("waiting"), &json!("install"))
+    );
+}

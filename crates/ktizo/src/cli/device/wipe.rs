@@ -1,0 +1,54 @@
+//! `ktizo device wipe`.
+
+use api::types::GiveOrder;
+use api::{Client, DeviceRef};
+use model::{BootOrder, StandingOrder};
+
+use super::show;
+use crate::cli::output::or_dash;
+use crate::cli::prompt;
+use crate::cli::{Failure, Output};
+
+/// What `ktizo device wipe` orders, or calls off.
+#[derive(Debug, clap::Args)]
+pub(super) struct WipeDevice {
+    /// Its MAC address in any spelling, or its number
+    device: DeviceRef,
+    /// The machine's name, which confirms the wipe; asked for if it is not given
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+    /// What its network boots do once the wipe is proven
+    #[arg(long, value_name = "install|local|menu", default_value = "menu")]
+    then: StandingOrder,
+    /// Call off the wipe that was ordered, or asked for at the machine's console
+    #[arg(long, conflicts_with_all = ["confirm", "then"])]
+    cancel: bool,
+}
+
+impl WipeDevice {
+    pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
+        if self.cancel {
+            let device = client.decline_wipe(self.device).await?;
+            return output.print(&device, show::details);
+        }
+        let confirm = match self.confirm {
+            Some(name) => name,
+            None => {
+                let device = client.device(self.device).await?;
+                prompt::line(&format!(
+                    "This destroys all that is on the system disk of {} ({}) at its next network boot.\n\
+                     Type its name to order that: ",
+                    or_dash(device.hostname.as_ref()),
+                    device.mac_address
+                ))?
+            }
+        };
+        let given = GiveOrder {
+            order: BootOrder::Wipe,
+            confirm: Some(confirm),
+            then: Some(self.then),
+        };
+        let device = client.give_order(self.device, &given).await?;
+        output.print(&device, show::details)
+    }
+}
