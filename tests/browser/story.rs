@@ -105,6 +105,8 @@ fn a_person_sets_up_and_sees_a_machine_come_and_boot() -> Result<()> {
         page.await_text(step, A_WHILE)?;
     }
 
+    page.click("#script summary")?;
+    page.await_text("chain", A_WHILE)?;
     page.click("#config summary")?;
     page.await_text("token: (secret)", A_WHILE)?;
     page.click("input[value=local]")?;

@@ -26,6 +26,8 @@ pub struct DeviceFilter {
     /// Only those that have this text somewhere in their MAC (in any spelling), name, address, serial, vendor, model, notes or labels.
     /// Letters match in either case.
     pub search: Option<String>,
+    /// Only those that need a person: their install failed, or their wipe waits for a word.
+    pub needs_person: bool,
     /// In which order.
     pub sort: DeviceSort,
     /// The other way round.
@@ -167,7 +169,7 @@ const APPROVED: &str = concat!(
 );
 
 /// ?1 status, ?2 pattern for texts, ?3 pattern for the MAC with colons, ?4 pattern for the MAC without any, ?5 role, ?6 processor,
-/// ?7 key of a label, ?8 its value.
+/// ?7 key of a label, ?8 its value, ?9 anything for those that need a person.
 const MATCHING: &str = " FROM devices
       WHERE (?1 IS NULL OR status = ?1)
         AND (?2 IS NULL
@@ -178,7 +180,8 @@ const MATCHING: &str = " FROM devices
         AND (?5 IS NULL OR role = ?5)
         AND (?6 IS NULL OR arch = ?6)
         AND (?7 IS NULL
-             OR EXISTS (SELECT 1 FROM json_each(labels) AS label WHERE label.key = ?7 AND (?8 IS NULL OR label.value = ?8)))";
+             OR EXISTS (SELECT 1 FROM json_each(labels) AS label WHERE label.key = ?7 AND (?8 IS NULL OR label.value = ?8)))
+        AND (?9 IS NULL OR json_extract(install, '$.state') = 'failed' OR json_extract(wipe, '$.state') IN ('asked', 'spent'))";
 
 /// A person's hand in a row stays known even where the row is taken back to what it was. A row without a released config starts
 /// the count of its transfers anew: that is what a new order does.
@@ -436,7 +439,7 @@ impl Writer<'_> {
     }
 }
 
-/// The eight values of [`MATCHING`].
+/// The nine values of [`MATCHING`].
 fn matching(filter: &DeviceFilter) -> Vec<Value> {
     let needle = filter.search.as_deref().map(str::trim);
     let needle = needle.filter(|needle| !needle.is_empty());
@@ -453,6 +456,7 @@ fn matching(filter: &DeviceFilter) -> Vec<Value> {
             .label
             .as_ref()
             .and_then(|label| text(label.value.as_ref())),
+        filter.needs_person.then(|| "yes".to_owned()),
     ]
     .into_iter()
     .map(|text| text.map_or(Value::Null, Value::Text))

@@ -22,6 +22,8 @@ pub(crate) struct ListQuery {
     /// Only those with this label: `key`, whatever its value, or `key=value`.
     #[param(value_type = Option<String>)]
     pub(crate) label: Option<LabelFilter>,
+    /// With `true` only those that need a person: their install failed, or their wipe waits for a word.
+    pub(crate) needs_person: bool,
     /// Only those that have this text somewhere.
     pub(crate) q: Option<String>,
     /// By which field the list is ordered; with `-` before it, the other way round.
@@ -82,6 +84,7 @@ pub(crate) async fn page(store: &Store, query: ListQuery) -> Result<Page, Error>
         role: query.role,
         arch: query.arch,
         label: query.label,
+        needs_person: query.needs_person,
         search: query.q,
         sort: *sort,
         descending,

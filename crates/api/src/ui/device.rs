@@ -18,10 +18,10 @@ use super::page::{Ask, done, render};
 use super::picture::BootPicture;
 use super::post::Post;
 use crate::device::{self, DeviceRef, PreviewQuery};
-use crate::types::{ConfigDiff, ConfigOrigin, Device, Patch};
+use crate::types::{ConfigDiff, ConfigOrigin, Device, Patch, ScriptPreview};
 use crate::{Api, Error, IfMatch, Version, patch};
 
-pub(super) use order::{decline_wipe, give as give_order, vouch};
+pub(super) use order::{decline_wipe, give as give_order, renew_release, vouch};
 
 /// How many boots a page shows.
 const BOOTS: u64 = 10;
@@ -49,6 +49,8 @@ struct View {
     config: Option<Config>,
     /// How what it runs differs from what it would be served.
     diff: ConfigDiff,
+    /// What its next network boot would get; nothing where that cannot be told.
+    script: Option<ScriptPreview>,
     /// Which layers made a value of its config, if that was asked.
     explained: Explained,
     /// The patches of its own.
@@ -117,6 +119,7 @@ impl View {
             events: events.into_iter().map(EventLine::from).collect(),
             config,
             diff: device::diff(&api.store, who).await?,
+            script: look_ahead(api, &device).await?,
             explained: Explained::default(),
             patches: patches
                 .filter(|patch| patch.device == Some(device.id))
@@ -200,6 +203,22 @@ async fn preview(api: &Api, who: DeviceRef) -> Result<Option<Config>, Error> {
         })),
         Err(Error::Refused(_)) => Ok(None),
         Err(err) => Err(err),
+    }
+}
+
+/// What the next network boot of a device would get. A script that cannot be made is for Diagnostics, and keeps nobody from the page.
+async fn look_ahead(api: &Api, device: &Device) -> Result<Option<ScriptPreview>, Error> {
+    let looked = api
+        .next_boot
+        .script(device.mac_address, api.gate.now())
+        .await;
+    match looked {
+        Ok(script) => Ok(Some(script)),
+        Err(err @ Error::Store(_)) => Err(err),
+        Err(err) => {
+            tracing::warn!(mac = %device.mac_address, %err, "the next boot script cannot be shown");
+            Ok(None)
+        }
     }
 }
 

@@ -33,6 +33,7 @@ struct Devices {
     statuses: Vec<Choice>,
     roles: Vec<Choice>,
     arches: Vec<Choice>,
+    needs: Vec<Choice>,
     rows_of: Vec<Choice>,
     /// The columns that the list can be ordered by.
     columns: Vec<Column>,
@@ -53,6 +54,7 @@ pub(super) struct Chosen {
     role: String,
     arch: String,
     label: String,
+    needs: String,
     sort: String,
     rows: String,
 }
@@ -88,6 +90,7 @@ impl Chosen {
             role: of("role"),
             arch: of("arch"),
             label: of("label"),
+            needs: of("needs"),
             sort: of("sort"),
             rows: of("rows"),
         }
@@ -105,6 +108,7 @@ impl Chosen {
             role: self.role.parse().ok(),
             arch: self.arch.parse().ok(),
             label: self.label.parse().ok(),
+            needs_person: self.needs == "person",
             search: (!self.q.is_empty()).then(|| self.q.clone()),
             sort: sort.map(|(_, sort)| *sort).unwrap_or_default(),
             descending,
@@ -118,6 +122,7 @@ impl Chosen {
             || filter.role.is_some()
             || filter.arch.is_some()
             || filter.label.is_some()
+            || filter.needs_person
             || filter.search.is_some()
     }
 
@@ -135,6 +140,7 @@ impl Chosen {
             ("role", &self.role),
             ("arch", &self.arch),
             ("label", &self.label),
+            ("needs", &self.needs),
             ("sort", &self.sort),
             ("rows", &self.rows),
         ] {
@@ -227,6 +233,10 @@ pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, E
         statuses: choices("Every state", ApprovalStatus::ALL),
         roles: choices("Every role", Role::ALL),
         arches: choices("Every processor", Arch::ALL),
+        needs: vec![
+            Choice::new("", "Whatever it needs"),
+            Choice::new("person", "Needs a person"),
+        ],
         rows_of: ROWS_OF
             .iter()
             .map(|rows| Choice::new(rows, format!("{rows} rows")))

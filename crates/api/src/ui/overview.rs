@@ -25,6 +25,9 @@ const DAY: Duration = Duration::from_secs(86_400);
 struct Overview {
     status: Status,
     waiting: Vec<Row>,
+    /// Those that need a person, and how many there are in all.
+    needy: Vec<Row>,
+    needy_in_all: u64,
     booting: Vec<Row>,
     failed: Vec<Row>,
     events: Vec<EventLine>,
@@ -84,11 +87,12 @@ impl From<model::Event> for EventLine {
 pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
     let status = status::status(&api.store, &api.service).await?;
     let now = api.gate.now();
-    let (waiting, (booting, failed), events) = api
+    let (waiting, (needy, needy_in_all), (booting, failed), events) = api
         .store
         .read(Lane::Admin, move |reader| {
             Ok((
                 waiting(reader, now)?,
+                needy(reader, now)?,
                 under_way(reader, now)?,
                 latest(reader)?,
             ))
@@ -97,6 +101,8 @@ pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, E
     let view = Overview {
         status,
         waiting,
+        needy,
+        needy_in_all,
         booting,
         failed,
         events,
@@ -115,6 +121,22 @@ fn waiting(reader: &Reader<'_>, now: Timestamp) -> Result<Vec<Row>, store::Error
         .into_iter()
         .map(|device| Row::read(reader, device, now))
         .collect()
+}
+
+fn needy(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, u64), store::Error> {
+    let filter = DeviceFilter {
+        needs_person: true,
+        limit: Some(ROWS),
+        ..DeviceFilter::default()
+    };
+    let devices = reader.devices(&filter)?.into_iter();
+    let rows = devices.map(|device| Row::read(reader, device, now));
+    let rows: Vec<Row> = rows.collect::<Result<_, store::Error>>()?;
+    let in_all = match rows.len() as u64 {
+        few @ 0..ROWS => few,
+        _ => reader.count_matching(&filter)?,
+    };
+    Ok((rows, in_all))
 }
 
 /// The devices whose last boot goes on, and those whose last boot failed within a day; the newest first.

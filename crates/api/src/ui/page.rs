@@ -289,6 +289,7 @@ fn notice(said: &str) -> Option<&'static str> {
             "The wipe is ordered. The next network boot wipes the disk, once; the order ends after a day, and with any change of the device."
         }
         "wipe-declined" => "The wipe is called off; nothing is wiped.",
+        "renewed" => "The machine may fetch its config with the token it has.",
         "vouched" => "Taken down as your word.",
         "imported" => "The base configs are in use, and the device configs were made anew.",
         "cluster-made" => {

@@ -418,6 +418,30 @@ async fn lists_are_filtered_counted_and_paged() {
         .await,
         [0; 0]
     );
+    // Those that need a person: a wipe was asked for at 3's console, and a machine reported that its install failed.
+    house
+        .write(|w| {
+            let mut asked = w.device(DeviceId(3))?.unwrap();
+            asked.life.wipe = Wipe::Asked { at: w.now() };
+            w.update_device(&asked)?;
+            let mut failed = w.device(DeviceId(5))?.unwrap();
+            let error = Some("no disk".to_owned());
+            failed.life.install = Install::Failed {
+                attempt: 1,
+                at: w.now(),
+                boot: None,
+                error,
+                last_stage: None,
+                reports: true,
+            };
+            w.update_device(&failed)
+        })
+        .await;
+    let needy = DeviceFilter {
+        needs_person: true,
+        ..DeviceFilter::default()
+    };
+    assert_eq!(ids(needy).await, [3, 5]);
     assert_eq!(house.read(|r| r.count_devices(None)).await, 6);
     assert_eq!(house.read(move |r| r.count_devices(approved)).await, 3);
     assert_eq!(

@@ -91,3 +91,18 @@ pub(in crate::ui) async fn vouch(
         Err(err) => refused(&api, &ask, who, &post, err).await,
     }
 }
+
+/// Makes the token that the machine has for its config good again.
+pub(in crate::ui) async fn renew_release(
+    State(api): State<Api>,
+    ask: Ask,
+    Path(id): Path<String>,
+    post: Post,
+) -> Result<Response, Error> {
+    ask.visitor.must_operate()?;
+    let who: DeviceRef = id.parse()?;
+    match device::renew_release(&api.store, ask.visitor.author(), who).await {
+        Ok(device) => Ok(done(&format!("/devices/{}", device.id), "renewed")),
+        Err(err) => refused(&api, &ask, who, &post, err).await,
+    }
+}
