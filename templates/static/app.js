@@ -50,18 +50,22 @@
       const ticked = new Set([...part.querySelectorAll("input[type=checkbox]:checked")].filter((box) => box.closest("form[data-guard]") === null).map((box) => box.id));
       const open = new Map([...part.querySelectorAll("details[id]")].map((box) => [box.id, box.open]));
       const scrolls = [...part.querySelectorAll("[id]")].filter((box) => box.scrollTop || box.scrollLeft).map((box) => [box.id, box.scrollTop, box.scrollLeft]);
+      const ends = [...part.querySelectorAll("[data-tail]")].filter(atEnd).map((box) => box.id);
       const focus = part.contains(document.activeElement) ? document.activeElement.id : "";
       part.innerHTML = next.innerHTML;
       was.set(part, next.innerHTML);
       for (const id of ticked) { const box = document.getElementById(id); if (box) box.checked = true; }
       for (const [id, is] of open) { const box = document.getElementById(id); if (box) box.open = is; }
       for (const [id, top, left] of scrolls) { const box = document.getElementById(id); if (box) box.scrollTo(left, top); }
+      for (const box of part.querySelectorAll("[data-tail]")) if (ends.includes(box.id) || !scrolls.some(([id]) => id === box.id)) box.scrollTop = box.scrollHeight;
       if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
       dress(part);
     }
     counted();
     titled();
   };
+
+  const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 24;
 
   // How many devices wait stands in the title, for whoever looks at another tab.
   const title = document.title;
@@ -122,7 +126,7 @@
       if (only && device != null && String(device) !== only) return;
       refresh();
     };
-    for (const kind of ["event", "device", "boot", "settings", "resync"]) source.addEventListener(kind, heard);
+    for (const kind of ["event", "device", "boot", "kernel_log", "settings", "resync"]) source.addEventListener(kind, heard);
     addEventListener("pagehide", () => source.close(), { once: true });
   };
 
@@ -248,6 +252,7 @@
     for (const part of within.querySelectorAll("[data-script]")) part.hidden = false;
     times(within);
     choose(within);
+    if (within === document) for (const box of document.querySelectorAll("[data-tail]")) box.scrollTop = box.scrollHeight;
   };
 
   addEventListener("change", ({ target }) => {

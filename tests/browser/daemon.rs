@@ -17,6 +17,7 @@ use crate::http;
 pub(crate) struct Daemon {
     pub(crate) admin_port: u16,
     pub(crate) boot_port: u16,
+    pub(crate) log_port: u16,
     socket: PathBuf,
     program: PathBuf,
     process: Option<Process>,
@@ -63,6 +64,7 @@ impl Daemon {
         let daemon = Self {
             admin_port: base + 4,
             boot_port: base + 3,
+            log_port: base + 6,
             socket: path("ktizo.sock"),
             process: Some(serve(&program, folder.path())?),
             program,

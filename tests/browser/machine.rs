@@ -1,9 +1,13 @@
 //! A machine that boots by HTTP as iPXE does, without being one.
 
-use std::net::Ipv4Addr;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::thread::{JoinHandle, spawn};
 
 use anyhow::{Context as _, Result, bail};
+
+use serde_json::json;
+use socket2::{Domain, Socket, Type};
 
 use crate::http;
 
@@ -11,12 +15,7 @@ use crate::http;
 /// the end, or nothing if it was sent to its disk.
 pub(crate) fn switch_on(port: u16, mac: &str, model: &str) -> JoinHandle<Result<Option<String>>> {
     let (mac, model) = (mac.to_owned(), escaped(model));
-    // An address of its own, by which the daemon knows who fetches a kernel.
-    let last = mac
-        .rsplit('-')
-        .next()
-        .and_then(|last| u8::from_str_radix(last, 16).ok());
-    let from = Ipv4Addr::new(127, 0, 1, last.unwrap_or(1));
+    let from = address_of(&mac);
     spawn(move || {
         let get = |path: &str| -> Result<String> {
             let (status, body) = http::ask_from(from, port, "GET", path, &[], "")?;
@@ -70,6 +69,34 @@ pub(crate) fn switch_on(port: u16, mac: &str, model: &str) -> JoinHandle<Result<
             script = get(&path)?;
         }
     })
+}
+
+/// The address of a machine, by which the daemon knows who fetches a kernel and whose log it hears.
+fn address_of(mac: &str) -> Ipv4Addr {
+    let last = mac.rsplit('-').next();
+    let last = last.and_then(|last| u8::from_str_radix(last, 16).ok());
+    Ipv4Addr::new(127, 0, 1, last.unwrap_or(1))
+}
+
+/// Sends lines of a kernel log as Talos does; each with its level.
+pub(crate) fn log(port: u16, mac: &str, lines: &[(&str, &str)]) -> Result<()> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddrV4::new(address_of(mac), 0).into())?;
+    socket.connect(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, port).into())?;
+    let mut stream = TcpStream::from(socket);
+    for (number, (level, text)) in lines.iter().enumerate() {
+        let facility = if text.starts_with("[talos]") {
+            "user"
+        } else {
+            "kern"
+        };
+        let line = json!({
+            "clock": 1_250_000 * (number + 1), "facility": facility, "msg": text, "priority": level, "seq": number + 1,
+            "talos-level": level, "talos-time": "2026-03-11T09:14:04.571083917Z",
+        });
+        writeln!(stream, "{line}")?;
+    }
+    Ok(())
 }
 
 /// What follows host and port.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::chromium::{Chromium, Size};
 use crate::daemon::{Daemon, dev};
-use crate::machine::switch_on;
+use crate::machine::{log, switch_on};
 
 const PAGES: [(&str, &str); 14] = [
     ("/", "overview"),
@@ -72,6 +72,36 @@ fn every_page_is_pictured_and_accessible() -> Result<()> {
         .join()
         .expect("the machine does not panic")?;
     assert!(config.is_some());
+    let mac = approved.as_str().unwrap_or_default().replace(':', "-");
+    log(
+        daemon.log_port,
+        &mac,
+        &[
+            (
+                "info",
+                "Linux version 6.12.43-talos (@buildkitsandbox) #1 SMP",
+            ),
+            (
+                "info",
+                "Command line: talos.platform=metal console=ttyS0 net.ifnames=0",
+            ),
+            (
+                "warn",
+                "tpm tpm0: A TPM error (256) occurred attempting to determine the timeout",
+            ),
+            (
+                "warn",
+                "[talos] task loadConfig (1/1): fetching machine config from the boot server",
+            ),
+            (
+                "warn",
+                "[talos] service[kubelet](Waiting): waiting for volume \"/var/lib\" to be mounted",
+            ),
+            ("error", "nvme nvme0: I/O timeout, reset controller"),
+        ],
+    )?;
+    page.go("/devices/1")?;
+    page.await_text("reset controller", Duration::from_secs(10))?;
     for (path, name) in PAGES {
         for scheme in ["light", "dark"] {
             for size in [Size::Desk, Size::Phone] {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::chromium::Chromium;
 use crate::daemon::{Daemon, PASSWORD};
-use crate::machine::switch_on;
+use crate::machine::{log, switch_on};
 
 const A_WHILE: Duration = Duration::from_secs(10);
 
@@ -89,6 +89,22 @@ fn what_comes_from_the_network_is_shown_and_never_run() -> Result<()> {
     let machine = switch_on(daemon.boot_port, "52-54-00-aa-bb-01", hostile);
     page.await_text("<script>window.owned=1</script>", A_WHILE)?;
     daemon.ask("PUT", "/devices/1", &json!({"notes": hostile}))?;
+    let approved = json!({"hostname": "cp-1", "ip_address": "10.20.0.11", "role": "controlplane"});
+    daemon.ask("POST", "/devices/1/approve", &approved)?;
+    assert!(
+        machine
+            .join()
+            .expect("the machine does not panic")?
+            .is_some()
+    );
+    page.go("/devices/1")?;
+    page.await_text("Live", A_WHILE)?;
+    log(
+        daemon.log_port,
+        "52-54-00-aa-bb-01",
+        &[("error", hostile), ("info", "and a last line")],
+    )?;
+    page.await_text("and a last line", A_WHILE)?;
     for path in [
         "/",
         "/devices",
@@ -125,7 +141,5 @@ fn what_comes_from_the_network_is_shown_and_never_run() -> Result<()> {
         !complaints.contains("Content Security Policy"),
         "{complaints}"
     );
-    daemon.ask("POST", "/devices/1/reject", &json!({}))?;
-    machine.join().expect("the machine does not panic")?;
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! `/devices/{id}`: all that is known of one device, and what can be done with it.
 
+mod log;
 mod order;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use configgen::MachineConfig;
-use model::{LocalBoot, Role, StandingOrder};
+use model::{BootId, LocalBoot, Role, StandingOrder};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::{EventFilter, Lane};
@@ -21,6 +22,7 @@ use crate::device::{self, DeviceRef, PreviewQuery};
 use crate::types::{ConfigDiff, ConfigOrigin, Device, Patch, ScriptPreview};
 use crate::{Api, Error, IfMatch, Version, patch};
 
+use log::Log;
 pub(super) use order::{decline_wipe, give as give_order, renew_release, vouch};
 
 /// How many boots a page shows.
@@ -45,6 +47,8 @@ const FIELDS: [&str; 11] = [
 struct View {
     device: Device,
     boots: Vec<BootPicture>,
+    /// What its kernel said.
+    log: Log,
     events: Vec<EventLine>,
     config: Option<Config>,
     /// How what it runs differs from what it would be served.
@@ -119,6 +123,7 @@ impl View {
             events: events.into_iter().map(EventLine::from).collect(),
             config,
             diff: device::diff(&api.store, who).await?,
+            log: Log::read(api, who, None).await?,
             script: look_ahead(api, &device).await?,
             explained: Explained::default(),
             patches: patches
@@ -245,6 +250,9 @@ pub(super) async fn show(
 ) -> Result<Response, Error> {
     let who: DeviceRef = id.parse()?;
     let mut view = View::read(&api, who).await?;
+    if let Ok(boot) = ask.query().text("log").parse() {
+        view.log = Log::read(&api, who, Some(BootId(boot))).await?;
+    }
     view.explained = explain(&api, who, ask.query().text("explain")).await?;
     view.show(&api, &ask, StatusCode::OK).await
 }
