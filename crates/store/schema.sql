@@ -143,6 +143,11 @@ CREATE INDEX devices_owing_proof ON devices (id) WHERE install ->> '$.state' = '
 
 CREATE INDEX devices_to_be_wiped ON devices (id) WHERE wipe ->> '$.state' IN ('asked', 'ordered');
 
+CREATE TRIGGER events_are_not_replaced BEFORE INSERT ON events WHEN EXISTS (SELECT 1 FROM events WHERE id = new.id)
+BEGIN
+    SELECT RAISE(ABORT, 'events are never changed');
+END;
+
 CREATE TRIGGER events_are_not_rewritten BEFORE UPDATE ON events
 BEGIN
     SELECT RAISE(ABORT, 'events are never changed');

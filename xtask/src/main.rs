@@ -1,9 +1,10 @@
-//! The developer's commands: `cargo xtask setup | run | test | demo | bench | tidy`.
+//! The developer's commands: `cargo xtask setup | run | test | demo | bench | contract | tidy`.
 //!
 //! Every automation of the project is one of these, so that whatever fails elsewhere fails at the desk first.
 
 mod bench;
 mod command;
+mod contract;
 mod demo;
 mod dirs;
 mod packages;
@@ -63,6 +64,8 @@ enum Task {
     },
     /// Measure the daemon as it is released: start, memory, answers with ten thousand devices
     Bench,
+    /// Hold the API of the built daemon to its OpenAPI document with schemathesis
+    Contract,
     /// Check the rules of the house that no compiler knows
     Tidy,
 }
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Task::Test { quick } => test::test(&dirs, quick),
         Task::Demo { yes, uefi } => demo::demo(&dirs, yes, uefi),
         Task::Bench => bench::bench(&dirs),
+        Task::Contract => contract::install(&dirs).and_then(|()| contract::check(&dirs)),
         Task::Tidy => tidy::tidy(&dirs),
     });
     match outcome {

@@ -67,6 +67,11 @@ const TESTS: &[(Proof, &str, &str)] = &[
         "kernel modules of the lab's guest",
     ),
     (Program("dpkg-deb"), "dpkg", "unpacking packages"),
+    (
+        Program("python3"),
+        "python3-venv",
+        "the API's check by its document",
+    ),
     (Program("chromium"), "chromium", "the browser tests"),
     (
         Program("chromedriver"),

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::command::{run, say};
+use crate::contract;
 use crate::dirs::Dirs;
 use crate::packages;
 use crate::unpack::Archive;
@@ -52,6 +53,7 @@ pub(crate) fn everything(dirs: &Dirs) -> Result<()> {
     firmware(dirs)?;
     guest(dirs)?;
     axe(dirs)?;
+    contract::install(dirs)?;
     Archive::clear(dirs)
 }
 

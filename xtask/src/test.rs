@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::command::{is_installed, root_runner, run, say};
 use crate::dirs::Dirs;
-use crate::{command, setup, tidy};
+use crate::{command, contract, setup, tidy};
 
 /// The licence and ban checker, in the version its file is written for.
 const CARGO_DENY: &str = "0.20.2";
@@ -61,6 +61,7 @@ pub(crate) fn test(dirs: &Dirs, quick: bool) -> Result<()> {
     steps.take("unit and integration tests", || {
         run(&mut golden(dirs, cargo(dirs, &["test", "--workspace"])))
     })?;
+    steps.take("API by its document", || contract::check(dirs))?;
     if quick {
         say("test: the boots were left out (--quick)");
     } else {

@@ -110,7 +110,7 @@ pub(crate) fn document(routes: &[(Method, &'static str, Authority, Doc)]) -> Val
         let methods = paths.entry(format!("/api/v1{path}")).or_default();
         methods.insert(method.as_str().to_ascii_lowercase(), operation);
     }
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "ktizo",
@@ -130,7 +130,26 @@ pub(crate) fn document(routes: &[(Method, &'static str, Authority, Doc)]) -> Val
             },
         },
         "security": [{"token": []}, {"session": []}],
-    })
+    });
+    unsigned(&mut document);
+    document
+}
+
+/// Takes the signed formats off numbers that are never below zero: such a format would end them at half of what they hold.
+fn unsigned(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let is_signed = fields
+                .get("format")
+                .is_some_and(|format| format == "int64" || format == "int32");
+            if is_signed && fields.get("minimum").is_some_and(|least| least == 0) {
+                fields.remove("format");
+            }
+            fields.values_mut().for_each(unsigned);
+        }
+        Value::Array(values) => values.iter_mut().for_each(unsigned),
+        _ => {}
+    }
 }
 
 fn operation(method: &Method, path: &str, least: Authority, doc: &Doc) -> Value {

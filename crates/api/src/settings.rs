@@ -32,8 +32,9 @@ pub(crate) async fn change(
     expected: IfMatch,
 ) -> Result<NetworkAnswer, Error> {
     let done = remake(store, progress, author, move |ground| {
+        let plan = plan(ground, &patch)?;
         expected.check(&Version::of(&ground.sources.network))?;
-        plan(ground, &patch)
+        Ok(plan)
     })
     .await?;
     let Some((settings, fields)) = done.plan.settings else {

@@ -110,6 +110,16 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
         let text = value
             .to_str()
             .map_err(|_| Error::Malformed("If-Match is not text".to_owned()))?;
+        // An entity tag is in quotes (RFC 9110 section 8.8.3).
+        let is_tag = |tag: &str| {
+            let tag = tag.trim();
+            let tag = tag.strip_prefix("W/").unwrap_or(tag);
+            tag == "*" || (tag.len() >= 2 && tag.starts_with('"') && tag.ends_with('"'))
+        };
+        if !text.split(',').all(is_tag) {
+            let why = "If-Match is not the ETag of an answer, with its quotes";
+            return Err(Error::Malformed(why.to_owned()));
+        }
         Ok(Self(Some(text.to_owned())))
     }
 }

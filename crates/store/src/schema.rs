@@ -39,6 +39,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0007_config_release",
         sql: include_str!("../migrations/0007_config_release.sql"),
     },
+    Migration {
+        name: "0008_events_stay",
+        sql: include_str!("../migrations/0008_events_stay.sql"),
+    },
 ];
 
 /// One step to a newer format, done whole or not at all.

@@ -128,3 +128,25 @@ async fn old_events_of_machines_make_room_and_those_of_persons_stay() {
     assert_eq!(all.last().unwrap().id, EventId(1));
     assert_eq!(all[0].id, EventId(5001));
 }
+
+#[tokio::test]
+async fn what_was_told_cannot_be_changed_replaced_or_cleared() {
+    let house = House::new();
+    let ada = Actor::Person("ada".into());
+    house
+        .write_as(ada, |w| w.event(None, EventKind::DeviceAdded))
+        .await;
+    // Somebody with the file in hand, past all of the code.
+    let other = rusqlite::Connection::open(house.folder.path().join("ktizo.db")).unwrap();
+    for (sql, why) in [
+        ("UPDATE events SET actor = 'system'", "never changed"),
+        ("DELETE FROM events", "never deleted"),
+        (
+            "INSERT OR REPLACE INTO events (id, happened_at, actor, kind, what) VALUES (1, 0, 'system', 'x', '{}')",
+            "never changed",
+        ),
+    ] {
+        let err = other.execute(sql, []).unwrap_err().to_string();
+        assert!(err.contains(why), "{sql}: {err}");
+    }
+}
