@@ -11,7 +11,8 @@ pub struct ScriptPreview {
     pub why: String,
     /// Which files of Talos the machine would lack, in a sentence, if any.
     pub missing: Option<String>,
-    /// The script, as the machine's iPXE would get it after it has told what machine it is. How a UEFI machine is sent to its disk
-    /// also depends on its iPXE, and is shown here for one of unknown age.
+    /// The script, as the machine's iPXE would get it after it has told what machine it is, without the token that lets it have its
+    /// config, for that is made for a boot. How a UEFI machine is sent to its disk also depends on its iPXE, and is shown here for one
+    /// of unknown age.
     pub script: String,
 }
