@@ -80,10 +80,16 @@ pub(crate) fn bios_install_is_proven_and_told_stage_by_stage(lab: &Lab) -> Resul
         );
         // The proof names who gave it.
         ensure!(device["install"]["by"] == "kernel_log", "{device}");
-        let metrics = scene.ktizo.admin().get("/metrics")?.text();
+        // The kernel prints its command line, with the token of the config in it.
+        let console = machine.console().text();
         ensure!(
-            metrics.contains("ktizo_witness_lines_total"),
-            "the lines are not counted"
+            console.contains(".yaml?token=") && !log.contains("token="),
+            "the token is kept in the log:\n{log}"
+        );
+        let status = scene.ktizo.command(["status"])?;
+        ensure!(
+            status.contains("10.77.0.2:8090") && status.contains("10.77.0.2:8092"),
+            "the receivers are not named:\n{status}"
         );
         Ok(())
     })

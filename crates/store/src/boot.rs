@@ -99,6 +99,15 @@ impl Reader<'_> {
         self.all(NEWEST_OF_ALL, params![count(limit)], read)
     }
 
+    /// The last stage that a boot reached, if it is still kept.
+    pub(crate) fn furthest(&self, boot: BootId) -> Result<Option<BootStage>, Error> {
+        self.maybe(
+            "SELECT furthest FROM boots WHERE id = ?1",
+            [boot.0],
+            |row| Cells::of(row).parse(),
+        )
+    }
+
     /// The last boot of a device, without its stages.
     pub fn last_boot(&self, device: DeviceId) -> Result<Option<Boot>, Error> {
         self.maybe(NEWEST, params![device.0, 1], read)

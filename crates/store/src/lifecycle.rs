@@ -141,10 +141,19 @@ impl Writer<'_> {
 
     fn scene(&self, device: &Device, reports: bool) -> Result<Scene, Error> {
         let boot = self.last_boot(device.id)?;
+        // A machine that asks again does so in another boot than the one it failed in.
+        let tried = match device.life.install {
+            Install::Begun { boot, .. } => boot,
+            _ => None,
+        };
+        let furthest = match tried {
+            Some(tried) => self.furthest(tried)?,
+            None => boot.as_ref().map(|boot| boot.furthest),
+        };
         Ok(Scene {
             at: self.now(),
-            boot: boot.as_ref().map(|boot| boot.id),
-            furthest: boot.map(|boot| boot.furthest),
+            boot: boot.map(|boot| boot.id),
+            furthest,
             reports,
         })
     }

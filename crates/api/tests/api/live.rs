@@ -190,3 +190,59 @@ async fn two_hundred_listeners_and_some_that_never_read_slow_nobody() {
         while listener.next().await.is_some() {}
     }
 }
+
+#[tokio::test]
+async fn a_kernel_log_is_read_on_from_where_news_say_it_is() {
+    let world = World::new().await;
+    world.add(MAC_1).await;
+    let path = format!("/devices/{MAC_1}/kernel-log");
+    let none = world.ok("GET", &path, Value::Null).await;
+    assert_eq!(none, json!({"boot": null, "lines": [], "logs": []}));
+    world.stage(MAC_1, model::BootStage::Talos);
+    let mut listener = Listener::at(&world, "", None).await;
+    world
+        .store
+        .write(store::Lane::Admin, model::Actor::System, |writer| {
+            let line = |number: u64| model::KernelLogLine {
+                message: format!("line {number}"),
+                at: None,
+                level: model::KernelLogLevel::Info,
+                facility: "kern".to_owned(),
+                priority: "info".to_owned(),
+                sequence: number,
+                clock_us: 1,
+            };
+            let device = writer.device_by_mac(MAC_1.parse().unwrap())?.unwrap();
+            writer.keep_kernel_lines(device.id, &(1..=5).map(line).collect::<Vec<_>>())
+        })
+        .await
+        .unwrap();
+    let last = loop {
+        let (kind, _, data) = listener.next().await.unwrap();
+        if kind == "kernel_log" {
+            break data["last"].as_i64().unwrap();
+        }
+    };
+    for (query, expected) in [
+        (String::new(), vec![1, 2, 3, 4, 5]),
+        ("?limit=2".to_owned(), vec![4, 5]),
+        (format!("?after={}", last - 3), vec![3, 4, 5]),
+        (format!("?after={}&limit=1", last - 3), vec![3]),
+        (format!("?after={last}"), vec![]),
+        ("?boot=99".to_owned(), vec![]),
+    ] {
+        let log = world
+            .ok("GET", &format!("{path}{query}"), Value::Null)
+            .await;
+        let lines = log["lines"].as_array().unwrap().iter();
+        let numbers: Vec<u64> = lines
+            .map(|line| line["sequence"].as_u64().unwrap())
+            .collect();
+        assert_eq!(numbers, expected, "{query}");
+        assert_eq!(log["logs"][0]["lines"], 5);
+    }
+    let wrong = format!("{path}?bot=1");
+    assert_eq!(world.ask("GET", &wrong, Value::Null).await.0, 422);
+    let nobody = "/devices/9/kernel-log";
+    assert_eq!(world.ask("GET", nobody, Value::Null).await.0, 404);
+}

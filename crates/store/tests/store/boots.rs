@@ -332,3 +332,38 @@ async fn a_boot_needs_its_device() {
         .await;
     assert!(matches!(refused, Err(Error::NoSuchDevice(DeviceId(5)))));
 }
+
+#[tokio::test]
+async fn a_failed_install_names_the_last_stage_of_its_own_boot() {
+    use BootStage::*;
+    let house = House::new();
+    let device = house.approved(1).await;
+    let id = device.id;
+    tell(&house, id, vec![done(Discover, 100), done(Initramfs, 110)]).await;
+    house
+        .write(move |w| {
+            w.save_config(&device, model::Role::Worker, b"config")?;
+            let config = w.config(id)?.unwrap();
+            w.config_released(id, config.sha256)
+        })
+        .await;
+    tell(&house, id, vec![done(Config, 120), done(Talos, 121)]).await;
+    // It begins from nothing, and asks for its script.
+    tell(&house, id, vec![done(Discover, 200), done(Script, 201)]).await;
+    house
+        .write(move |w| {
+            let mut device = w.device(id)?.unwrap();
+            w.install_event(&mut device, &model::InstallEvent::AskedAgain, true)
+        })
+        .await;
+    let install = house
+        .read(move |r| r.device(id))
+        .await
+        .unwrap()
+        .life
+        .install;
+    match install {
+        model::Install::Failed { last_stage, .. } => assert_eq!(last_stage, Some(Talos)),
+        other => panic!("{other:?}"),
+    }
+}
