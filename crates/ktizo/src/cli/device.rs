@@ -292,9 +292,12 @@ impl Approve {
             body.hostname = body.hostname.or(suggested.hostname);
             body.ip_address = body.ip_address.or(suggested.ip_address);
             body.role = body.role.or(Some(suggested.role));
+            let named = match device {
+                DeviceRef::Mac(mac) => mac.to_string(),
+                DeviceRef::Id(id) => format!("machine {id}"),
+            };
             let question = format!(
-                "Approve {} as {} {} with address {}?",
-                device,
+                "Approve {named} as {} {} with address {}?",
                 or_dash(body.role.as_ref()),
                 or_dash(body.hostname.as_ref()),
                 or_dash(body.ip_address.as_ref())

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::Failure;
@@ -32,17 +32,13 @@ pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure>
     if path.as_os_str() == "-" {
         return say(text.trim_end());
     }
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    if force {
-        options.create(true).truncate(true);
+    let written = if force && (path.is_file() || !path.exists()) {
+        replace(path, text)
     } else {
-        options.create_new(true);
-    }
-    let written = options.open(path).and_then(|mut file| {
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        file.write_all(text.as_bytes())
-    });
+        new_file(force)
+            .open(path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+    };
     written.map_err(|err| {
         let path = path.display();
         Failure::Local(match err.kind() {
@@ -54,8 +50,35 @@ pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure>
     })
 }
 
+/// How a file is made that is for its owner only from the first moment on. What is there already is a pipe or a device, if it may be.
+fn new_file(may_be_there: bool) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600).create_new(!may_be_there);
+    options
+}
+
+/// Writes a file whole beside another and puts it in its place: whoever has the old one open does not see the new one, and a full disk
+/// leaves the old one as it is.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut name = target.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.new", std::process::id()));
+    let beside = target.with_file_name(name);
+    let written = new_file(false).open(&beside).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &target)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -67,7 +90,15 @@ mod tests {
         assert!(refused.contains("--force"), "{refused}");
         assert_eq!(read(&path).unwrap(), "a");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        write(&path, "b", true).unwrap();
+        let mut opened = std::fs::File::open(&path).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        write(&link, "b", true).unwrap();
+        let mut seen = String::new();
+        opened.read_to_string(&mut seen).unwrap();
+        assert_eq!(seen, "a", "who had the old file open sees the new one");
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!((read(&path).unwrap().as_str(), mode & 0o777), ("b", 0o600));
     }
