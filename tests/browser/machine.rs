@@ -17,13 +17,7 @@ pub(crate) fn switch_on(port: u16, mac: &str, model: &str) -> JoinHandle<Result<
     let (mac, model) = (mac.to_owned(), escaped(model));
     let from = address_of(&mac);
     spawn(move || {
-        let get = |path: &str| -> Result<String> {
-            let (status, body) = http::ask_from(from, port, "GET", path, &[], "")?;
-            if status != 200 {
-                bail!("GET {path}: {status}");
-            }
-            Ok(String::from_utf8_lossy(&body).into_owned())
-        };
+        let get = |path: &str| get(from, port, path);
         let board = mac.replace([':', '-'], "");
         let uuid = format!("4c4c4544-0042-3510-8054-{board}");
         let facts = [
@@ -57,11 +51,9 @@ pub(crate) fn switch_on(port: u16, mac: &str, model: &str) -> JoinHandle<Result<
                 }
                 return get(config.split("?").next().unwrap_or(config)).map(Some);
             }
-            let next = line("chain --replace").and_then(|line| {
-                line.split_whitespace()
-                    .find(|word| word.starts_with("http://"))
-            });
-            let Some(next) = next else { return Ok(None) };
+            let Some(next) = next_of(&script) else {
+                return Ok(None);
+            };
             let mut path = path_of(next)?.to_owned();
             for (name, value) in facts {
                 path = path.replace(name, value);
@@ -69,6 +61,33 @@ pub(crate) fn switch_on(port: u16, mac: &str, model: &str) -> JoinHandle<Result<
             script = get(&path)?;
         }
     })
+}
+
+fn get(from: Ipv4Addr, port: u16, path: &str) -> Result<String> {
+    let (status, body) = http::ask_from(from, port, "GET", path, &[], "")?;
+    if status != 200 {
+        bail!("GET {path}: {status}");
+    }
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// Where a script goes on.
+fn next_of(script: &str) -> Option<&str> {
+    let line = script
+        .lines()
+        .find(|line| line.trim_start().starts_with("chain --replace"))?;
+    line.split_whitespace()
+        .find(|word| word.starts_with("http://"))
+}
+
+/// The script that a machine gets once it has said what it is, and does not run.
+pub(crate) fn script(port: u16, mac: &str) -> Result<String> {
+    let from = address_of(mac);
+    let first = get(from, port, &format!("/boot/{mac}"))?;
+    match next_of(&first) {
+        Some(next) => get(from, port, path_of(next)?),
+        None => Ok(first),
+    }
 }
 
 /// The address of a machine, by which the daemon knows who fetches a kernel and whose log it hears.

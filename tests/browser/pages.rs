@@ -9,7 +9,7 @@ use crate::chromium::{Chromium, Size};
 use crate::daemon::{Daemon, dev};
 use crate::machine::{log, switch_on};
 
-const PAGES: [(&str, &str); 14] = [
+const PAGES: [(&str, &str); 15] = [
     ("/", "overview"),
     ("/devices", "devices"),
     ("/devices/new", "device-new"),
@@ -18,12 +18,21 @@ const PAGES: [(&str, &str); 14] = [
     ("/cluster", "cluster"),
     ("/cluster/patches/new", "patch-new"),
     ("/devices/2", "device-pending"),
+    ("/devices/4", "device-wipe"),
     ("/network", "network"),
     ("/assets", "assets"),
     ("/events", "events"),
     ("/people", "people"),
     ("/diagnostics", "diagnostics"),
     ("/devices/999", "trouble"),
+];
+
+const MODELS: [&str; 5] = [
+    "PowerEdge R640",
+    "PowerEdge R6525",
+    "OptiPlex Micro 7010",
+    "PowerEdge XR12",
+    "Precision 3660",
 ];
 
 #[test]
@@ -42,12 +51,12 @@ fn every_page_is_pictured_and_accessible() -> Result<()> {
         page.go(path)?;
         check(&page, name, "light", Size::Desk, &axe)?;
     }
-    let boots: Vec<_> = (1..=5)
+    let boots: Vec<_> = (1..=MODELS.len())
         .map(|number| {
             switch_on(
                 daemon.boot_port,
                 &format!("52-54-00-aa-bb-0{number}"),
-                "PowerEdge R640",
+                MODELS[number - 1],
             )
         })
         .collect();
@@ -102,6 +111,19 @@ fn every_page_is_pictured_and_accessible() -> Result<()> {
     )?;
     page.go("/devices/1")?;
     page.await_text("reset controller", Duration::from_secs(10))?;
+    // One is about to be wiped, and has labels and notes.
+    let second = json!({"hostname": "worker-1", "ip_address": "10.20.0.12", "role": "worker", "notes": "top of rack 7"});
+    daemon.ask("POST", "/devices/4/approve", &second)?;
+    daemon.ask(
+        "PUT",
+        "/devices/4",
+        &json!({"labels": {"rack": "7", "site": "north"}}),
+    )?;
+    daemon.ask(
+        "POST",
+        "/devices/4/order",
+        &json!({"order": "wipe", "confirm": "worker-1"}),
+    )?;
     for (path, name) in PAGES {
         for scheme in ["light", "dark"] {
             for size in [Size::Desk, Size::Phone] {

@@ -7,7 +7,7 @@ use ktizo_tests::clock::poll;
 
 use crate::chromium::Chromium;
 use crate::daemon::{Daemon, PASSWORD};
-use crate::machine::switch_on;
+use crate::machine::{script, switch_on};
 
 /// What the page must show of an event that has just happened.
 const A_SECOND: Duration = Duration::from_secs(1);
@@ -130,6 +130,23 @@ fn a_person_sets_up_and_sees_a_machine_come_and_boot() -> Result<()> {
     page.click("#decline-wipe")?;
     page.await_text("The wipe is called off", A_WHILE)?;
     page.await_text("Now: local", A_WHILE)?;
+    // Ordered again, it goes out once, and is not proven until somebody says so.
+    page.click("input[value=wipe]")?;
+    page.fill("#wipe_confirm", "cp-1")?;
+    page.click("#give-order")?;
+    page.await_text("A wipe is ordered", A_WHILE)?;
+    let sent = script(daemon.boot_port, "52-54-00-aa-bb-01")?;
+    assert!(sent.contains("talos.experimental.wipe"), "{sent}");
+    page.await_text("The wipe is not proven", A_WHILE)?;
+    let again = script(daemon.boot_port, "52-54-00-aa-bb-01")?;
+    assert!(!again.contains("talos.experimental.wipe"), "{again}");
+    page.go("/")?;
+    page.await_text("needs a person", A_WHILE)?;
+    page.await_text("wipe not proven", A_WHILE)?;
+    page.go("/devices/1")?;
+    page.run("window.confirm = () => true")?;
+    page.click("#vouch-wiped")?;
+    page.await_text("Taken down as your word", A_WHILE)?;
 
     page.go("/network")?;
     page.click("input[name=strict_boot_mode][value=false]")?;

@@ -7,7 +7,7 @@ use form_urlencoded::Serializer;
 use model::{ApprovalStatus, Arch, Role};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{DeviceFilter, Lane};
+use store::DeviceFilter;
 
 use super::fields::{Choice, Field, Fields, of_list};
 use super::labels;
@@ -193,26 +193,24 @@ pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, E
         ..chosen.filter()
     };
     let now = api.gate.now();
-    let (rows, total, waiting) = api
-        .store
-        .read(Lane::Admin, move |reader| {
-            let total = reader.count_matching(&filter)?;
-            let pending = DeviceFilter {
-                status: Some(ApprovalStatus::Pending),
-                ..filter.clone()
-            };
-            let waiting = match filter.status {
-                None | Some(ApprovalStatus::Pending) => reader.count_matching(&pending)?,
-                Some(_) => 0,
-            };
-            let devices = reader.devices(&filter)?;
-            let rows = devices
-                .into_iter()
-                .map(|device| Row::read(reader, device, now));
-            let rows = rows.collect::<Result<Vec<Row>, store::Error>>()?;
-            Ok((rows, total, waiting))
-        })
-        .await?;
+    let (rows, total, waiting) = device::look(&api.store, move |reader| {
+        let total = reader.count_matching(&filter)?;
+        let pending = DeviceFilter {
+            status: Some(ApprovalStatus::Pending),
+            ..filter.clone()
+        };
+        let waiting = match filter.status {
+            None | Some(ApprovalStatus::Pending) => reader.count_matching(&pending)?,
+            Some(_) => 0,
+        };
+        let devices = reader.devices(&filter)?;
+        let rows = devices
+            .into_iter()
+            .map(|device| Row::read(reader, device, now));
+        let rows = rows.collect::<Result<Vec<Row>, Error>>()?;
+        Ok((rows, total, waiting))
+    })
+    .await?;
     let last = skip + rows.len() as u64;
     let page = |skip: u64| chosen.page("/devices", &[("skip", &skip.to_string())]);
     let of_state = |status| {

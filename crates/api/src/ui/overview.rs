@@ -7,10 +7,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use model::{ApprovalStatus, Timestamp};
 use serde::Serialize;
-use store::{DeviceFilter, EventFilter, Lane, Reader};
+use store::{DeviceFilter, EventFilter, Reader};
 
 use super::page::{Ask, render};
 use super::picture::BootPicture;
+use crate::device::{look, shown};
 use crate::types::{Device, Event, Status};
 use crate::{Api, Error, status};
 
@@ -46,11 +47,11 @@ impl Row {
         reader: &Reader<'_>,
         device: model::Device,
         now: Timestamp,
-    ) -> Result<Self, store::Error> {
+    ) -> Result<Self, Error> {
         let boots = reader.boots(device.id, 1)?;
         Ok(Self {
             boot: boots.first().map(|boot| BootPicture::new(boot, now)),
-            device: device.into(),
+            device: shown(reader, device)?,
         })
     }
 }
@@ -87,9 +88,8 @@ impl From<model::Event> for EventLine {
 pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
     let status = status::status(&api.store, &api.service).await?;
     let now = api.gate.now();
-    let (waiting, (needy, needy_in_all), (booting, failed), events) = api
-        .store
-        .read(Lane::Admin, move |reader| {
+    let (waiting, (needy, needy_in_all), (booting, failed), events) =
+        look(&api.store, move |reader| {
             Ok((
                 waiting(reader, now)?,
                 needy(reader, now)?,
@@ -110,7 +110,7 @@ pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, E
     render(&api, &ask, ("overview.html", "/"), StatusCode::OK, &view).await
 }
 
-fn waiting(reader: &Reader<'_>, now: Timestamp) -> Result<Vec<Row>, store::Error> {
+fn waiting(reader: &Reader<'_>, now: Timestamp) -> Result<Vec<Row>, Error> {
     let filter = DeviceFilter {
         status: Some(ApprovalStatus::Pending),
         limit: Some(ROWS),
@@ -123,7 +123,7 @@ fn waiting(reader: &Reader<'_>, now: Timestamp) -> Result<Vec<Row>, store::Error
         .collect()
 }
 
-fn needy(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, u64), store::Error> {
+fn needy(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, u64), Error> {
     let filter = DeviceFilter {
         needs_person: true,
         limit: Some(ROWS),
@@ -131,7 +131,7 @@ fn needy(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, u64), store::
     };
     let devices = reader.devices(&filter)?.into_iter();
     let rows = devices.map(|device| Row::read(reader, device, now));
-    let rows: Vec<Row> = rows.collect::<Result<_, store::Error>>()?;
+    let rows: Vec<Row> = rows.collect::<Result<_, Error>>()?;
     let in_all = match rows.len() as u64 {
         few @ 0..ROWS => few,
         _ => reader.count_matching(&filter)?,
@@ -140,7 +140,7 @@ fn needy(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, u64), store::
 }
 
 /// The devices whose last boot goes on, and those whose last boot failed within a day; the newest first.
-fn under_way(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, Vec<Row>), store::Error> {
+fn under_way(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, Vec<Row>), Error> {
     let (mut booting, mut failed) = (Vec::new(), Vec::new());
     let mut known = Vec::new();
     for boot in reader.newest_boots(BOOTS)? {
@@ -162,7 +162,7 @@ fn under_way(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, Vec<Row>)
     Ok((booting, failed))
 }
 
-fn latest(reader: &Reader<'_>) -> Result<Vec<EventLine>, store::Error> {
+fn latest(reader: &Reader<'_>) -> Result<Vec<EventLine>, Error> {
     let filter = EventFilter {
         limit: 14,
         ..EventFilter::default()
