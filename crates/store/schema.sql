@@ -74,6 +74,20 @@ CREATE TABLE config_tokens (
 
 CREATE INDEX config_tokens_by_boot ON config_tokens (boot_id);
 
+CREATE TABLE conflicts (
+    device_id INTEGER PRIMARY KEY REFERENCES devices (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind <> ''),
+    mac TEXT NOT NULL,
+    uuid TEXT,
+    serial TEXT,
+    with_device INTEGER REFERENCES devices (id) ON DELETE CASCADE,
+    since_at INTEGER NOT NULL,
+    -- When a person said that the device is the one that was known.
+    kept_at INTEGER
+) STRICT;
+
+CREATE INDEX conflicts_by_other ON conflicts (with_device);
+
 CREATE TABLE device_configs (
     device_id INTEGER PRIMARY KEY REFERENCES devices (id) ON DELETE CASCADE,
     role TEXT NOT NULL CHECK (role IN ('controlplane', 'worker')),
@@ -86,10 +100,38 @@ CREATE TABLE device_configs (
 
 CREATE INDEX device_configs_by_revision ON device_configs (revision);
 
+CREATE TRIGGER another_card_is_no_first_card BEFORE INSERT ON device_macs
+WHEN EXISTS (SELECT 1 FROM devices WHERE mac = new.mac)
+BEGIN
+    SELECT RAISE(ABORT, 'UNIQUE constraint failed: devices.mac');
+END;
+
+CREATE TABLE device_macs (
+    mac TEXT PRIMARY KEY
+        CHECK (mac GLOB '[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]:[0-9a-f][0-9a-f]'),
+    device_id INTEGER NOT NULL REFERENCES devices (id) ON DELETE CASCADE,
+    first_seen_at INTEGER NOT NULL,
+    confirmed_at INTEGER
+) STRICT;
+
+CREATE INDEX device_macs_by_device ON device_macs (device_id);
+
 CREATE TABLE device_settings (
     device_id INTEGER PRIMARY KEY REFERENCES devices (id) ON DELETE CASCADE,
     settings TEXT NOT NULL CHECK (json_type(settings) = 'object')
 ) STRICT;
+
+CREATE TRIGGER a_changed_device_has_its_own_card BEFORE UPDATE OF mac ON devices
+WHEN EXISTS (SELECT 1 FROM device_macs WHERE mac = new.mac AND device_id <> new.id)
+BEGIN
+    SELECT RAISE(ABORT, 'UNIQUE constraint failed: devices.mac');
+END;
+
+CREATE TRIGGER a_new_device_has_its_own_card BEFORE INSERT ON devices
+WHEN EXISTS (SELECT 1 FROM device_macs WHERE mac = new.mac AND device_id IS NOT new.id)
+BEGIN
+    SELECT RAISE(ABORT, 'UNIQUE constraint failed: devices.mac');
+END;
 
 CREATE TABLE devices (
     -- AUTOINCREMENT: an event names its device for ever, so a number is never given twice.
@@ -129,13 +171,15 @@ CREATE TABLE devices (
     -- Transfers of its config that began since the present order and have not ended as far as is known.
     config_transfers INTEGER NOT NULL DEFAULT 0 CHECK (config_transfers >= 0),
     -- Whether its config was served whole since the present order.
-    config_delivered INTEGER NOT NULL DEFAULT 0 CHECK (config_delivered IN (0, 1)), labels TEXT NOT NULL DEFAULT '{}' CHECK (json_type(labels) = 'object'), install TEXT NOT NULL DEFAULT '{"state":"waiting"}' CHECK (json_type(install, '$.state') = 'text'), wipe TEXT NOT NULL DEFAULT '{"state":"none"}' CHECK (json_type(wipe, '$.state') = 'text'),
+    config_delivered INTEGER NOT NULL DEFAULT 0 CHECK (config_delivered IN (0, 1)), labels TEXT NOT NULL DEFAULT '{}' CHECK (json_type(labels) = 'object'), install TEXT NOT NULL DEFAULT '{"state":"waiting"}' CHECK (json_type(install, '$.state') = 'text'), wipe TEXT NOT NULL DEFAULT '{"state":"none"}' CHECK (json_type(wipe, '$.state') = 'text'), identified INTEGER NOT NULL DEFAULT 0 CHECK (identified IN (0, 1)),
     CONSTRAINT decision CHECK ((status = 'pending') = (decided_at IS NULL) AND (decided_by IS NULL) = (decided_at IS NULL)),
     CONSTRAINT approved_is_whole
         CHECK (status <> 'approved' OR (hostname IS NOT NULL AND ip_address IS NOT NULL AND role IS NOT NULL))
 ) STRICT;
 
 CREATE INDEX devices_by_status ON devices (status);
+
+CREATE INDEX devices_by_uuid ON devices (uuid) WHERE uuid IS NOT NULL;
 
 CREATE INDEX devices_forgettable ON devices (last_seen_at) WHERE status = 'pending' AND kept = 0;
 
@@ -277,6 +321,12 @@ CREATE TABLE set_up_links (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     token_sha256 TEXT NOT NULL CHECK (length(token_sha256) = 64),
     expires_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE shared_uuids (
+    uuid TEXT PRIMARY KEY,
+    decided_by TEXT NOT NULL,
+    decided_at INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE testimonies (

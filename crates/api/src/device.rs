@@ -6,6 +6,7 @@ mod bulk;
 mod config;
 mod delete;
 mod fields;
+mod identity;
 mod log;
 mod order;
 mod reject;
@@ -29,6 +30,7 @@ pub(crate) use config::{
     ExplainQuery, PreviewQuery, change_settings, diff, explain, preview, preview_shown, settings,
 };
 pub(crate) use delete::delete;
+pub(crate) use identity::decide_identity;
 pub(crate) use log::{LogQuery, kernel_log};
 pub(crate) use order::{decline_wipe, give_order, vouch};
 pub(crate) use reject::reject;
@@ -95,6 +97,8 @@ pub(crate) fn shown(reader: &Reader<'_>, device: Device) -> Result<types::Device
     Ok(types::Device {
         config_outdated,
         config_token,
+        other_cards: reader.cards(device.id)?,
+        identity_conflict: reader.conflict(device.id)?,
         ..device.into()
     })
 }

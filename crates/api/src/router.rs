@@ -84,6 +84,7 @@ fn table() -> Vec<Route> {
         (POST, "/devices/{id}/order", Operator, post(devices::give_order), doc("Gives a boot order").takes::<types::GiveOrder>().gives::<types::Device>(200)),
         (DELETE, "/devices/{id}/wipe", Operator, delete(devices::decline_wipe), doc("Says no to a wipe that was asked for at the console or ordered").gives::<types::Device>(200)),
         (POST, "/devices/{id}/proof", Operator, post(devices::vouch), doc("Vouches for an install or a wipe that no machine has proven").takes::<types::Vouch>().gives::<types::Device>(200)),
+        (POST, "/devices/{id}/identity", Operator, post(devices::decide_identity), doc("Says who a device is, or whether a card is its").takes::<types::DecideIdentity>().gives::<types::Device>(200)),
         (POST, "/devices/{id}/config-release", Operator, post(devices::renew_release), doc("Makes the token that a machine has for its config good for as long as a new one").gives::<types::Device>(200)),
         (GET, "/devices/{id}/approval-suggestions", Viewer, get(devices::suggest), doc("Suggests what a device could be approved with").gives::<types::Suggestions>(200)),
         (GET, "/devices/{id}/boots", Viewer, get(devices::boots), doc("Lists the last boots of a device").query::<devices::BootsQuery>().gives_list::<types::Boot>()),

@@ -27,7 +27,8 @@ pub use config::{
     ConfigDiff, ConfigOrigin, DeviceSettings, KernelModule, RegenerateProgress, UserVolume,
 };
 pub use device::{
-    ApproveDevice, Device, DevicePatch, GiveOrder, NewDevice, Proof, Suggestions, Vouch, clearable,
+    ApproveDevice, DecideIdentity, Device, DevicePatch, GiveOrder, NewDevice, Proof, Suggestions,
+    Vouch, clearable,
 };
 pub use error::ErrorBody;
 pub use event::Event;

@@ -16,7 +16,7 @@ use crate::{Error, types};
 pub struct Version(String);
 
 /// Fields of a device that change while nobody changes it.
-const RECORDED: [&str; 17] = [
+const RECORDED: [&str; 19] = [
     "first_seen",
     "last_seen",
     "last_config_download",
@@ -27,6 +27,8 @@ const RECORDED: [&str; 17] = [
     "wipe",
     "config_outdated",
     "config_token",
+    "other_cards",
+    "identity_conflict",
     "arch",
     "firmware",
     "uuid",

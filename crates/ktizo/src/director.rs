@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use configgen::script::{ReportPorts, Scripts};
 use model::{
     Actor, Approval, AssetName, BootStage, Clock, ConfigRelease, EventKind, SeenBy, StageOutcome,
-    TalosVersion,
+    Standing, TalosVersion,
 };
 use netboot::director::{
     BootAsk, BootClient, ConfigAnswer, ConfigAsk, Content, Director, LoaderName, Observation,
@@ -252,6 +252,14 @@ impl Office {
                     Approval::Pending => Ok(Err(format!("{mac} waits for approval"))),
                     Approval::Rejected { .. } => Ok(Err(format!("{mac} was rejected"))),
                     Approval::Approved { .. } => {
+                        let why = match writer.standing(&device, mac, &model::Inventory::default())? {
+                            Standing::Sure => None,
+                            Standing::OtherCard => Some("is a card that nobody confirmed to be the device's"),
+                            Standing::Conflict => Some("is claimed by two machines; a person has to decide: `ktizo device identity`"),
+                        };
+                        if let Some(why) = why {
+                            return Ok(Err(format!("{mac} {why}")));
+                        }
                         let guarded = writer.settings()?.config_release == ConfigRelease::Token;
                         if guarded
                             && let Err(why) = writer.take_token(device.id, ask.token.as_ref(), !ask.head_only)?

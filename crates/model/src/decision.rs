@@ -64,6 +64,10 @@ pub enum HoldReason {
     InstallFailed,
     /// The script that wipes went out, and nothing proves what came of it.
     WipeNotProven,
+    /// It boots with a card that nobody confirmed to be its.
+    OtherCard,
+    /// Two machines claim to be it.
+    Conflict,
 }
 
 /// Why a machine leaves to its disk.
@@ -184,7 +188,7 @@ fn install(install: &Install, state: BootState<'_>) -> BootDecision {
 }
 
 /// Holds until the limit is reached.
-fn hold(why: HoldReason, state: BootState<'_>) -> BootDecision {
+pub(crate) fn hold(why: HoldReason, state: BootState<'_>) -> BootDecision {
     let limit = Duration::from_secs(u64::from(state.settings.hold_limit_seconds));
     if state.held.unwrap_or_default() >= limit {
         BootDecision::Leave(LeaveReason::HoldLimit)

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::word_enum;
 use crate::{
-    Actor, ApprovalStatus, AssetName, Authority, BootStage, DeviceId, EventId, FieldChange,
-    Hostname, MacAddr, PersonName, ProofSource, Role, Sha256Digest, StandingOrder, TalosVersion,
-    Timestamp,
+    Actor, ApprovalStatus, AssetName, Authority, BootStage, ConflictKind, DeviceId, EventId,
+    FieldChange, Hostname, IdentityDecision, MacAddr, PersonName, ProofSource, Role, Sha256Digest,
+    StandingOrder, TalosVersion, Timestamp,
 };
 
 /// One thing that happened, who did it, and to which device. Append-only, and never with a secret in it.
@@ -148,6 +148,25 @@ pub enum EventKind {
         peer: IpAddr,
         /// Why, in words.
         reason: String,
+    },
+    /// A card showed the UUID of a device, and is taken for another one of it.
+    CardAttached {
+        /// The card.
+        card: MacAddr,
+    },
+    /// It cannot be told who a device is.
+    IdentityConflict {
+        /// Why.
+        conflict: ConflictKind,
+        /// The card of whoever showed it.
+        card: MacAddr,
+    },
+    /// A person said who a device is.
+    IdentityDecided {
+        /// What.
+        decision: IdentityDecision,
+        /// The card it is about.
+        card: MacAddr,
     },
     /// A person let a machine that is still trying have its config with the token it has.
     ConfigTokenRenewed,
@@ -305,6 +324,9 @@ impl EventKind {
             Self::InstallRepeated { .. } => "install_repeated",
             Self::ConfigServed { .. } => "config_served",
             Self::ConfigRefused { .. } => "config_refused",
+            Self::CardAttached { .. } => "card_attached",
+            Self::IdentityConflict { .. } => "identity_conflict",
+            Self::IdentityDecided { .. } => "identity_decided",
             Self::ConfigTokenRenewed => "config_token_renewed",
             Self::ConfigFailed { .. } => "config_failed",
             Self::Regenerated { .. } => "regenerated",
@@ -373,6 +395,9 @@ impl fmt::Display for EventKind {
             Self::InstallRepeated { attempt } => write!(f, "install is tried again, attempt {attempt}"),
             Self::ConfigServed { peer, bytes, .. } => write!(f, "config of {bytes} bytes served to {peer}"),
             Self::ConfigRefused { peer, reason } => write!(f, "config refused to {peer}: {reason}"),
+            Self::CardAttached { card } => write!(f, "card {card} shows its UUID and is taken for another card of it; it gets no config until a person confirms it"),
+            Self::IdentityConflict { conflict, card } => write!(f, "it cannot be told who it is ({card}): {}; no config until a person decides", conflict.meaning()),
+            Self::IdentityDecided { decision, card } => write!(f, "identity decided: {decision} ({card})"),
             Self::ConfigTokenRenewed => f.write_str("the token that its last boot got for its config is good for another 3 hours and 50 fetches"),
             Self::ConfigFailed { reason } => write!(f, "config could not be made: {reason}"),
             Self::Regenerated { made, changed } => write!(f, "{made} device configs made anew, {changed} of them changed"),

@@ -26,6 +26,7 @@ mod role;
 mod boot;
 mod config_release;
 mod decision;
+mod identity;
 mod lifecycle;
 mod order;
 mod settings;
@@ -59,6 +60,10 @@ pub use error::ParseError;
 pub use event::{Event, EventKind, SeenBy};
 pub use hostname::Hostname;
 pub use id::{DeviceId, EventId};
+pub use identity::{
+    Conflict, ConflictKind, Identity, IdentityDecision, Known, OtherCard, Serial, Shown, Standing,
+    hold_the_unsure, identify,
+};
 pub use kernel_log::{
     KernelLineId, KernelLogEntry, KernelLogLevel, KernelLogLine, KernelLogSummary,
 };

@@ -12,17 +12,22 @@ pub struct SmbiosUuid([u8; 16]);
 
 impl SmbiosUuid {
     /// Values found on many boards at once, in either byte order; they identify nothing.
-    const DUMMIES: [u128; 4] = [
+    const DUMMIES: [u128; 8] = [
         0x0300_0200_0400_0500_0006_0007_0008_0009,
         0x0002_0003_0004_0005_0006_0007_0008_0009,
         0x0300_0200_0400_0500_0006_0007_0008_0000,
         0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
+        0x1234_5678_1234_5678_90ab_cdde_efaa_bbcc,
+        0x7856_3412_3412_7856_90ab_cdde_efaa_bbcc,
+        0x1111_1111_2222_3333_4444_5555_5555_5555,
+        0xfefe_fefe_fefe_fefe_fefe_fefe_fefe_0000,
     ];
 
-    /// Takes the bytes in printed order; `None` for all-zero, all-one and known dummy values.
+    /// Takes the bytes in printed order; `None` for one byte again and again, as zero, and for known dummy values.
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
         let number = u128::from_be_bytes(bytes);
-        if number == 0 || number == u128::MAX || Self::DUMMIES.contains(&number) {
+        let same = bytes.iter().all(|byte| *byte == bytes[0]);
+        if same || Self::DUMMIES.contains(&number) {
             None
         } else {
             Some(Self(bytes))

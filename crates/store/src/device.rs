@@ -161,7 +161,12 @@ macro_rules! columns {
 }
 
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM devices WHERE id = ?1");
-const BY_MAC: &str = concat!("SELECT ", columns!(), " FROM devices WHERE mac = ?1");
+/// By the card it was first seen with, else by another one of it.
+const BY_MAC: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM devices WHERE id = coalesce((SELECT id FROM devices WHERE mac = ?1), (SELECT device_id FROM device_macs WHERE mac = ?1))"
+);
 const APPROVED: &str = concat!(
     "SELECT ",
     columns!(),
@@ -216,7 +221,7 @@ impl Reader<'_> {
         self.maybe(BY_ID, [id.0], read)
     }
 
-    /// The device that boots with this address, if it is known.
+    /// The device that has this card, if it is known; any of its cards, also one that no person confirmed.
     pub fn device_by_mac(&self, mac: MacAddr) -> Result<Option<Device>, Error> {
         self.maybe(BY_MAC, [mac.to_string()], read)
     }
@@ -354,6 +359,7 @@ impl Writer<'_> {
             self.revoke_token_of(device.id)?;
         }
         if before.mac != device.mac {
+            self.detach_card(device.id, device.mac)?;
             // The MAC is part of the config's name, so the config counts as changed.
             self.run(
                 "UPDATE device_configs SET revision = ?2 WHERE device_id = ?1",

@@ -6,7 +6,7 @@
 //! (`device_configs`, the very bytes that are served) and its attempts (`boots`, each with its `boot_stages`). `events` only name
 //! their device, so they outlive it; they are appended in the transaction of the change they tell of. `network_settings` is one
 //! row, absent while all is at its default. `config_tokens` are the fingerprints of what boot scripts carry for the
-//! config of their device. `base_configs` holds one text per role, `assets` one row per imported file.
+//! config of their device. `device_macs` are the other cards of devices, `conflicts` what is undecided about who they are. `base_configs` holds one text per role, `assets` one row per imported file.
 //! `testimonies` are what devices have told of themselves so far; `kernel_logs` and their `kernel_lines` lie beside boots.
 //! `revisions` counts the changes to all of these but boots and events.
 //!
@@ -46,6 +46,7 @@ mod cluster;
 mod config;
 mod device;
 mod event;
+mod identity;
 mod kernel_log;
 mod lifecycle;
 mod patch;
@@ -72,6 +73,7 @@ pub use config::StoredConfig;
 pub use device::{DeviceFilter, DeviceKey, DeviceSort, NewDevice, SortValue};
 pub use error::Error;
 pub use event::EventFilter;
+pub use identity::Judgement;
 pub use latency::{LATENCY_BOUNDS, Latency};
 pub use patch::StoredPatch;
 pub use person::{ApiToken, OpenSession, User};

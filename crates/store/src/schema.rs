@@ -43,6 +43,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0008_events_stay",
         sql: include_str!("../migrations/0008_events_stay.sql"),
     },
+    Migration {
+        name: "0009_identity",
+        sql: include_str!("../migrations/0009_identity.sql"),
+    },
 ];
 
 /// One step to a newer format, done whole or not at all.

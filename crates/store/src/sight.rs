@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use model::{
-    Actor, Device, DeviceId, EphemeralVolume, EventKind, Inventory, MacAddr, SeenBy, Timestamp,
+    Actor, Conflict, ConflictKind, Device, DeviceId, EphemeralVolume, EventKind, Identity,
+    Inventory, MacAddr, SeenBy, Timestamp,
 };
 use rusqlite::params;
 
+use crate::identity::two_at_once;
 use crate::row::{Cells, count, micros, text};
 use crate::{Error, NewDevice, Writer};
 
@@ -37,10 +39,49 @@ impl Writer<'_> {
         inventory: &Inventory,
         by: SeenBy,
     ) -> Result<(Device, bool), Error> {
+        self.sight_beside(mac, inventory, by, &|_| None)
+    }
+
+    /// The same, where it is known which card of a device is in a boot at this moment.
+    pub fn sight_beside(
+        &self,
+        mac: MacAddr,
+        inventory: &Inventory,
+        by: SeenBy,
+        booting: &dyn Fn(DeviceId) -> Option<MacAddr>,
+    ) -> Result<(Device, bool), Error> {
         let inventory = clean(inventory);
         if let Some(device) = self.device_by_mac(mac)? {
-            return Ok((self.seen_again(device, &inventory)?, false));
+            return self.seen_with(device, mac, &inventory, by, booting);
         }
+        match self.owner_of(mac, &inventory, DeviceId(0), booting)? {
+            Identity::OtherCard(owner) => {
+                if let Some(owner) = self.device(owner)? {
+                    self.attach_card(&owner, mac)?;
+                    let nothing = Inventory::default();
+                    return Ok((self.seen_again(owner, &nothing)?, false));
+                }
+            }
+            // A DHCP request alone, which nobody can be asked about, makes no conflict; the script that follows will.
+            Identity::Conflict(other, kind) if by == SeenBy::Script => {
+                if let Some(other) = self.device(other)? {
+                    let device = self.meet(mac, inventory, by)?;
+                    self.identified(&device)?;
+                    self.note_twins(&device, &other, kind)?;
+                    return Ok((device, true));
+                }
+            }
+            Identity::Unknown | Identity::Same(_) | Identity::Conflict(..) => {}
+        }
+        let device = self.meet(mac, inventory, by)?;
+        if by == SeenBy::Script {
+            self.identified(&device)?;
+        }
+        Ok((device, true))
+    }
+
+    /// A machine that is new.
+    fn meet(&self, mac: MacAddr, inventory: Inventory, by: SeenBy) -> Result<Device, Error> {
         self.forget_unseen(self.options.undecided_devices.saturating_sub(1))?;
         let device = self.insert_device(NewDevice {
             mac,
@@ -55,7 +96,124 @@ impl Writer<'_> {
             seen: true,
         })?;
         self.event(Some(&device), EventKind::DeviceSeen { by })?;
-        Ok((device, true))
+        Ok(device)
+    }
+
+    /// From here on what is known of its mainboard is what its own iPXE read there.
+    fn identified(&self, device: &Device) -> Result<(), Error> {
+        if device.inventory.uuid.is_some() || device.inventory.serial.is_some() {
+            self.run(
+                "UPDATE devices SET identified = 1 WHERE id = ?1 AND identified = 0",
+                [device.id.0],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// A known card was heard of.
+    fn seen_with(
+        &self,
+        device: Device,
+        mac: MacAddr,
+        shows: &Inventory,
+        by: SeenBy,
+        booting: &dyn Fn(DeviceId) -> Option<MacAddr>,
+    ) -> Result<(Device, bool), Error> {
+        let told = by == SeenBy::Script && (shows.uuid.is_some() || shows.serial.is_some());
+        if !told {
+            // What a DHCP request claims fills gaps: firmware makes a UUID up where it has none.
+            let mut hearsay = shows.clone();
+            if self.is_identified(device.id)? || mac != device.mac {
+                hearsay.uuid = None;
+                hearsay.serial = None;
+            }
+            if mac != device.mac {
+                hearsay = Inventory::default();
+            }
+            return Ok((self.seen_again(device, &hearsay)?, false));
+        }
+        let unsure = |card: MacAddr| -> Result<bool, Error> {
+            let cards = self.cards(device.id)?;
+            Ok(cards
+                .iter()
+                .any(|known| known.mac == card && known.confirmed_at.is_none()))
+        };
+        if self.contradicts(&device, mac, shows)? {
+            if unsure(mac)? {
+                // It attached itself, and belongs elsewhere after all.
+                self.detach_card(device.id, mac)?;
+                return self.sight_beside(mac, shows, by, booting);
+            }
+            let found = Conflict {
+                kind: ConflictKind::OneMacTwoMachines,
+                mac,
+                uuid: shows.uuid,
+                serial: shows.serial.clone(),
+                with: None,
+                since: self.now(),
+            };
+            self.note_conflict(&device, &found)?;
+            return Ok((self.seen_again(device, &Inventory::default())?, false));
+        }
+        if two_at_once(&device, mac, booting) {
+            let other = booting(device.id).filter(|_| mac == device.mac);
+            let card = other.unwrap_or(mac);
+            if unsure(card)? {
+                self.detach_card(device.id, card)?;
+                let (twin, _) = if card == mac {
+                    self.meet(mac, shows.clone(), by).map(|twin| (twin, true))?
+                } else {
+                    self.meet(
+                        card,
+                        Inventory {
+                            uuid: shows.uuid,
+                            ..Inventory::default()
+                        },
+                        by,
+                    )
+                    .map(|twin| (twin, true))?
+                };
+                self.note_twins(&device, &twin, ConflictKind::OneUuidTwoBoots)?;
+                let met = if card == mac { twin } else { device };
+                return Ok((met, card == mac));
+            }
+        }
+        if mac != device.mac {
+            // What kind of machine it is, its own card says.
+            return Ok((self.seen_again(device, &Inventory::default())?, false));
+        }
+        match self.owner_of(mac, shows, device.id, booting)? {
+            Identity::OtherCard(owner) => {
+                if let Some(owner) = self.device(owner)? {
+                    if self.is_stranger(device.id)? {
+                        self.delete_device(device.id)?;
+                        self.attach_card(&owner, mac)?;
+                        return Ok((self.seen_again(owner, &Inventory::default())?, false));
+                    }
+                    if self.is_stranger(owner.id)? {
+                        self.delete_device(owner.id)?;
+                        self.attach_card(&device, owner.mac)?;
+                    } else {
+                        self.note_twins(&device, &owner, ConflictKind::OneUuidTwoSerials)?;
+                    }
+                }
+            }
+            Identity::Conflict(other, kind) => {
+                if let Some(other) = self.device(other)? {
+                    self.note_twins(&device, &other, kind)?;
+                }
+            }
+            Identity::Unknown | Identity::Same(_) => {}
+        }
+        let device = self.seen_again(device, shows)?;
+        self.identified(&device)?;
+        Ok((device, false))
+    }
+
+    /// Whether nobody ever had a hand in a device.
+    fn is_stranger(&self, device: DeviceId) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM devices WHERE id = ?1 AND status = 'pending' AND kept = 0)";
+        self.one(sql, [device.0], |row| row.get(0))
     }
 
     fn seen_again(&self, mut device: Device, inventory: &Inventory) -> Result<Device, Error> {

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use futures_util::Stream;
 use model::{
-    ApprovalStatus, AssetName, BootId, EventId, KernelLineId, LabelFilter, PersonName,
-    TalosVersion, TokenId,
+    ApprovalStatus, AssetName, BootId, EventId, IdentityDecision, KernelLineId, LabelFilter,
+    PersonName, TalosVersion, TokenId,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::{Client, ClientError};
 use crate::types::{
     ApiToken, ApproveDevice, Asset, AssetCommit, AssetImported, BaseImport, BaseImported, Boot,
-    BulkAnswer, BulkDevices, Device, DevicePatch, Event, GiveOrder, KernelLog, NetworkAnswer,
-    NetworkPatch, NewDevice, NewToken, NewUser, Proof, Regenerated, ScriptPreview, SetUpLink,
-    Status, Suggestions, TokenShown, Upload, User, UserPatch, Vouch, Whoami,
+    BulkAnswer, BulkDevices, DecideIdentity, Device, DevicePatch, Event, GiveOrder, KernelLog,
+    NetworkAnswer, NetworkPatch, NewDevice, NewToken, NewUser, Proof, Regenerated, ScriptPreview,
+    SetUpLink, Status, Suggestions, TokenShown, Upload, User, UserPatch, Vouch, Whoami,
 };
 use crate::{DeviceRef, Version};
 
@@ -173,6 +173,19 @@ impl Client {
     pub async fn vouch(&self, who: DeviceRef, proof: Proof) -> Result<Device, ClientError> {
         self.post(&format!("/devices/{who}/proof"), &Vouch { proof })
             .await
+    }
+
+    /// Says who a device is, or whether a card is its.
+    pub async fn decide_identity(
+        &self,
+        who: DeviceRef,
+        decision: IdentityDecision,
+    ) -> Result<Device, ClientError> {
+        self.post(
+            &format!("/devices/{who}/identity"),
+            &DecideIdentity { decision },
+        )
+        .await
     }
 
     /// Makes the token that a machine has for its config good for as long as a new one.

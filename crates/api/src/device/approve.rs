@@ -73,6 +73,10 @@ pub(super) fn approve_in(
         at: writer.now(),
     };
     writer.update_device(&device)?;
+    if let DeviceRef::Mac(card) = who {
+        // Whoever is let in by the name of a card has that card.
+        writer.confirm_card(device.id, card)?;
+    }
     ready.save_for(writer, &device)?;
     let what = EventKind::DeviceApproved {
         hostname,

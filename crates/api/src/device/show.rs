@@ -93,13 +93,15 @@ pub(crate) async fn page(store: &Store, query: ListQuery) -> Result<Page, Error>
         // One more tells whether there is a next page.
         limit: query.limit.map(|limit| limit.saturating_add(1)),
     };
-    let (mut found, total, outdated, grants) = store
+    let (mut found, total, outdated, grants, mut cards, mut conflicts) = store
         .read(Lane::Admin, move |reader| {
             Ok((
                 reader.devices(&filter)?,
                 reader.count_matching(&filter)?,
                 reader.outdated()?,
                 reader.token_grants()?,
+                reader.all_cards()?,
+                reader.conflicts()?,
             ))
         })
         .await?;
@@ -114,6 +116,8 @@ pub(crate) async fn page(store: &Store, query: ListQuery) -> Result<Page, Error>
         }
     }
     let shown = |device: Device| types::Device {
+        other_cards: cards.remove(&device.id).unwrap_or_default(),
+        identity_conflict: conflicts.remove(&device.id),
         config_outdated: outdated.binary_search(&device.id).is_ok(),
         config_token: grants.get(&device.id).copied().map(Into::into),
         ..device.into()

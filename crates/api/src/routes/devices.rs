@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 use crate::auth::Caller;
 use crate::body::{Asked, Body};
 use crate::types::{
-    ApproveDevice, BulkAnswer, BulkDevices, ConfigDiff, ConfigOrigin, Device, DeviceSettings,
-    GiveOrder, KernelLog, NewDevice, RegenerateProgress, Regenerated, ScriptPreview, Suggestions,
-    Vouch,
+    ApproveDevice, BulkAnswer, BulkDevices, ConfigDiff, ConfigOrigin, DecideIdentity, Device,
+    DeviceSettings, GiveOrder, KernelLog, NewDevice, RegenerateProgress, Regenerated,
+    ScriptPreview, Suggestions, Vouch,
 };
 use crate::version::{IfMatch, Version};
 use crate::{Api, Error, base, device};
@@ -184,6 +184,17 @@ pub(crate) async fn vouch(
     Body(given): Body<Vouch>,
 ) -> Answer<Device> {
     device::vouch(&api.store, caller.author(), id.parse()?, given.proof)
+        .await
+        .map(Json)
+}
+
+pub(crate) async fn decide_identity(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(asked): Body<DecideIdentity>,
+) -> Answer<Device> {
+    device::decide_identity(&api.store, caller.author(), id.parse()?, asked.decision)
         .await
         .map(Json)
 }

@@ -87,6 +87,20 @@ pub struct Device {
     /// expired.
     #[serde(default)]
     pub config_token: Option<ConfigToken>,
+    /// Its cards beside the one it was first seen with.
+    #[serde(default)]
+    pub other_cards: Vec<model::OtherCard>,
+    /// What is undecided about who it is; until a person decides, it gets no config.
+    #[serde(default)]
+    pub identity_conflict: Option<model::Conflict>,
+}
+
+/// What a person says of who a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecideIdentity {
+    /// The decision.
+    pub decision: model::IdentityDecision,
 }
 
 /// How long and how often a machine may still fetch its config with the token it has.
@@ -159,6 +173,8 @@ impl From<model::Device> for Device {
             // The store alone knows.
             config_outdated: false,
             config_token: None,
+            other_cards: Vec::new(),
+            identity_conflict: None,
         }
     }
 }

@@ -12,6 +12,7 @@ mod cluster;
 mod contract;
 mod devices;
 mod doors;
+mod identity;
 mod leaks;
 mod lifecycle;
 mod lists;

@@ -13,7 +13,7 @@ use std::io::Write as _;
 use api::types::{ApproveDevice, BulkAction, BulkDevices, Device, NewDevice, Proof};
 use api::{DeviceQuery, DeviceRef};
 use clap::Subcommand;
-use model::{ApprovalStatus, Hostname, LabelFilter, Labels, Role};
+use model::{ApprovalStatus, Hostname, IdentityDecision, LabelFilter, Labels, Role};
 use std::net::Ipv4Addr;
 
 use super::output::{or_dash, say};
@@ -51,6 +51,8 @@ enum DeviceCommand {
     Installed(One),
     /// Vouch that a machine is wiped that did not say so itself
     Wiped(One),
+    /// Show or say who a machine is: decide a conflict, or whether a card is its
+    Identity(Identity),
     /// Let a machine that is still trying fetch its config for another 3 hours
     Release(One),
     /// Forget a machine, with its config
@@ -73,6 +75,32 @@ enum DeviceCommand {
 struct One {
     /// Its MAC address in any spelling, or its number
     device: DeviceRef,
+}
+
+#[derive(Debug, clap::Args)]
+struct Identity {
+    /// Its MAC address in any spelling, or its number; to decide about another card of it, that card
+    device: DeviceRef,
+    /// It is what it shows: its mainboard was replaced, the card is its own, or two devices are one machine
+    #[arg(long, group = "decision")]
+    accept: bool,
+    /// It is what was known: whoever shows something else is turned away
+    #[arg(long, group = "decision")]
+    keep: bool,
+    /// They are two machines, and their UUID tells nothing
+    #[arg(long, group = "decision")]
+    split: bool,
+}
+
+impl Identity {
+    const fn decision(&self) -> Option<IdentityDecision> {
+        match (self.accept, self.keep, self.split) {
+            (true, ..) => Some(IdentityDecision::Accept),
+            (_, true, _) => Some(IdentityDecision::Keep),
+            (.., true) => Some(IdentityDecision::Split),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -195,6 +223,13 @@ impl DeviceArgs {
                 output.print(&device, |device| {
                     format!("{} is rejected: it gets no config, and its next network boot goes to its disk.", device.mac_address)
                 })
+            }
+            DeviceCommand::Identity(identity) => {
+                let device = match identity.decision() {
+                    Some(decision) => client.decide_identity(identity.device, decision).await?,
+                    None => client.device(identity.device).await?,
+                };
+                output.print(&device, show::identity)
             }
             DeviceCommand::Release(one) => {
                 let device = client.renew_release(one.device).await?;

@@ -3,14 +3,13 @@
 use std::net::IpAddr;
 
 use configgen::script::ConfigLink;
-use model::{
-    BootDecision, ConfigRelease, ConfigToken, Device, DeviceId, MacAddr, NetworkSettings, Timestamp,
-};
+use model::{BootDecision, ConfigRelease, ConfigToken, DeviceId, MacAddr, Timestamp};
 use netboot::director::ScriptAsk;
 use store::{Error as StoreError, Lane};
 
 use super::Office;
 use super::peers::Peers;
+use super::scripts::View;
 
 /// What a boot script may say of the config: where it is, or the sentence why it may not be said.
 pub(super) type Release = Result<ConfigLink, String>;
@@ -21,19 +20,18 @@ impl Office {
     pub(super) async fn release_for(
         &self,
         ask: &ScriptAsk,
-        device: Option<&Device>,
-        settings: &NetworkSettings,
+        view: &View,
         decision: BootDecision,
     ) -> Result<Release, StoreError> {
-        let Some(device) = device.filter(|_| names_config(decision)) else {
+        let Some(device) = view.device.as_ref().filter(|_| names_config(decision)) else {
             return Ok(Ok(ConfigLink::None));
         };
-        if settings.config_release == ConfigRelease::Mac {
+        if view.settings.config_release == ConfigRelease::Mac {
             return Ok(Ok(ConfigLink::Plain));
         }
         let now = self.clock.now();
         let peer = ask.site.peer;
-        if let Err(why) = self.peers.is_card_of(peer, ask.mac, &[device.mac], now) {
+        if let Err(why) = self.peers.is_card_of(peer, ask.mac, &view.cards, now) {
             self.sightings.config_refused(ask.mac, peer, &why);
             return Ok(Err(why));
         }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use model::{MacAddr, Sha256Digest, Timestamp};
+use model::{DeviceId, MacAddr, Sha256Digest, Timestamp};
 use netboot::director::BootAsk;
 use netboot::net::neighbour::neighbour;
 
@@ -19,6 +19,8 @@ pub(crate) struct Peers {
     given: Mutex<Bounded<(MacAddr, IpAddr), Sha256Digest>>,
     /// Machines whose last DHCP request came through a relay: when they were last heard of, and the address that asked since.
     relayed: Mutex<Bounded<MacAddr, (Timestamp, Option<IpAddr>)>>,
+    /// The cards with which devices are being held at this moment, one entry for each open request.
+    asking: Mutex<HashMap<DeviceId, Vec<MacAddr>>>,
     /// Machines that asked by DHCP on a network of this host, and when.
     near: Mutex<Bounded<MacAddr, Timestamp>>,
 }
@@ -38,6 +40,7 @@ impl Default for Peers {
             leaving: Mutex::default(),
             given: Mutex::default(),
             relayed: Mutex::default(),
+            asking: Mutex::default(),
             near: Mutex::default(),
         }
     }
@@ -74,6 +77,23 @@ impl Peers {
     /// The card behind an address as the kernel's neighbour table says; `None` for whoever is behind a router.
     pub(super) fn card_of(&self, address: IpAddr) -> Option<MacAddr> {
         (self.neighbours)(address)
+    }
+
+    /// Notes that `mac` of a device is held, for as long as what is returned lives.
+    pub(super) fn asks(self: &Arc<Self>, device: DeviceId, mac: MacAddr) -> Asking {
+        lock(&self.asking).entry(device).or_default().push(mac);
+        Asking {
+            peers: Arc::clone(self),
+            device,
+            mac,
+        }
+    }
+
+    /// Another card of a device than `mac` that is held at this moment.
+    pub(super) fn other_asking(&self, device: DeviceId, mac: MacAddr) -> Option<MacAddr> {
+        let asking = lock(&self.asking);
+        let mut cards = asking.get(&device)?.iter().copied();
+        cards.find(|card| *card != mac)
     }
 
     /// Notes how a DHCP request of `mac` came: through a relay, or broadcast on a network of this host, or, where neither, from an
@@ -133,6 +153,26 @@ impl Peers {
     /// Notes that `mac` got something to boot after all.
     pub(super) fn stays(&self, mac: MacAddr) {
         lock(&self.leaving).remove(&mac);
+    }
+}
+
+/// An open request of a device that is held.
+pub(super) struct Asking {
+    peers: Arc<Peers>,
+    device: DeviceId,
+    mac: MacAddr,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        let mut asking = lock(&self.peers.asking);
+        if let Some(cards) = asking.get_mut(&self.device) {
+            let own = cards.iter().position(|card| *card == self.mac);
+            own.map(|at| cards.swap_remove(at));
+            if cards.is_empty() {
+                asking.remove(&self.device);
+            }
+        }
     }
 }
 

@@ -1,16 +1,17 @@
 //! The script for one machine at one moment: look, decide, and wait while it is held.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use configgen::script::{ConfigLink, DiskWays, Menu, Place, ScriptError, TalosBoot, boot_root};
 use model::{
     Actor, Arch, BootDecision, BootId, BootStage, BootState, Device, HoldReason, Install,
     InstallEvent, Inventory, LeaveReason, LocalBoot, MacAddr, MenuDefault, NetworkSettings, SeenBy,
-    StageOutcome, TalosVersion, Timestamp, decide,
+    StageOutcome, Standing, TalosVersion, Timestamp, decide, hold_the_unsure,
 };
 use netboot::director::{Facts, MenuChoice, ScriptAsk, Site};
-use store::{Change, Error as StoreError, Lane, Reader, Writer};
+use store::{Change, Error as StoreError, Judgement, Lane, Reader, Writer};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
@@ -38,6 +39,10 @@ pub(super) struct View {
     pub(super) settings: NetworkSettings,
     /// What it would boot; else the sentence about what is missing.
     pub(super) talos: Result<(TalosVersion, Arch), String>,
+    /// How sure it is that the boot is the device's.
+    standing: Standing,
+    /// The cards with which the device may have its config.
+    pub(super) cards: Vec<MacAddr>,
     /// What its script says of its config. Until that is decided: where it is, without a token.
     pub(super) release: Release,
 }
@@ -60,7 +65,10 @@ impl View {
         heard: bool,
     ) -> Result<Self, StoreError> {
         let mut device = reader.device_by_mac(mac)?;
+        let (mut standing, mut cards) = (Standing::Sure, Vec::new());
         if let Some(device) = &mut device {
+            standing = reader.standing(device, mac, seen)?;
+            cards = reader.trusted_cards(device)?;
             // What the machine says now may not have been written down yet.
             device.inventory.learn(seen);
         }
@@ -71,24 +79,28 @@ impl View {
             device,
             settings,
             talos,
+            standing,
+            cards,
             release: Ok(ConfigLink::Plain),
         })
     }
 
+    /// What the boot gets.
     pub(super) fn decide(
         &self,
         now: Timestamp,
         held: Option<Duration>,
         boot: Option<BootId>,
     ) -> BootDecision {
-        decide(BootState {
+        let state = BootState {
             device: self.device.as_ref(),
             settings: &self.settings,
             held,
             assets_at_hand: self.talos.is_ok(),
             now,
             boot,
-        })
+        };
+        hold_the_unsure(decide(state), self.standing, state)
     }
 
     /// Whether the decision changes something that must be written down before it is told. Most change nothing.
@@ -170,7 +182,7 @@ impl Office {
             let place = self.place(ask, self.server_address().await);
             return Ok(self.scripts.identify(&place)?);
         };
-        self.sightings.sight(mac, &facts.inventory, SeenBy::Script);
+        self.meet(mac, &facts.inventory).await?;
         if ask.choice == Some(MenuChoice::Wipe) {
             self.wipe_asked(mac).await?;
         }
@@ -198,15 +210,15 @@ impl Office {
                 let limit = Duration::from_secs(u64::from(view.settings.hold_limit_seconds));
                 let left = limit.saturating_sub(held.unwrap_or_default());
                 let until = deadline.min(Instant::now() + left);
+                // One machine does not ask twice at a time: another card that does is another machine.
+                let _asking = (view.device.as_ref()).map(|device| self.peers.asks(device.id, mac));
                 self.wait(&mut changes, view.device.as_ref(), until).await;
                 continue;
             }
             if let (Some(held), false) = (held, matches!(decision, BootDecision::Hold(_))) {
                 self.hold_ended(ask, held, hold_detail(reason).to_owned());
             }
-            let release = self
-                .release_for(ask, view.device.as_ref(), &view.settings, decision)
-                .await?;
+            let release = self.release_for(ask, &view, decision).await?;
             let view = View { release, ..view };
             let drawn = self.draw(ask, facts, since, held, &view, decision)?;
             match decision {
@@ -220,6 +232,29 @@ impl Office {
             }
             return Ok(drawn.script);
         }
+    }
+
+    /// Notes what a machine says of itself: at once where a decision hangs on it, else when there is time.
+    async fn meet(&self, mac: MacAddr, shows: &Inventory) -> Result<(), StoreError> {
+        let (peers, seen) = (Arc::clone(&self.peers), shows.clone());
+        let read = self.store.read(Lane::Boot, move |reader| {
+            let device = reader.device_by_mac(mac)?;
+            reader.judge(device.as_ref(), mac, &seen, &|id| {
+                peers.other_asking(id, mac)
+            })
+        });
+        if read.await? == Judgement::AsKnown {
+            self.sightings.sight(mac, shows, SeenBy::Script);
+            return Ok(());
+        }
+        let (peers, seen) = (Arc::clone(&self.peers), shows.clone());
+        let write = self
+            .store
+            .write(Lane::Boot, Actor::Device(mac), move |writer| {
+                let other = |id| peers.other_asking(id, mac);
+                writer.sight_beside(mac, &seen, SeenBy::Script, &other)
+            });
+        write.await.map(drop)
     }
 
     pub(super) async fn look(&self, mac: MacAddr, seen: &Inventory) -> Result<View, StoreError> {
@@ -591,6 +626,16 @@ fn lines(
             format!("On the ktizo host, to try again: ktizo device set {mac} --order install"),
             format!("If Talos is on its disk:         ktizo device installed {mac}"),
         ],
+        BootDecision::Hold(HoldReason::OtherCard) => vec![
+            format!("{mac} says that it is another card of {name}."),
+            "It waits for a person to confirm that. Its disks are left alone.".to_owned(),
+            format!("On the ktizo host: ktizo device identity {mac} --accept (or --split)"),
+        ],
+        BootDecision::Hold(HoldReason::Conflict) => vec![
+            format!("IDENTITY CONFLICT: two machines claim to be {name} ({mac})."),
+            "Neither gets a config until a person decides. Disks are left alone.".to_owned(),
+            format!("On the ktizo host: ktizo device identity {mac}"),
+        ],
         BootDecision::Hold(HoldReason::AssetMissing) => {
             // A screen has 80 columns: what to do gets a line of its own.
             let missing = missing.map(String::as_str).unwrap_or_default();
@@ -654,6 +699,10 @@ const fn hold_detail(why: HoldReason) -> &'static str {
         HoldReason::WipeAsked => {
             "a wipe was asked for at the console; waits for a signed-in person"
         }
+        HoldReason::OtherCard => {
+            "boots with a card that nobody confirmed to be its; waits for a person"
+        }
+        HoldReason::Conflict => "two machines claim to be it; waits for a person",
         HoldReason::AssetMissing => "waits for a kernel and initramfs to be imported",
         HoldReason::InstallFailed => {
             "every attempt to install failed; waits for a signed-in person"

@@ -432,3 +432,111 @@ async fn where_the_mac_is_enough_no_token_is_made() {
     let whole = ConfigAnswer::Serve(b"first".to_vec().into());
     assert_eq!(house.ask_with(None, false).await, whole);
 }
+
+const SECOND_CARD: &str = "52:54:00:00:00:66";
+const BOARD: &str = "4c4c4544-0000-4000-8000-000000000001";
+const OTHER_BOARD: &str = "4c4c4544-0000-4000-8000-000000000002";
+
+impl House {
+    /// The script of a machine that boots with `mac`, from its own address, and says what it is.
+    async fn says(&self, mac: &str, uuid: &str, serial: Option<&str>) -> String {
+        let peer = if mac == MAC { "10.0.0.9" } else { "10.0.0.66" };
+        let inventory = Inventory {
+            uuid: uuid.parse().ok(),
+            serial: serial.map(str::to_owned),
+            ..Inventory::default()
+        };
+        let ask = ScriptAsk {
+            mac: mac.parse().unwrap(),
+            site: site(peer.parse().unwrap()),
+            facts: Some(netboot::director::Facts {
+                inventory,
+                version: None,
+            }),
+            held_since: None,
+            choice: None,
+        };
+        self.office.script(ask).await
+    }
+}
+
+#[tokio::test]
+async fn two_machines_with_one_mac_get_no_config_until_a_person_decides() {
+    let house = equipped().await;
+    let id = house.device.id;
+    let token = token_in(&house.says(MAC, BOARD, Some("S1")).await);
+    assert!(token.is_some());
+    let other = house.says(MAC, OTHER_BOARD, Some("S1")).await;
+    assert!(other.contains("IDENTITY CONFLICT"), "{other}");
+    assert!(!other.contains(".yaml"), "{other}");
+    let own = house.says(MAC, BOARD, Some("S1")).await;
+    assert!(own.contains("IDENTITY CONFLICT"), "{own}");
+    assert!(house.refusal(token).await.contains("two machines"));
+    let known = house
+        .office
+        .store
+        .read(Lane::Admin, move |reader| {
+            Ok((reader.device(id)?.unwrap(), reader.conflict(id)?.unwrap()))
+        })
+        .await
+        .unwrap();
+    assert_eq!(known.0.inventory.uuid.unwrap().to_string(), BOARD);
+    assert_eq!(known.1.uuid.unwrap().to_string(), OTHER_BOARD);
+
+    // It is the one that was known: the other one is turned away, and brings nothing up again.
+    house
+        .change(|writer, device| writer.keep_known(device.id))
+        .await;
+    assert!(token_in(&house.says(MAC, BOARD, Some("S1")).await).is_some());
+    assert_eq!(
+        token_in(&house.says(MAC, OTHER_BOARD, Some("S1")).await),
+        None
+    );
+    assert!(token_in(&house.says(MAC, BOARD, Some("S1")).await).is_some());
+
+    // Its board was replaced.
+    let found = known.1;
+    house
+        .change(move |writer, device| writer.accept_shown(device.id, &found))
+        .await;
+    assert!(token_in(&house.says(MAC, OTHER_BOARD, Some("S1")).await).is_some());
+}
+
+#[tokio::test]
+async fn another_card_attaches_and_gets_a_config_once_a_person_confirmed_it() {
+    let house = equipped().await;
+    let id = house.device.id;
+    house.says(MAC, BOARD, None).await;
+    let script = house.says(SECOND_CARD, BOARD, None).await;
+    assert!(
+        script.contains("another card of node-1") && !script.contains(".yaml"),
+        "{script}"
+    );
+    let count = house
+        .office
+        .store
+        .read(Lane::Admin, |reader| reader.count_devices(None));
+    assert_eq!(count.await.unwrap(), 1);
+    let card = SECOND_CARD.parse().unwrap();
+    house
+        .change(move |writer, _| writer.confirm_card(id, card).map(|done| assert!(done)))
+        .await;
+    assert!(token_in(&house.says(SECOND_CARD, BOARD, None).await).is_some());
+
+    // One UUID and another serial number is another machine, or none can tell.
+    house
+        .change(move |writer, _| writer.detach_card(id, card).map(drop))
+        .await;
+    house.says(MAC, BOARD, Some("S1")).await;
+    house.says(SECOND_CARD, BOARD, Some("S2")).await;
+    let twins = house.office.store.read(Lane::Admin, |reader| {
+        Ok((reader.count_devices(None)?, reader.conflicts()?))
+    });
+    let (count, conflicts) = twins.await.unwrap();
+    assert_eq!((count, conflicts.len()), (2, 2));
+    assert_eq!(token_in(&house.says(MAC, BOARD, Some("S1")).await), None);
+    house
+        .change(|writer, _| writer.share_uuid(BOARD.parse().unwrap()))
+        .await;
+    assert!(token_in(&house.says(MAC, BOARD, Some("S1")).await).is_some());
+}

@@ -63,6 +63,16 @@ impl Address {
     ) -> Result<Result<Device, Stranger>, StoreError> {
         let of_card = self.card.map(|card| reader.device_by_mac(card));
         let mut device = of_card.transpose()?.flatten();
+        if let Some(known) = &device
+            && !self.card.is_some_and(|card| {
+                reader
+                    .trusted_cards(known)
+                    .is_ok_and(|own| own.contains(&card))
+            })
+        {
+            // It attached itself by a UUID that anybody can send.
+            device = None;
+        }
         if device.is_none()
             && let IpAddr::V4(address) = self.peer
             && let Some(id) = reader.device_with_address(address)?

@@ -12,7 +12,7 @@ pub(super) fn table(devices: &[Device]) -> String {
     let row = |device: &Device| {
         vec![
             device.mac_address.to_string(),
-            device.status.to_string(),
+            status(device),
             or_dash(device.hostname.as_ref()),
             or_dash(device.ip_address.as_ref()),
             or_dash(device.role.as_ref()),
@@ -39,6 +39,14 @@ pub(super) fn table(devices: &[Device]) -> String {
         devices.iter().map(row).collect(),
         "No device matches. A machine that boots from the network appears here by itself.",
     )
+}
+
+/// Its status, and that something is undecided.
+fn status(device: &Device) -> String {
+    match device.identity_conflict {
+        Some(_) => format!("{} CONFLICT", device.status),
+        None => device.status.to_string(),
+    }
 }
 
 /// What an approval of many would give, one line a device.
@@ -107,6 +115,8 @@ pub(super) fn details(device: &Device) -> String {
                 String::new()
             },
         ),
+        ("other cards", cards(device)),
+        ("identity", conflict(device)),
         ("config token", token(device)),
         ("labels", labels(device)),
         ("notes", device.notes.clone()),
@@ -129,6 +139,39 @@ fn labels(device: &Device) -> String {
     let pair = |(key, value)| format!("{key}={value}");
     let pairs: Vec<String> = device.labels.iter().map(pair).collect();
     pairs.join(" ")
+}
+
+/// Who a device is, as far as it is known.
+pub(super) fn identity(device: &Device) -> String {
+    fields(&[
+        ("MAC", device.mac_address.to_string()),
+        ("other cards", cards(device)),
+        ("UUID", or_nothing(device.uuid.as_ref())),
+        ("serial", or_nothing(device.serial.as_ref())),
+        ("identity", conflict(device)),
+    ])
+}
+
+fn cards(device: &Device) -> String {
+    let one = |card: &model::OtherCard| {
+        let standing = card.confirmed_at.map_or(" (not confirmed)", |_| "");
+        format!("{}{standing}", card.mac)
+    };
+    let cards: Vec<String> = device.other_cards.iter().map(one).collect();
+    cards.join(", ")
+}
+
+fn conflict(device: &Device) -> String {
+    device.identity_conflict.as_ref().map_or_else(String::new, |conflict| {
+        format!(
+            "CONFLICT since {}: {}. {} showed UUID {} and serial {}. No config until --accept, --keep or --split",
+            conflict.since,
+            conflict.kind.meaning(),
+            conflict.mac,
+            or_dash(conflict.uuid.as_ref()),
+            or_dash(conflict.serial.as_ref())
+        )
+    })
 }
 
 /// How long and how often the machine may still fetch its config.

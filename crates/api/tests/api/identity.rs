@@ -1,0 +1,97 @@
+//! Saying who a device is.
+
+use model::{Actor, Inventory, SeenBy};
+use serde_json::{Value, json};
+use store::Lane;
+
+use crate::world::{MAC_1, MAC_2, World, mac};
+
+const BOARD: &str = "4c4c4544-0000-4000-8000-000000000001";
+
+impl World {
+    /// A machine tells by its script what it is.
+    async fn tells(&self, card: &str, uuid: &str, serial: &str) {
+        let inventory = Inventory {
+            uuid: uuid.parse().ok(),
+            serial: Some(serial.to_owned()),
+            ..Inventory::default()
+        };
+        let mac = card.parse().unwrap();
+        let write = self
+            .store
+            .write(Lane::Boot, Actor::Device(mac), move |writer| {
+                writer.sight(mac, &inventory, SeenBy::Script).map(drop)
+            });
+        write.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_second_card_is_shown_and_confirmed_by_its_name() {
+    let world = World::ready().await;
+    world.tells(MAC_1, BOARD, "S1").await;
+    world.tells(MAC_2, BOARD, "S1").await;
+    let device = world
+        .ok("GET", &format!("/devices/{MAC_2}"), Value::Null)
+        .await;
+    assert_eq!(device["mac_address"], MAC_1);
+    assert_eq!(device["other_cards"][0]["mac"], MAC_2);
+    assert_eq!(device["other_cards"][0]["confirmed_at"], Value::Null);
+    let taken = json!({"mac_address": MAC_2});
+    let (code, ..) = world.refused("POST", "/devices", taken).await;
+    assert!(
+        ["taken", "exists", "conflict"].contains(&code.as_str()),
+        "{code}"
+    );
+
+    let path = format!("/devices/{MAC_2}/identity");
+    let confirmed = world.ok("POST", &path, json!({"decision": "accept"})).await;
+    assert_ne!(confirmed["other_cards"][0]["confirmed_at"], Value::Null);
+    assert_eq!(world.kinds().await.last().unwrap(), "identity_decided");
+    let list = world.ok("GET", "/devices", Value::Null).await;
+    assert_eq!(list[0]["other_cards"], confirmed["other_cards"]);
+
+    let own = format!("/devices/{MAC_1}/identity");
+    let (code, ..) = world
+        .refused("POST", &own, json!({"decision": "keep"}))
+        .await;
+    assert_eq!(code, "nothing_undecided");
+}
+
+#[tokio::test]
+async fn conflicts_are_shown_and_decided() {
+    let world = World::ready().await;
+    world.tells(MAC_1, BOARD, "S1").await;
+    world
+        .tells(MAC_1, "4c4c4544-0000-4000-8000-000000000002", "S9")
+        .await;
+    let path = format!("/devices/{MAC_1}");
+    let device = world.ok("GET", &path, Value::Null).await;
+    assert_eq!(device["identity_conflict"]["kind"], "one_mac_two_machines");
+    assert_eq!(device["uuid"], BOARD);
+    let decide = format!("{path}/identity");
+    let (code, ..) = world
+        .refused("POST", &decide, json!({"decision": "split"}))
+        .await;
+    assert_eq!(code, "one_mac");
+    let decided = world
+        .ok("POST", &decide, json!({"decision": "accept"}))
+        .await;
+    assert_eq!(decided["identity_conflict"], Value::Null);
+    assert_eq!(decided["serial"], "S9");
+
+    // Two cards, one UUID, two serial numbers: one machine after all.
+    let shared = "4c4c4544-0000-4000-8000-000000000003";
+    world.tells(&mac(3), shared, "SA").await;
+    world.tells(&mac(4), shared, "SB").await;
+    let device = world
+        .ok("GET", &format!("/devices/{}", mac(4)), Value::Null)
+        .await;
+    assert_eq!(device["identity_conflict"]["kind"], "one_uuid_two_serials");
+    let merged = format!("/devices/{}/identity", mac(3));
+    let one = world
+        .ok("POST", &merged, json!({"decision": "accept"}))
+        .await;
+    assert_eq!(one["other_cards"][0]["mac"], mac(4));
+    assert_eq!(one["identity_conflict"], Value::Null);
+}
