@@ -1,8 +1,12 @@
 //! Network settings.
 
+use std::borrow::Cow;
+
 use model::NetworkSettings;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::{Map, Value};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 /// The settings in force, and what a change of them means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,5 +43,29 @@ impl<'de> Deserialize<'de> for NetworkAnswer {
         };
         let settings = serde_json::from_value(fields.into()).map_err(de::Error::custom)?;
         Ok(Self { settings, meaning })
+    }
+}
+
+impl utoipa::PartialSchema for NetworkAnswer {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = NetworkSettings::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            let sentence = ObjectBuilder::new().schema_type(Type::String);
+            object
+                .properties
+                .insert(MEANING.to_owned(), sentence.into());
+            object.additional_properties = None;
+        }
+        schema
+    }
+}
+
+impl utoipa::ToSchema for NetworkAnswer {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("NetworkAnswer")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        NetworkSettings::schemas(schemas);
     }
 }
