@@ -90,6 +90,14 @@ pub(crate) fn script(port: u16, mac: &str) -> Result<String> {
     }
 }
 
+/// The same for a machine that says it has this UUID.
+pub(crate) fn script_of(port: u16, mac: &str, uuid: &str) -> Result<String> {
+    let from = address_of(mac);
+    let first = get(from, port, &format!("/boot/{mac}"))?;
+    let next = next_of(&first).context("the script asks for no facts")?;
+    get(from, port, &path_of(next)?.replace("${uuid}", uuid))
+}
+
 /// The address of a machine, by which the daemon knows who fetches a kernel and whose log it hears.
 fn address_of(mac: &str) -> Ipv4Addr {
     let last = mac.rsplit('-').next();

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::chromium::Chromium;
 use crate::daemon::Daemon;
+use crate::machine::script_of;
 
 const A_WHILE: Duration = Duration::from_secs(10);
 
@@ -191,5 +192,30 @@ fn two_people_who_edit_one_device_lose_nothing() -> Result<()> {
     bert.click("form[action='/devices/1'] .button.main")?;
     bert.await_text("Saved.", A_WHILE)?;
     assert_eq!(notes(&daemon)?, "rack 8");
+    Ok(())
+}
+
+#[test]
+fn a_person_says_who_a_machine_is() -> Result<()> {
+    let daemon = Daemon::start(22_000)?;
+    daemon.user("otto", "operator")?;
+    let known = "4c4c4544-0042-3510-8054-b9c04f4a3133";
+    let other = "4c4c4544-0042-3510-8054-b9c04f4a3199";
+    script_of(daemon.boot_port, "52-54-00-aa-bb-01", known)?;
+    let approved = json!({"hostname": "cp-1", "ip_address": "10.20.0.11", "role": "controlplane"});
+    daemon.ask("POST", "/devices/1/approve", &approved)?;
+    let page = Chromium::start(&daemon)?;
+    page.sign_in("otto")?;
+    page.go("/devices/1")?;
+    page.await_text("Live", A_WHILE)?;
+    script_of(daemon.boot_port, "52-54-00-aa-bb-01", other)?;
+    page.await_text("It is not certain which machine this is", A_WHILE)?;
+    page.await_text(other, A_WHILE)?;
+    page.go("/devices")?;
+    page.await_text("not certain who it is", A_WHILE)?;
+    page.go("/devices/1")?;
+    page.run("window.confirm = () => true")?;
+    page.click("form[action$='/identity'] button")?;
+    page.await_text("who the device is, is decided", A_WHILE)?;
     Ok(())
 }

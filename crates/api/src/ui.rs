@@ -52,6 +52,7 @@ pub(crate) fn pages(api: &Api) -> Router<Api> {
         .route("/devices/{id}/order", post(device::give_order))
         .route("/devices/{id}/wipe/decline", post(device::decline_wipe))
         .route("/devices/{id}/proof", post(device::vouch))
+        .route("/devices/{id}/identity", post(device::decide_identity))
         .route("/devices/{id}/release", post(device::renew_release))
         .route("/devices/{id}/delete", post(device::delete))
         .route("/cluster", get(cluster::show))

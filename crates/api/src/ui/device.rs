@@ -1,5 +1,6 @@
 //! `/devices/{id}`: all that is known of one device, and what can be done with it.
 
+mod identity;
 mod log;
 mod order;
 
@@ -22,6 +23,7 @@ use crate::device::{self, DeviceRef, PreviewQuery};
 use crate::types::{ConfigDiff, ConfigOrigin, Device, Patch, ScriptPreview};
 use crate::{Api, Error, IfMatch, Version, patch};
 
+pub(super) use identity::decide as decide_identity;
 use log::Log;
 pub(super) use order::{decline_wipe, give as give_order, renew_release, vouch};
 
@@ -47,6 +49,8 @@ const FIELDS: [&str; 11] = [
 struct View {
     device: Device,
     boots: Vec<BootPicture>,
+    /// What is undecided about who it is, in words.
+    doubt: Option<&'static str>,
     /// What its kernel said.
     log: Log,
     events: Vec<EventLine>,
@@ -123,6 +127,10 @@ impl View {
             events: events.into_iter().map(EventLine::from).collect(),
             config,
             diff: device::diff(&api.store, who).await?,
+            doubt: device
+                .identity_conflict
+                .as_ref()
+                .map(|it| it.kind.meaning()),
             log: Log::read(api, who, None).await?,
             script: look_ahead(api, &device).await?,
             explained: Explained::default(),

@@ -232,7 +232,7 @@ pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, E
         roles: choices("Every role", Role::ALL),
         arches: choices("Every processor", Arch::ALL),
         needs: vec![
-            Choice::new("", "Whatever it needs"),
+            Choice::new("", "Every device"),
             Choice::new("person", "Needs a person"),
         ],
         rows_of: ROWS_OF

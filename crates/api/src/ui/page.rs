@@ -90,6 +90,9 @@ impl Pages {
         tera.register_filter("words", |word: &str, _: Kwargs, _: &tera::State<'_>| {
             word.replace('_', " ")
         });
+        tera.register_filter("actor", |actor: &str, _: Kwargs, _: &tera::State<'_>| {
+            actor.trim_start_matches("person:").to_owned()
+        });
         tera.register_filter("query", |text: &str, _: Kwargs, _: &tera::State<'_>| {
             form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>()
         });
@@ -289,6 +292,7 @@ fn notice(said: &str) -> Option<&'static str> {
             "The wipe is ordered. The next network boot wipes the disk, once; the order ends after a day, and with any change of the device."
         }
         "wipe-declined" => "The wipe is called off; nothing is wiped.",
+        "identity-decided" => "Taken down: who the device is, is decided.",
         "renewed" => "The machine may fetch its config with the token it has.",
         "vouched" => "Taken down as your word.",
         "imported" => "The base configs are in use, and the device configs were made anew.",
