@@ -5,6 +5,7 @@ mod approve;
 mod bulk;
 mod config;
 mod delete;
+mod disk;
 mod fields;
 mod identity;
 mod log;

@@ -16,6 +16,7 @@ mod version;
 
 // Machines and what is known of them.
 mod device;
+mod disk;
 mod label;
 mod machine;
 mod origin;
@@ -56,6 +57,7 @@ pub use decision::{
 };
 pub use device::{Approval, ApprovalStatus, Device, EphemeralVolume, Inventory, LocalBoot};
 pub use digest::Sha256Digest;
+pub use disk::Disk;
 pub use error::ParseError;
 pub use event::{Event, EventKind, SeenBy};
 pub use hostname::Hostname;

@@ -6,7 +6,7 @@ use model::{Approval, Author, Device, EventKind, Role};
 use store::{Lane, Reader, Store, Writer};
 
 use super::fields::{check_not_own, check_unique, check_values, filled};
-use super::{DeviceRef, called, find, shown, shown_again};
+use super::{DeviceRef, called, disk, find, shown, shown_again};
 use crate::cluster::endpoint;
 use crate::generate::Ready;
 use crate::{Error, audit, types};
@@ -58,6 +58,7 @@ pub(super) fn approve_in(
         Some(address),
     )?;
     check_values(&device, ready.settings())?;
+    disk::check_chosen(writer, &device)?;
     check_not_own(address, own)?;
     if !has_control_plane(writer, &device)? {
         if role == Role::Worker {

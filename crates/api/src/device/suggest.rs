@@ -9,7 +9,7 @@ use model::{
 use store::{DeviceFilter, Reader, Store};
 
 use super::show::look;
-use super::{DeviceRef, find, shown};
+use super::{DeviceRef, disk, find, shown};
 use crate::cluster::endpoint;
 use crate::{Error, types};
 
@@ -20,7 +20,9 @@ pub(crate) async fn suggest(
     own: Vec<Ipv4Addr>,
 ) -> Result<types::Suggestions, Error> {
     look(store, move |reader| {
-        Ok(Suggester::read(reader, own)?.suggest(&find(reader, who)?))
+        let device = find(reader, who)?;
+        let with = Suggester::read(reader, own)?.suggest(&device);
+        with_disks(reader, &device, with)
     })
     .await
 }
@@ -39,11 +41,25 @@ pub(crate) async fn suggest_all(
             let with = suggester.suggest(&device);
             let (hostname, address) = (with.hostname.clone(), with.ip_address);
             suggester.give(device.id, hostname, address, Some(with.role), true);
+            let with = with_disks(reader, &device, with)?;
             all.push((shown(reader, device)?, with));
         }
         Ok(all)
     })
     .await
+}
+
+/// The same with what is known of the disks.
+fn with_disks(
+    reader: &Reader<'_>,
+    device: &Device,
+    with: types::Suggestions,
+) -> Result<types::Suggestions, Error> {
+    Ok(types::Suggestions {
+        disks: disk::known(reader, device.id)?,
+        disk_note: disk::told(reader, device)?,
+        ..with
+    })
 }
 
 /// What is given already, so that several devices can be suggested for at once.
@@ -140,6 +156,9 @@ impl Suggester {
             ip_address: address,
             role,
             install_disk: device.install_disk.clone(),
+            // Only who approves has to know.
+            disks: Vec::new(),
+            disk_note: String::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use model::{
-    Approval, ApprovalStatus, Arch, BootOrder, DeviceId, EphemeralVolume, Firmware, Hostname,
+    Approval, ApprovalStatus, Arch, BootOrder, DeviceId, Disk, EphemeralVolume, Firmware, Hostname,
     Install, Labels, LocalBoot, MacAddr, Role, SmbiosUuid, StandingOrder, Timestamp, TokenGrant,
     Wipe,
 };
@@ -416,4 +416,10 @@ pub struct Suggestions {
     pub role: Role,
     /// The disk it was given before, if any.
     pub install_disk: Option<String>,
+    /// The disks that its kernel told of; empty where it was never heard. With several of them an approval must name one.
+    #[serde(default)]
+    pub disks: Vec<Disk>,
+    /// Which disk Talos is installed on and whether anybody chose it, in a sentence.
+    #[serde(default)]
+    pub disk_note: String,
 }

@@ -277,7 +277,8 @@ async fn suggestions_are_free_and_begin_with_a_control_plane() {
         .await;
     assert_eq!(
         first,
-        json!({"hostname": "cp-1", "ip_address": "10.0.0.2", "role": "controlplane", "install_disk": null})
+        json!({"hostname": "cp-1", "ip_address": "10.0.0.2", "role": "controlplane", "install_disk": null, "disks": [],
+            "disk_note": "Which disks this machine has is not known, and none is chosen for it: Talos is installed on the disk that the base config names. Whatever is on that disk is lost."})
     );
     let suggested = ApproveDevice {
         hostname: Some("cp-1".parse().unwrap()),

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use model::proof::Verdict;
-use model::{Actor, DeviceId, ProofSource};
+use model::{
+    Actor, BootStage, DeviceId, KernelLogLevel, KernelLogLine, ProofSource, StageOutcome,
+    StageRecord,
+};
 use serde_json::{Value, json};
 use store::Lane;
 
@@ -249,4 +252,65 @@ async fn a_proof_counts_only_for_what_began_since_the_order() {
         (&anew["install"]["state"], &anew["boot_order"]),
         (&json!("waiting"), &json!("install"))
     );
+}
+
+#[tokio::test]
+async fn a_machine_with_several_disks_is_not_let_in_without_a_choice() {
+    let world = World::with_control_plane().await;
+    world.add(MAC_2).await;
+    let heard = world.store.write(Lane::Boot, Actor::System, |writer| {
+        let line = |sequence, message: &str| KernelLogLine {
+            message: message.to_owned(),
+            at: None,
+            level: KernelLogLevel::Info,
+            facility: "kern".to_owned(),
+            priority: "info".to_owned(),
+            sequence,
+            clock_us: 1,
+        };
+        let record = StageRecord {
+            stage: BootStage::Discover,
+            at: writer.now(),
+            duration_us: None,
+            bytes: None,
+            retries: None,
+            peer: None,
+            outcome: StageOutcome::Done,
+            detail: String::new(),
+        };
+        writer.record_stage(DeviceId(2), &record)?;
+        let lines = [
+            line(
+                1,
+                "sd 0:0:0:0: [sda] 976773168 512-byte logical blocks: (500 GB/466 GiB)",
+            ),
+            line(2, "sd 0:0:0:0: [sda] Write Protect is off"),
+            line(3, " nvme0n1: p1 p2"),
+        ];
+        writer.keep_kernel_lines(DeviceId(2), &lines)
+    });
+    heard.await.unwrap();
+    let suggested = world
+        .ok("GET", "/devices/2/approval-suggestions", Value::Null)
+        .await;
+    assert_eq!(
+        suggested["disks"],
+        json!([{"path": "/dev/nvme0n1", "size": null}, {"path": "/dev/sda", "size": "500 GB/466 GiB"}])
+    );
+    let with = json!({"hostname": "worker-1", "ip_address": "10.0.0.20", "role": "worker"});
+    let (code, field, why) = world
+        .refused("POST", "/devices/2/approve", with.clone())
+        .await;
+    assert_eq!(
+        (code.as_str(), field.as_str()),
+        ("disk_not_chosen", "install_disk")
+    );
+    assert!(
+        why.contains("/dev/nvme0n1, /dev/sda (500 GB/466 GiB)"),
+        "{why}"
+    );
+    let mut chosen = with;
+    chosen["install_disk"] = json!("/dev/nvme0n1");
+    let approved = world.ok("POST", "/devices/2/approve", chosen).await;
+    assert_eq!(approved["install_disk"], "/dev/nvme0n1");
 }

@@ -331,6 +331,9 @@ impl Approve {
                 DeviceRef::Mac(mac) => mac.to_string(),
                 DeviceRef::Id(id) => format!("machine {id}"),
             };
+            if body.install_disk.is_none() {
+                writeln!(std::io::stderr(), "{}", suggested.disk_note)?;
+            }
             let question = format!(
                 "Approve {named} as {} {} with address {}?",
                 or_dash(body.role.as_ref()),

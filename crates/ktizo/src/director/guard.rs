@@ -44,6 +44,21 @@ impl Office {
         }
     }
 
+    /// Why the script that wipes a machine must not go to whoever asks: it would wipe another. `None` if it is the machine, or if the
+    /// settings leave that open.
+    pub(super) fn is_stranger(&self, ask: &ScriptAsk, view: &View) -> Option<String> {
+        if view.settings.config_release == ConfigRelease::Mac {
+            return None;
+        }
+        let (now, peer) = (self.clock.now(), ask.site.peer);
+        let why = self
+            .peers
+            .is_card_of(peer, ask.mac, &view.cards, now)
+            .err()?;
+        self.sightings.config_refused(ask.mac, peer, &why);
+        Some(why)
+    }
+
     async fn issue(
         &self,
         device: DeviceId,

@@ -199,6 +199,13 @@ impl Office {
             let now = self.clock.now();
             let held = held_since.map(|since| now.since(since));
             let mut decision = view.decide(now, held, None);
+            if decision == BootDecision::Wipe
+                && let Some(why) = self.is_stranger(ask, &view)
+            {
+                let place = self.place(ask, view.settings.server_address);
+                let lines = [format!("A wipe of {mac} is ordered."), why];
+                return Ok(self.scripts.trouble(&place, &lines)?);
+            }
             if view.is_unsettled(decision) {
                 (view, decision) = self.settle(mac, &facts.inventory, held).await?;
             }

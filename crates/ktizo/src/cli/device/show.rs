@@ -83,7 +83,12 @@ pub(super) fn details(device: &Device) -> String {
         ("boot order", device.boot_order.to_string()),
         ("install", device.install.to_string()),
         ("wipe", device.wipe.to_string()),
-        ("install disk", or_nothing(device.install_disk.as_ref())),
+        (
+            "install disk",
+            device.install_disk.clone().unwrap_or_else(|| {
+                "not chosen for this machine: its selector or the base config decides".to_owned()
+            }),
+        ),
         (
             "ephemeral least",
             or_nothing(device.ephemeral_min_size.as_ref()),

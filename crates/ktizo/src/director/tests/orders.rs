@@ -323,3 +323,16 @@ async fn of_requests_at_once_one_gets_the_wipe() {
     let wipes = scripts.iter().filter(|script| gist(script) == "wipe");
     assert_eq!(wipes.count(), 1);
 }
+
+/// A machine that only says that it is the one would be wiped in its place.
+#[tokio::test]
+async fn a_stranger_gets_no_wipe_and_spends_none() {
+    let house = scene(settings()).await;
+    house.orders_a_wipe(StandingOrder::Menu).await;
+    house.power_on().await;
+    let stranger = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 66));
+    let script = house.script(stranger).await;
+    assert!(!script.contains("talos.experimental.wipe"), "{script}");
+    assert_eq!(house.events("wipe_sent").await, 0);
+    assert_eq!(house.asks().await, "wipe");
+}
