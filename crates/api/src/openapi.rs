@@ -19,6 +19,8 @@ pub(crate) struct Doc {
     query: Vec<Parameter>,
     body: Option<Value>,
     status: u16,
+    /// Another status with the same body.
+    or_status: Option<u16>,
     media: &'static str,
     answer: Option<Value>,
     versioned: bool,
@@ -32,6 +34,7 @@ pub(crate) fn doc(summary: &'static str) -> Doc {
         query: Vec::new(),
         body: None,
         status: 204,
+        or_status: None,
         media: "application/json",
         answer: None,
         versioned: false,
@@ -64,6 +67,12 @@ impl Doc {
     pub(crate) fn gives<T: ToSchema>(mut self, status: u16) -> Self {
         self.status = status;
         self.answer = Some(json!(self.add::<T>()));
+        self
+    }
+
+    /// It gives the same with this status where the thing was not there before, or was.
+    pub(crate) fn or(mut self, status: u16) -> Self {
+        self.or_status = Some(status);
         self
     }
 
@@ -190,6 +199,10 @@ fn operation(method: &Method, path: &str, least: Authority, doc: &Doc) -> Value 
             "default": refusal("Why it was refused."),
         },
     });
+    if let Some(status) = doc.or_status {
+        let responses = &mut operation["responses"];
+        responses[status.to_string()] = responses[doc.status.to_string()].clone();
+    }
     if let Some(body) = &doc.body {
         operation["requestBody"] = json!({"content": body});
     }

@@ -72,7 +72,7 @@ fn table() -> Vec<Route> {
     let rows: Vec<(Method, &'static str, Authority, MethodRouter<Api>, Doc)> = vec![
         (GET, "/devices", Viewer, get(devices::list), doc("Lists devices").query::<device::ListQuery>().gives_list::<types::Device>()),
         (POST, "/devices", Operator, post(devices::add), doc("Adds a device by hand").takes::<types::NewDevice>().gives::<types::Device>(201)),
-        (POST, "/devices/register", Operator, post(devices::register), doc("Registers a device, or leaves it as it is if it is known").takes::<types::NewDevice>().gives::<types::Device>(200)),
+        (POST, "/devices/register", Operator, post(devices::register), doc("Registers a device, or leaves it as it is if it is known").takes::<types::NewDevice>().gives::<types::Device>(200).or(201)),
         (POST, "/devices/regenerate", Admin, post(devices::regenerate), doc("Makes all device configs anew").gives::<types::Regenerated>(200)),
         (GET, "/devices/regenerate/progress", Viewer, get(devices::progress), doc("Tells how far the making of device configs is").gives::<types::RegenerateProgress>(200)),
         (POST, "/devices/bulk", Operator, post(devices::bulk), doc("Does the same with many devices, all or none").takes::<types::BulkDevices>().gives::<types::BulkAnswer>(200)),
@@ -108,7 +108,7 @@ fn table() -> Vec<Route> {
         (POST, "/cluster/secrets", Admin, post(cluster::import_secrets), doc("Takes a secrets bundle into use").takes::<types::SecretsImport>().gives::<types::SecretsImported>(200)),
         (GET, "/cluster/talosconfig", Admin, get(cluster::talosconfig), doc("Makes a talosconfig with a fresh certificate").gives_media("application/x-yaml")),
         (GET, "/patches", Viewer, get(patches::list), doc("Lists patches without their texts, in the order of application").gives_list::<types::Patch>()),
-        (POST, "/patches", Admin, post(patches::save), doc("Adds a patch, or puts its text in the place of that of the same name").takes::<types::SavePatch>().gives::<types::PatchDone>(201)),
+        (POST, "/patches", Admin, post(patches::save), doc("Adds a patch, or puts its text in the place of that of the same name").takes::<types::SavePatch>().gives::<types::PatchDone>(201).or(200)),
         (POST, "/patches/check", Admin, post(patches::check), doc("Tells what a patch would change, and saves nothing").takes::<types::SavePatch>().gives::<types::PatchChecked>(200)),
         (GET, "/patches/{id}", Admin, get(patches::show), doc("Shows a patch with its text, which may hold secrets").gives::<types::Patch>(200)),
         (PUT, "/patches/{id}", Admin, put(patches::change), doc("Gives a patch another text").takes::<types::PatchContent>().gives::<types::PatchDone>(200)),
