@@ -1,11 +1,12 @@
 //! Base configs: importing them, and making all device configs anew.
 
+mod written;
+
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use configgen::SecretsBundle;
 use model::{Author, Origin, Role, Timestamp};
-use store::Store;
+use store::{Lane, Store};
 
 use crate::cluster::{Bundle, bundle_of, check_kinship};
 use crate::progress::Progress;
@@ -13,6 +14,8 @@ use crate::remake::{Ground, Plan, Remade, remake};
 use crate::sources::BaseText;
 use crate::types::{BaseImport, BaseImported, Regenerated};
 use crate::{Error, generate};
+
+pub use written::{Hand, Written};
 
 /// Takes base configs into use, with the secrets that are beside or in them; all device configs follow, or nothing is changed.
 pub(crate) async fn import(
@@ -125,10 +128,11 @@ pub(crate) async fn regenerate(
 ) -> Result<Regenerated, Error> {
     let done = remake(store, progress, author, move |ground| {
         let mut bases = Vec::new();
+        let written = Written::read(&folder).map_err(Error::file(folder.display().to_string()))?;
         for role in Role::ALL {
             let known = ground.bases.iter().find(|(of, _)| of == role);
             let known = known.map(|(_, base)| (base.text.as_str(), base.imported_at));
-            if let Some(text) = edited(&folder.join(format!("{role}.yaml")), known)? {
+            if let Some(text) = edited(&written, &folder, &base_file(*role), known)? {
                 generate::parse(*role, &text)?;
                 bases.push(BaseText {
                     role: *role,
@@ -139,7 +143,7 @@ pub(crate) async fn regenerate(
         }
         let known = ground.secrets.as_ref();
         let known = known.map(|row| (row.text.as_str(), row.made_at));
-        if edited(&folder.join("secrets.yaml"), known)?.is_some() {
+        if edited(&written, &folder, SECRETS, known)?.is_some() {
             let why =
                 "secrets.yaml was changed by hand, and secrets are never replaced on the side";
             let hint = "import it with `ktizo cluster import`, or delete the file";
@@ -178,29 +182,74 @@ fn in_force(ground: &Ground, role: Role, text: &str) -> bool {
         .any(|(of, base)| *of == role && base.text == text)
 }
 
-/// The text of a file that a person edited; `None` if there is none that differs from what is in force, its text and moment.
-///
-/// A file that differs and is older than the one in force was not edited since: it is left over from before the import, whose own
-/// file has not been written yet.
-fn edited(path: &Path, known: Option<(&str, Timestamp)>) -> Result<Option<String>, Error> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(err) => return Err(Error::file(path.display().to_string())(err)),
-    };
-    let Some((in_force, since)) = known else {
-        return Ok(Some(text));
-    };
-    if in_force == text {
-        return Ok(None);
-    }
-    let modified = std::fs::metadata(path)
-        .and_then(|metadata| metadata.modified())
-        .map_err(Error::file(path.display().to_string()))?;
-    Ok((moment(modified) > since).then_some(text))
+/// The file of the secrets in `base/`.
+const SECRETS: &str = "secrets.yaml";
+
+/// The file of a base config in `base/`.
+fn base_file(role: Role) -> String {
+    format!("{role}.yaml")
 }
 
-fn moment(at: SystemTime) -> Timestamp {
-    let since: Duration = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+/// The text of a file that a person edited since what is in force, its text and moment; `None` if there is none.
+///
+/// An edit of what was in force before is not taken: it would undo what was taken into use since.
+fn edited(
+    written: &Written,
+    folder: &Path,
+    name: &str,
+    known: Option<(&str, Timestamp)>,
+) -> Result<Option<String>, Error> {
+    if let Some((in_force, since)) = known
+        && written.judge(folder, name, in_force.as_bytes(), since) != Hand::Edited
+    {
+        return Ok(None);
+    }
+    let path = folder.join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(err) => Err(Error::file(path.display().to_string())(err)),
+    }
+}
+
+/// The files in `folder` that a person edited and that are not in use, in sentences. Reads them.
+pub(crate) async fn hand_edits(store: &Store, folder: PathBuf) -> Result<Vec<String>, Error> {
+    let known = store
+        .read(Lane::Admin, |reader| {
+            let mut known = Vec::new();
+            for role in Role::ALL {
+                let base = reader.base(*role)?;
+                known.extend(base.map(|base| (base_file(*role), base.text, base.imported_at)));
+            }
+            let secrets = reader.secrets()?;
+            known.extend(secrets.map(|row| (SECRETS.to_owned(), row.text, row.made_at)));
+            Ok::<_, store::Error>(known)
+        })
+        .await?;
+    let found = tokio::task::spawn_blocking(move || {
+        let written = Written::read(&folder).unwrap_or_default();
+        known
+            .into_iter()
+            .filter(|(name, text, since)| {
+                written.judge(&folder, name, text.as_bytes(), *since) == Hand::Edited
+            })
+            .map(|(name, ..)| hand_edit(&folder, &name))
+            .collect()
+    });
+    found.await.map_err(|err| Error::Internal(err.to_string()))
+}
+
+/// Says that a file was edited, and what to do about it.
+pub fn hand_edit(folder: &Path, name: &str) -> String {
+    let path = folder.join(name);
+    let path = path.display();
+    if name == SECRETS {
+        format!(
+            "{path} was changed by hand and is not in use: `ktizo cluster import` takes it into use; delete it to have the one in use written again"
+        )
+    } else {
+        format!(
+            "{path} was changed by hand and is not in use: `ktizo device regenerate` takes it into use; delete it to have the one in use written again"
+        )
+    }
 }

@@ -48,6 +48,7 @@ mod client;
 pub use asset::AssetFolder;
 pub use auth::{Access, Gate, Token, TokenError};
 pub use backup::{BACKUP_FORMAT, DATABASE, FOLDERS, MANIFEST, Manifest};
+pub use base::{Hand, Written, hand_edit};
 pub use client::{
     Client, ClientError, DeviceQuery, Download, EventQuery, Follow, LogQuery, News, Trust,
 };

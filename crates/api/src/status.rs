@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::{ApprovalStatus, AssetKind, AssetName, MacAddr, Role, Timestamp};
-use store::{Lane, Reader, Store};
+use store::{Lane, Reader};
 
 use crate::types::{DeviceCounts, ScriptPreview, ServiceStatus, Status};
-use crate::{Error, Sample};
+use crate::{Api, Error, Sample, base};
 
 /// Tells how the daemon does, apart from the store.
 pub trait Service: Send + Sync + 'static {
@@ -29,14 +29,16 @@ pub trait NextBoot: Send + Sync + 'static {
 }
 
 /// The whole picture.
-pub(crate) async fn status(store: &Store, service: &Arc<dyn Service>) -> Result<Status, Error> {
-    let service = Arc::clone(service);
+pub(crate) async fn status(api: &Api) -> Result<Status, Error> {
+    let service = Arc::clone(&api.service);
     let service = tokio::task::spawn_blocking(move || service.status())
         .await
         .map_err(|err| Error::Internal(err.to_string()))?;
-    let picture = store
+    let mut picture = api
+        .store
         .read(Lane::Admin, move |reader| look(reader, service))
         .await?;
+    picture.edited = base::hand_edits(&api.store, api.base_folder.clone()).await?;
     Ok(picture)
 }
 
@@ -96,5 +98,6 @@ fn look(reader: &Reader<'_>, service: ServiceStatus) -> Result<Status, store::Er
         talos_version: version,
         base_configs,
         missing,
+        edited: Vec::new(),
     })
 }

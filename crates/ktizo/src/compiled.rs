@@ -3,6 +3,7 @@
 //! The served bytes live in the database; these files follow it. Each is written whole, and at start the folders are compared with the
 //! database and mended. A base config that was edited by hand is left alone: `ktizo device regenerate` takes it into use or refuses it.
 
+mod base;
 mod cluster;
 mod file;
 
@@ -20,9 +21,9 @@ use store::{Base, Error as StoreError, Lane, Store, StoredConfig};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
+use base::{BaseFolder, keep_bases};
 use file::{
-    BATCH, at, edited_since, holds, make_folder, put_in_place, sync_folder, write_as_of,
-    write_beside, write_if_other,
+    BATCH, at, holds, make_folder, put_in_place, sync_folder, write_beside, write_if_other,
 };
 
 /// Keeps the folders equal to the database.
@@ -78,9 +79,18 @@ impl Compiled {
     pub(crate) async fn follow(self, stop: CancellationToken) {
         let mut changes = self.store.subscribe();
         let mut known = None;
+        let mut told = Vec::new();
         loop {
             known = match self.catch_up(known).await {
-                Ok(revision) => Some(revision),
+                Ok((revision, edits)) => {
+                    if let Some(edits) = edits {
+                        for edit in edits.iter().filter(|edit| !told.contains(*edit)) {
+                            tracing::warn!("{edit}");
+                        }
+                        told = edits;
+                    }
+                    Some(revision)
+                }
                 Err(err) => {
                     tracing::error!(%err, "the compiled files are behind the database, which is what machines are served from");
                     None
@@ -110,8 +120,9 @@ impl Compiled {
         }
     }
 
-    /// Writes what changed after `known`, or compares everything if it is `None`. Gives the revision that the folders are at now.
-    async fn catch_up(&self, known: Option<i64>) -> Result<i64, Behind> {
+    /// Writes what changed after `known`, or compares everything if it is `None`. Gives the revision that the folders are at now, and,
+    /// if it looked, the files that a person edited and that are not in use.
+    async fn catch_up(&self, known: Option<i64>) -> Result<(i64, Option<Vec<String>>), Behind> {
         let read = self.store.read(Lane::Admin, move |reader| {
             let revision = reader.revision()?;
             if known == Some(revision) {
@@ -134,7 +145,7 @@ impl Compiled {
             Ok(Some((revision, state, reader.approved()?, files)))
         });
         let Some((revision, state, approved, files)) = read.await? else {
-            return Ok(known.unwrap_or_default());
+            return Ok((known.unwrap_or_default(), None));
         };
         let files = files?;
         let table = self
@@ -143,14 +154,17 @@ impl Compiled {
         let (folder, base_folder) = (self.folder.clone(), self.base_folder.clone());
         let now = self.clock.now();
         let written = tokio::task::spawn_blocking(move || {
-            keep_bases(&base_folder, &state.bases)?;
-            cluster::keep_cluster(&base_folder, &files, now)?;
-            keep_compiled(&folder, &state, table.as_bytes())
+            let mut base_folder = BaseFolder::open(&base_folder, now)?;
+            keep_bases(&mut base_folder, &state.bases)?;
+            cluster::keep_cluster(&mut base_folder, &files, now)?;
+            let edits = base_folder.close()?;
+            keep_compiled(&folder, &state, table.as_bytes())?;
+            Ok(Some(edits))
         });
         match written.await {
-            Ok(done) => done.map(|()| revision),
+            Ok(done) => done.map(|edits| (revision, edits)),
             // Only a runtime that shuts down drops a blocking task.
-            Err(_) => Ok(revision),
+            Err(_) => Ok((revision, None)),
         }
     }
 }
@@ -179,21 +193,6 @@ pub(crate) fn table_nodes(approved: &[Device]) -> Vec<TableNode> {
         })
     };
     approved.iter().filter_map(node).collect()
-}
-
-/// Writes the base configs that are missing or older than what is in force.
-fn keep_bases(folder: &Path, bases: &[(Role, Base)]) -> Result<(), Behind> {
-    make_folder(folder)?;
-    let mut touched = false;
-    for (role, base) in bases {
-        let path = folder.join(format!("{role}.yaml"));
-        if !edited_since(&path, base.imported_at) {
-            touched |= write_as_of(&path, base.text.as_bytes(), Some(base.imported_at))?;
-        } else if std::fs::read(&path).is_ok_and(|text| text != base.text.as_bytes()) {
-            tracing::info!(path = %path.display(), "a base config was edited by hand; `ktizo device regenerate` takes it into use");
-        }
-    }
-    if touched { sync_folder(folder) } else { Ok(()) }
 }
 
 /// Writes the configs that differ, removes the files that no device has, and writes the table script. Every folder that changed is
@@ -243,54 +242,7 @@ fn keep_compiled(folder: &Path, state: &State, table: &[u8]) -> Result<(), Behin
 
 #[cfg(test)]
 mod tests {
-    use model::Timestamp;
-
     use super::*;
-
-    #[test]
-    fn a_base_config_edited_by_hand_is_left_alone_and_an_older_one_follows() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("worker.yaml");
-        let base = |text: &str, imported_at| Base {
-            text: text.to_owned(),
-            imported_at,
-            sha256: model::Sha256Digest([0; 32]),
-            origin: model::Origin::Imported,
-        };
-        keep_bases(
-            folder.path(),
-            &[(Role::Worker, base("first", Timestamp::from_micros(0)))],
-        )
-        .unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "first");
-        // The follower was late: the second was imported before the file of the first was written, which is no edit.
-        keep_bases(
-            folder.path(),
-            &[(Role::Worker, base("second", Timestamp::from_micros(1)))],
-        )
-        .unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "second");
-        std::fs::write(&path, "edited").unwrap();
-        keep_bases(
-            folder.path(),
-            &[(Role::Worker, base("second", Timestamp::from_micros(1)))],
-        )
-        .unwrap();
-        assert_eq!(
-            std::fs::read_to_string(&path).unwrap(),
-            "edited",
-            "the file is newer than that import"
-        );
-        keep_bases(
-            folder.path(),
-            &[(
-                Role::Worker,
-                base("third", Timestamp::from_micros(4_000_000_000_000_000)),
-            )],
-        )
-        .unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "third");
-    }
 
     #[test]
     fn files_of_nobody_are_removed_and_half_written_ones_too() {

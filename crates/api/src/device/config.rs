@@ -1,11 +1,11 @@
 //! The config of a device: what it would be served, how that came about, and what changes.
 
 use configgen::{MachineConfig, difference, masked_text};
-use model::{Author, Device, EventKind};
+use model::{Author, Device, EventKind, FieldChange};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::net::Ipv4Addr;
-use store::{Lane, Reader, Store};
+use store::{Lane, Reader, Store, Writer};
 
 use super::suggest::Suggester;
 use super::{DeviceRef, find, look};
@@ -156,42 +156,78 @@ pub(crate) async fn change_settings(
     store
         .write(Lane::Admin, author, move |writer| {
             let mut device = find(writer, who)?;
-            let before = settings_of(writer, who)?;
-            let mut fields = fields_of(&before)?;
-            for (field, value) in patch {
-                if value.is_null() {
-                    fields.remove(&field);
-                } else {
-                    fields.insert(field, value);
-                }
+            let change = SettingsChange::of(writer, who, patch)?;
+            if change.fields.is_empty() {
+                return Ok(change.after);
             }
-            let after: DeviceSettings = body::read_value(fields.into())?;
-            if after == before {
-                return Ok(after);
-            }
-            let json =
-                serde_json::to_string(&after).map_err(|err| Error::Internal(err.to_string()))?;
-            let json = (after != DeviceSettings::default()).then_some(json);
-            writer.save_device_settings(device.id, json.as_deref())?;
+            change.save(writer, &device)?;
             if device.approval.is_approved() {
                 for_one(writer, &device)?;
             } else {
                 Recipe::of(Sources::read(writer)?)?.try_device(&device)?;
             }
-            let (old, new) = (fields_of(&before)?, fields_of(&after)?);
-            let fields = new
-                .keys()
-                .chain(old.keys().filter(|field| !new.contains_key(*field)))
-                .filter(|field| old.get(*field) != new.get(*field))
-                .cloned()
-                .collect();
-            let changes = audit::changes(&before, &after);
+            let (fields, changes) = (change.fields.clone(), change.changes());
             writer.event_of(Some(&device), EventKind::DeviceUpdated { fields }, &changes)?;
             let called_off = device.life.change();
             writer.live(&device, called_off)?;
-            Ok(after)
+            Ok(change.after)
         })
         .await
+}
+
+/// A change of what the config of a device has beyond its row.
+pub(super) struct SettingsChange {
+    before: DeviceSettings,
+    after: DeviceSettings,
+    /// The fields that change; empty if nothing does.
+    pub(super) fields: Vec<String>,
+}
+
+impl SettingsChange {
+    /// What `patch` changes of what there is: an absent field stays, `null` clears.
+    pub(super) fn of(
+        reader: &Reader<'_>,
+        who: DeviceRef,
+        patch: Map<String, Value>,
+    ) -> Result<Self, Error> {
+        let before = settings_of(reader, who)?;
+        let old = fields_of(&before)?;
+        let mut fields = old.clone();
+        for (field, value) in patch {
+            if value.is_null() {
+                fields.remove(&field);
+            } else {
+                fields.insert(field, value);
+            }
+        }
+        let after: DeviceSettings = body::read_value(fields.into())?;
+        let new = fields_of(&after)?;
+        let fields = new
+            .keys()
+            .chain(old.keys().filter(|field| !new.contains_key(*field)))
+            .filter(|field| old.get(*field) != new.get(*field))
+            .cloned()
+            .collect();
+        Ok(Self {
+            before,
+            after,
+            fields,
+        })
+    }
+
+    /// Writes it. Config and event are the caller's.
+    pub(super) fn save(&self, writer: &Writer<'_>, device: &Device) -> Result<(), Error> {
+        let json =
+            serde_json::to_string(&self.after).map_err(|err| Error::Internal(err.to_string()))?;
+        let json = (self.after != DeviceSettings::default()).then_some(json);
+        writer.save_device_settings(device.id, json.as_deref())?;
+        Ok(())
+    }
+
+    /// What the event says of it.
+    pub(super) fn changes(&self) -> Vec<FieldChange> {
+        audit::changes(&self.before, &self.after)
+    }
 }
 
 fn fields_of(settings: &DeviceSettings) -> Result<Map<String, Value>, Error> {

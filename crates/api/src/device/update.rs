@@ -2,15 +2,18 @@
 
 use std::net::Ipv4Addr;
 
-use model::{Author, BootOrder, Device, EventKind, Role};
+use model::{Author, BootOrder, Device, EventKind, Role, StandingOrder};
 use serde_json::{Map, Value};
 use store::{Lane, Store, Writer};
 
 use super::approve::has_control_plane;
+use super::config::SettingsChange;
 use super::fields::{check_not_own, check_unique, check_values, filled};
 use super::order::{no_back_door, record_order, standing};
 use super::{DeviceRef, called, find, shown, shown_again};
 use crate::cluster::endpoint;
+use crate::generate::Recipe;
+use crate::sources::Sources;
 use crate::types::DevicePatch;
 use crate::version::{IfMatch, Version};
 use crate::{Error, audit, body, generate, types};
@@ -57,7 +60,7 @@ pub(crate) async fn update(
             let before = find(writer, who)?;
             expected.check(&Version::of_device(&before.clone().into()))?;
             let patch = read_patch(&before, fields)?;
-            update_in(writer, &before, &patch, &own)
+            update_in(writer, &before, patch, &own)
         })
         .await
 }
@@ -97,12 +100,14 @@ fn read_patch(before: &Device, mut fields: Map<String, Value>) -> Result<DeviceP
 fn update_in(
     writer: &Writer<'_>,
     before: &Device,
-    patch: &DevicePatch,
+    patch: DevicePatch,
     own: &[Ipv4Addr],
 ) -> Result<types::Device, Error> {
-    let (mut device, changed) = patched(before, patch.clone());
-    let order = standing(before, patch.boot_order)?;
-    if changed.is_empty() && order.is_none() {
+    let order = ordered(before, &patch)?;
+    let settings = patch.settings.clone().unwrap_or_default();
+    let settings = SettingsChange::of(writer, DeviceRef::Id(before.id), settings)?;
+    let (mut device, changed) = patched(before, patch);
+    if changed.is_empty() && settings.fields.is_empty() && order.is_none() {
         return shown(writer, before.clone());
     }
     check_unique(
@@ -128,17 +133,28 @@ fn update_in(
             None
         }
         // A wipe was ordered of what the device was before; a remark makes it no other.
-        None if changed.iter().any(|field| !REMARKS.contains(field)) => device.life.change(),
+        None if !settings.fields.is_empty()
+            || changed.iter().any(|field| !REMARKS.contains(field)) =>
+        {
+            device.life.change()
+        }
         None => None,
     };
     writer.update_device(&device)?;
+    if !settings.fields.is_empty() {
+        settings.save(writer, &device)?;
+    }
     if device.approval.is_approved() {
         generate::for_one(writer, &device)?;
+    } else if !settings.fields.is_empty() {
+        Recipe::of(Sources::read(writer)?)?.try_device(&device)?;
     }
-    if !changed.is_empty() {
+    if !changed.is_empty() || !settings.fields.is_empty() {
         let mut changes = audit::of_device(before, &device);
         changes.retain(|change| changed.contains(&change.field.as_str()));
-        let fields = changed.into_iter().map(str::to_owned).collect();
+        changes.extend(settings.changes());
+        let fields = changed.into_iter().map(str::to_owned);
+        let fields = fields.chain(settings.fields).collect();
         writer.event_of(Some(&device), EventKind::DeviceUpdated { fields }, &changes)?;
     }
     if let Some(called_off) = called_off {
@@ -148,6 +164,19 @@ fn update_in(
         record_order(writer, before, &device)?;
     }
     shown_again(writer, device.id)
+}
+
+/// The standing order that is given: `order` also where it is the one that stands, `boot_order` where it is another.
+fn ordered(before: &Device, patch: &DevicePatch) -> Result<Option<StandingOrder>, Error> {
+    let changed = standing(before, patch.boot_order)?;
+    let Some(order) = patch.order else {
+        return Ok(changed);
+    };
+    let given = order.standing().ok_or_else(|| no_back_door("order"))?;
+    if changed.is_some_and(|changed| changed != given) {
+        return Err(Error::invalid("order", "is another than `boot_order`"));
+    }
+    Ok(Some(given))
 }
 
 /// What an approved device must stay.

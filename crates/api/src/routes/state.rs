@@ -12,7 +12,7 @@ use crate::types::Status;
 use crate::{Api, Error, backup as archive, metrics as numbers, router, status};
 
 pub(crate) async fn status(State(api): State<Api>) -> Result<Json<Status>, Error> {
-    status::status(&api.store, &api.service).await.map(Json)
+    status::status(&api).await.map(Json)
 }
 
 /// All that lasts, as one archive. It holds every secret.
@@ -49,7 +49,7 @@ pub(crate) async fn healthz() -> &'static str {
 
 /// Whether a machine could be served; if not, each reason on a line.
 pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, String) {
-    let reasons = match status::status(&api.store, &api.service).await {
+    let reasons = match status::status(&api).await {
         Ok(status) => [status.service.problems, status.missing].concat(),
         Err(err) => vec![err.to_string()],
     };

@@ -8,6 +8,7 @@ use model::{
     Wipe,
 };
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 /// A device as the API shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -312,9 +313,16 @@ pub struct DevicePatch {
     )]
     #[schema(value_type = Option<String>)]
     pub ephemeral_disk_selector: Option<Option<String>>,
-    /// What its next network boot does. To give the same order again, use [`GiveOrder`].
+    /// What its next network boot does. To give the same order again, use `order`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub boot_order: Option<BootOrder>,
+    /// An order that is given, also if it is the one that stands: an `install` is then done once more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<BootOrder>,
+    /// What its config has beyond these fields, as `.../settings` takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::DeviceSettings>)]
+    pub settings: Option<Map<String, Value>>,
     /// How it is sent to its disk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local_boot: Option<LocalBoot>,

@@ -58,6 +58,9 @@ pub struct Status {
     pub base_configs: Vec<Role>,
     /// What has to be done before a machine can be installed, in sentences.
     pub missing: Vec<String>,
+    /// Files in `base/` that were changed by hand and are not in use, in sentences.
+    #[serde(default)]
+    pub edited: Vec<String>,
 }
 
 /// Devices by status.

@@ -30,7 +30,7 @@ struct Line {
 
 pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
     let assets = asset::list(&api.store).await?;
-    let status = status::status(&api.store, &api.service).await?;
+    let status = status::status(&api).await?;
     let view = View {
         assets: assets
             .into_iter()

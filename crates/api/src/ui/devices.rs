@@ -218,7 +218,7 @@ pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, E
         rows.iter().filter(fits).count() as u64
     };
     let view = Devices {
-        status: status::status(&api.store, &api.service).await?,
+        status: status::status(&api).await?,
         before: (skip > 0).then(|| page(skip.saturating_sub(chosen.rows()))),
         after: (last < total).then(|| page(last)),
         can_pick: ask.visitor.may_operate && of_state(ApprovalStatus::Approved) < rows.len() as u64,

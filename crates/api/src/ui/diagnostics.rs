@@ -48,7 +48,7 @@ pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, E
         })
         .await?;
     let view = View {
-        status: status::status(&api.store, &api.service).await?,
+        status: status::status(&api).await?,
         refusals: refusals(&api.service.samples()),
         troubles: troubles.into_iter().map(EventLine::from).collect(),
     };

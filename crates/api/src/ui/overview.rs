@@ -86,7 +86,7 @@ impl From<model::Event> for EventLine {
 }
 
 pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
-    let status = status::status(&api.store, &api.service).await?;
+    let status = status::status(&api).await?;
     let now = api.gate.now();
     let (waiting, (needy, needy_in_all), (booting, failed), events) =
         look(&api.store, move |reader| {

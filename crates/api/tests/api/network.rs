@@ -231,6 +231,32 @@ async fn regenerate_answers_as_it_always_did_and_adopts_what_was_edited() {
     );
 }
 
+#[tokio::test]
+async fn an_edited_base_config_is_told_and_taken_into_use_whatever_its_time_says() {
+    let world = World::with_control_plane().await;
+    let folder = world.path("base");
+    std::fs::create_dir(&folder).unwrap();
+    let mut written = api::Written::default();
+    written.note("controlplane.yaml", base("controlplane").as_bytes());
+    std::fs::write(folder.join(api::Written::NAME), written.print()).unwrap();
+    let path = folder.join("controlplane.yaml");
+    let edited = base("controlplane").replace("clusterName: test", "clusterName: by-hand");
+    std::fs::write(&path, edited).unwrap();
+    let long_ago = FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_times(long_ago).unwrap();
+    let status = world.ok("GET", "/status", Value::Null).await;
+    let told = status["edited"].to_string();
+    assert!(
+        told.contains("controlplane.yaml was changed by hand and is not in use"),
+        "{told}"
+    );
+    world.ok("POST", "/devices/regenerate", Value::Null).await;
+    assert!(world.config(MAC_1).await.contains("clusterName: by-hand"));
+    let status = world.ok("GET", "/status", Value::Null).await;
+    assert_eq!(status["edited"], json!([]));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn changes_that_meet_are_all_made() {
     let world = Arc::new(World::with_control_plane().await);

@@ -215,6 +215,57 @@ async fn settings_of_a_device_reach_its_config_and_are_tried_before() {
 }
 
 #[tokio::test]
+async fn fields_settings_and_an_order_are_changed_together_or_not_at_all() {
+    let world = World::founded().await;
+    world.approve(MAC_1, "cp-1", 11, "controlplane").await;
+    let path = format!("/devices/{MAC_1}");
+    let before = world.ok("GET", &path, Value::Null).await;
+    let config = world.config(MAC_1).await;
+    let count = world.kinds().await.len();
+    for (part, value, field) in [
+        ("settings", json!({"schematic": "x"}), "schematic"),
+        ("settings", json!({"colour": 1}), "colour"),
+        ("order", json!("wipe"), "order"),
+        ("ip_address", json!("10.9.9.9"), "ip_address"),
+    ] {
+        let mut body = json!({
+            "notes": "moved", "labels": {"rack": "r1"}, "hostname": "cp-one",
+            "settings": {"kernel_modules": [{"name": "bonding", "parameters": []}]},
+            "order": "menu",
+        });
+        body[part] = value;
+        let (_, named, why) = world.refused("PUT", &path, body).await;
+        assert_eq!(named, field, "{why}");
+        assert_eq!(world.ok("GET", &path, Value::Null).await, before);
+        assert_eq!(world.config(MAC_1).await, config);
+        assert_eq!(world.kinds().await.len(), count, "an event of nothing");
+    }
+    let body = json!({
+        "notes": "moved", "labels": {"rack": "r1"}, "hostname": "cp-one",
+        "settings": {"kernel_modules": [{"name": "bonding", "parameters": []}]},
+        "order": "menu",
+    });
+    let after = world.ok("PUT", &path, body).await;
+    assert_eq!(
+        (&after["notes"], &after["hostname"], &after["boot_order"]),
+        (&json!("moved"), &json!("cp-one"), &json!("menu"))
+    );
+    let config = world.config(MAC_1).await;
+    assert!(config.contains("cp-one") && config.contains("name: bonding"));
+    assert_eq!(
+        world.kinds().await[count..],
+        ["device_updated", "order_given"]
+    );
+
+    // An order is given again where `boot_order` would change nothing.
+    world.ok("PUT", &path, json!({"boot_order": "menu"})).await;
+    world.ok("PUT", &path, json!({"order": "menu"})).await;
+    assert_eq!(world.kinds().await[count + 2..], ["order_given"]);
+    let both = json!({"boot_order": "install", "order": "local"});
+    assert_eq!(world.refused("PUT", &path, both).await.1, "order");
+}
+
+#[tokio::test]
 async fn a_preview_shows_what_would_be_served() {
     let world = World::founded().await;
     world.add(MAC_1).await;

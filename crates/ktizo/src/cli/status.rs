@@ -66,5 +66,11 @@ fn table(status: &Status) -> String {
             .iter()
             .map(|missing| ("to do", missing.clone())),
     );
+    rows.extend(
+        status
+            .edited
+            .iter()
+            .map(|edited| ("edited", edited.clone())),
+    );
     fields(&rows)
 }

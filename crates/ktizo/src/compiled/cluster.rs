@@ -8,42 +8,36 @@ use model::Timestamp;
 use store::SecretsRow;
 
 use super::Behind;
-use super::file::{edited_since, make_folder, modified, sync_folder, write_as_of, write_if_other};
+use super::base::BaseFolder;
+use super::file::modified;
 
 /// A `talosconfig` is made anew when its certificate, which is valid for a year, has become this old.
 const RENEWAL: Duration = Duration::from_secs(180 * 24 * 3600);
 
 /// Writes what is missing or other than in the database.
 pub(super) fn keep_cluster(
-    folder: &Path,
+    folder: &mut BaseFolder,
     files: &ClusterFiles,
     now: Timestamp,
 ) -> Result<(), Behind> {
-    make_folder(folder)?;
-    let mut touched = false;
     if let Some(row) = &files.secrets {
-        let path = folder.join("secrets.yaml");
-        if !edited_since(&path, row.made_at) {
-            touched |= write_as_of(&path, row.text.as_bytes(), Some(row.made_at))?;
-        } else if std::fs::read(&path).is_ok_and(|text| text != row.text.as_bytes()) {
-            tracing::warn!(path = %path.display(), "secrets.yaml was changed by hand and is not in use; `ktizo cluster import` takes it into use");
-        }
+        folder.keep("secrets.yaml", row.text.as_bytes(), row.made_at)?;
     }
     for row in &files.replaced {
-        touched |= write_if_other(&folder.join(backup_name(row)), row.text.as_bytes())?;
+        folder.put(&backup_name(row), row.text.as_bytes())?;
     }
     match files.make_talosconfig(now) {
         Ok(Some(text)) => {
-            let path = folder.join("talosconfig");
-            if !is_current(&path, text.expose(), now) {
-                touched |= write_if_other(&path, text.expose().as_bytes())?;
+            let name = "talosconfig";
+            if !is_current(&folder.path().join(name), text.expose(), now) {
+                folder.replace(name, text.expose().as_bytes())?;
             }
         }
         Ok(None) => {}
         // The other files do not wait for it.
         Err(err) => tracing::warn!(%err, "base/talosconfig cannot be made"),
     }
-    if touched { sync_folder(folder) } else { Ok(()) }
+    Ok(())
 }
 
 /// The name of a replaced bundle's file: the day it was replaced, and its number.
@@ -105,7 +99,12 @@ mod tests {
                 role: ClientRole::Admin,
             },
         };
-        keep_cluster(folder.path(), &files, now).unwrap();
+        let keep = |files: &ClusterFiles, now| {
+            let mut open = BaseFolder::open(folder.path(), now).unwrap();
+            keep_cluster(&mut open, files, now).unwrap();
+            open.close().unwrap();
+        };
+        keep(&files, now);
         let mut names: Vec<_> = std::fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| {
@@ -115,19 +114,24 @@ mod tests {
             })
             .collect();
         names.sort();
-        let expected = ["secrets-2026-11-23-1.yaml", "secrets.yaml", "talosconfig"];
+        let expected = [
+            ".written",
+            "secrets-2026-11-23-1.yaml",
+            "secrets.yaml",
+            "talosconfig",
+        ];
         assert_eq!(names, expected.map(|name| (name.to_owned(), 0o600)));
 
         // A certificate is not made anew for nothing, but for another endpoint or when it is old.
         let read = || std::fs::read_to_string(folder.path().join("talosconfig")).unwrap();
         let first = read();
-        keep_cluster(folder.path(), &files, now).unwrap();
+        keep(&files, now);
         assert_eq!(read(), first);
-        keep_cluster(folder.path(), &files, now.plus(RENEWAL * 2)).unwrap();
+        keep(&files, now.plus(RENEWAL * 2));
         let renewed = read();
         assert_ne!(renewed, first);
         files.talosconfig.endpoints.push("10.0.0.3".to_owned());
-        keep_cluster(folder.path(), &files, now).unwrap();
+        keep(&files, now);
         assert!(read().contains("10.0.0.3"));
     }
 }

@@ -10,11 +10,6 @@ use model::Timestamp;
 
 use super::Behind;
 
-/// Whether a file was changed after a moment.
-pub(super) fn edited_since(path: &Path, since: Timestamp) -> bool {
-    modified(path).is_some_and(|at| at > since)
-}
-
 /// When a file was last changed; `None` if there is none.
 pub(super) fn modified(path: &Path) -> Option<Timestamp> {
     let at = std::fs::metadata(path).and_then(|meta| meta.modified());

@@ -116,5 +116,22 @@ fn patches_and_settings_show_in_the_config_and_are_explained() {
         config.contains("serial: S1") && config.contains("name: bonding"),
         "{config}"
     );
+    let (code, why) = complains(&daemon.run(&format!(
+        "device set {MAC} --notes moved --label rack=r1 --order menu --install-image= --schematic x"
+    )));
+    assert!(code == 3 && why.contains("schematic"), "{why}");
+    let shown = says(&daemon.run(&format!("device show {MAC}")));
+    assert!(
+        !shown.contains("moved") && !shown.contains("rack"),
+        "the part before the refused one was kept: {shown}"
+    );
+    says(&daemon.run(&format!(
+        "device set {MAC} --notes moved --label rack=r1 --order menu --kernel-module="
+    )));
+    let shown = says(&daemon.run(&format!("device show {MAC}")));
+    assert!(
+        shown.contains("moved") && shown.contains("rack") && shown.contains("menu"),
+        "{shown}"
+    );
     says(&daemon.run("device regenerate"));
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use api::types::{DevicePatch, GiveOrder};
+use api::types::DevicePatch;
 use api::{Client, DeviceRef, Version};
 use model::{Hostname, LocalBoot, MacAddr, Role, StandingOrder};
 
@@ -97,6 +97,8 @@ impl SetDevice {
             ephemeral_max_size: text(self.volume.ephemeral_max_size),
             ephemeral_disk_selector: text(self.volume.ephemeral_disk_selector),
             boot_order: None,
+            order: None,
+            settings: None,
             local_boot: self.local_boot,
             loader: text(self.loader),
         };
@@ -107,37 +109,25 @@ impl SetDevice {
             version = Some(Version::of_device(&device));
             patch.labels = Some(Some(changed(&device.labels, self.labels)?));
         }
-        let changes = patch != DevicePatch::default();
         let before = client.device_settings(self.device).await?;
         let before =
             serde_json::to_value(&before).map_err(|err| Failure::Local(err.to_string()))?;
-        let settings = self.config.patch(&before);
-        if !changes && settings.is_empty() && self.order.is_none() {
+        patch.settings = Some(self.config.patch(&before)).filter(|settings| !settings.is_empty());
+        patch.order = self.order.map(Into::into);
+        if patch == DevicePatch::default() {
             return Err(Failure::Local(
                 "nothing to change was given; see `ktizo device set --help`".to_owned(),
             ));
         }
-        let mut who = self.device;
-        let mut device = None;
-        if changes {
-            let changed = match &version {
-                Some(version) => client.update_device_of(who, &patch, version).await?,
-                None => client.update_device(who, &patch).await?,
-            };
-            // Its MAC may be another now.
-            who = DeviceRef::Id(changed.id);
-            device = Some(changed);
-        }
-        if !settings.is_empty() {
-            client.set_device_settings(who, &settings).await?;
-            device = Some(client.device(who).await?);
-        }
-        if let Some(order) = self.order {
-            device = Some(client.give_order(who, &GiveOrder::standing(order)).await?);
-        }
-        match device {
-            Some(device) => output.print(&device, show::details),
-            None => Ok(()),
-        }
+        // One request, so that all of it is done or nothing.
+        let device = match &version {
+            Some(version) => {
+                client
+                    .update_device_of(self.device, &patch, version)
+                    .await?
+            }
+            None => client.update_device(self.device, &patch).await?,
+        };
+        output.print(&device, show::details)
     }
 }
