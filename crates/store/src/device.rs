@@ -350,7 +350,8 @@ impl Writer<'_> {
         let id = Some(device.id);
         self.put_device(id, device, by_person || bears_a_hand(device))?;
         let anew = before.config_released_at.is_some() && device.config_released_at.is_none();
-        if before.approval.status() != device.approval.status()
+        if before.mac != device.mac
+            || before.approval.status() != device.approval.status()
             || before.life.order != device.life.order
             || before.life.wipe != device.life.wipe
             || anew

@@ -8,7 +8,7 @@ use model::{
 };
 use rusqlite::{Row, params};
 
-use crate::row::{Cells, text};
+use crate::row::{Cells, micros, text};
 use crate::{Error, Reader, Writer};
 
 const CONFLICT: &str = "
@@ -343,14 +343,25 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Makes one device of two: `other` goes, and its cards are confirmed ones of `device`. The event is the caller's to write.
+    /// Makes one device of two: `other` goes, and the card it was known by is a confirmed one of `device`. A card of it that no person
+    /// confirmed is still not confirmed. The event is the caller's to write.
     pub fn merge_devices(&self, device: &Device, other: &Device) -> Result<(), Error> {
         let cards = self.cards(other.id)?;
         self.delete_device(other.id)?;
-        for card in std::iter::once(other.mac).chain(cards.iter().map(|card| card.mac)) {
+        let first = OtherCard {
+            mac: other.mac,
+            confirmed_at: Some(self.now()),
+            first_seen: other.first_seen.unwrap_or_else(|| self.now()),
+        };
+        for card in std::iter::once(&first).chain(&cards) {
             self.run(
-                "INSERT INTO device_macs (mac, device_id, first_seen_at, confirmed_at) VALUES (?1, ?2, ?3, ?3)",
-                params![card.to_string(), device.id.0, self.now().as_micros()],
+                "INSERT INTO device_macs (mac, device_id, first_seen_at, confirmed_at) VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    card.mac.to_string(),
+                    device.id.0,
+                    card.first_seen.as_micros(),
+                    micros(card.confirmed_at),
+                ],
             )?;
         }
         self.device_touched(device.id)

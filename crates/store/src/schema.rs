@@ -199,6 +199,96 @@ mod tests {
         );
     }
 
+    /// Before installs were proven: what a database of format 3 knew is what it means in the newest one, and nothing installs or wipes
+    /// by the change alone.
+    #[tokio::test]
+    async fn a_database_of_format_3_keeps_what_it_knew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.db");
+        let mut conn = Connection::open(&path).unwrap();
+        up(&mut conn, &path, &MIGRATIONS[..3]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO network_settings VALUES (1, 1, 300, 3, '10.0.0.0/24', '10.0.0.1', '[]', NULL, 'v1.13.9', 'http', '[]');
+             INSERT INTO devices (
+                 id, mac, hostname, ip_address, role, status, decided_by, decided_at, boot_order, notes, local_boot, uuid, serial, vendor,
+                 config_released_at, wipe_asked_at, created_at, updated_at, kept, config_transfers, config_delivered)
+             VALUES
+                 (1, '52:54:00:00:00:01', 'a', '10.0.0.11', 'worker', 'approved', 'person:ada', 5, 'install', '', 'auto',
+                  '4c4c4544-0000-4000-8000-000000000001', 'S1', 'ACME', 1700000000123456, NULL, 1, 1, 1, 0, 1),
+                 (2, '52:54:00:00:00:02', 'b', '10.0.0.12', 'worker', 'approved', 'person:ada', 5, 'local', '', 'auto',
+                  '4c4c4544-0000-4000-8000-000000000002', NULL, NULL, NULL, 1700000001000000, 1, 1, 1, 0, 0),
+                 (3, '52:54:00:00:00:03', NULL, NULL, NULL, 'pending', NULL, NULL, 'install', '', 'auto', NULL, NULL, NULL, NULL, NULL,
+                  1, 1, 0, 0, 0);
+             INSERT INTO device_configs VALUES (1, 'worker', printf('%064d', 1), 1, 1, x'00');
+             INSERT INTO boots VALUES (7, 1, 1, 2, 'config', NULL);
+             INSERT INTO boot_stages VALUES (9, 7, 'config', 1, NULL, NULL, NULL, NULL, 'done', '');
+             INSERT INTO events (id, happened_at, actor, device_id, mac, kind, what) VALUES
+                 (4, 1, 'device:52:54:00:00:00:03', 3, '52:54:00:00:00:03', 'device_seen', '{\"kind\":\"device_seen\",\"by\":\"dhcp\"}'),
+                 (5, 1, 'device:52:54:00:00:00:02', 2, '52:54:00:00:00:02', 'wipe_asked', '{\"kind\":\"wipe_asked\"}');",
+        )
+        .unwrap();
+        drop(conn);
+
+        let clock = std::sync::Arc::new(model::SystemClock);
+        let store = crate::Store::open(&path, clock).unwrap();
+        let read = store.read(crate::Lane::Admin, |reader| {
+            let devices = reader.devices(&crate::DeviceFilter::default())?;
+            let mut identified = Vec::new();
+            for device in &devices {
+                identified.push(reader.is_identified(device.id)?);
+            }
+            let boots = reader.boots(model::DeviceId(1), 9)?;
+            let events = reader.events(&crate::EventFilter::default())?;
+            Ok((devices, identified, boots, events, reader.settings()?))
+        });
+        let (devices, identified, boots, events, settings) = read.await.unwrap();
+        let lives: Vec<_> = devices.iter().map(|device| &device.life).collect();
+        let at = |millis: i64| model::Timestamp::from_micros(millis * 1000);
+        let begun = model::Install::Begun {
+            attempt: 1,
+            since: at(1_700_000_000_123),
+            boot: None,
+            released: true,
+            reports: false,
+        };
+        assert_eq!(
+            (&lives[0].install, lives[0].boot_order()),
+            (&begun, model::BootOrder::Install)
+        );
+        assert_eq!(
+            (&lives[1].install, lives[1].boot_order()),
+            (&model::Install::Waiting, model::BootOrder::Local)
+        );
+        let asked = model::Wipe::Asked {
+            at: at(1_700_000_001_000),
+        };
+        assert_eq!(
+            (&lives[1].wipe, &lives[0].wipe),
+            (&asked, &model::Wipe::None)
+        );
+        assert_eq!(*lives[2], model::Lifecycle::default());
+        assert_eq!(identified, [true, false, false]);
+        assert_eq!((boots.len(), boots[0].stages.len()), (1, 1));
+        assert_eq!(events.len(), 2);
+        assert!(settings.reports && settings.strict_boot_mode);
+        assert_eq!(settings.config_release, model::ConfigRelease::Token);
+
+        // With the disk at stake, what was not told to report gets the menu that ends at the disk.
+        let state = model::BootState {
+            device: devices.first(),
+            settings: &settings,
+            held: None,
+            assets_at_hand: true,
+            now: at(1_700_000_002_000),
+            boot: None,
+        };
+        let decision = model::decide(state);
+        assert!(
+            matches!(decision, model::BootDecision::Menu { .. }),
+            "{decision:?}"
+        );
+    }
+
     #[test]
     fn names_of_migrations_count_up() {
         for (number, migration) in (1..).zip(MIGRATIONS) {

@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 
 use configgen::script::ConfigLink;
-use model::{BootDecision, ConfigRelease, ConfigToken, DeviceId, MacAddr, Timestamp};
+use model::{
+    ApprovalStatus, BootDecision, ConfigRelease, ConfigToken, Device, MacAddr, StandingOrder,
+    Timestamp, Wipe,
+};
 use netboot::director::ScriptAsk;
 use store::{Error as StoreError, Lane};
 
@@ -15,63 +18,85 @@ use super::scripts::View;
 pub(super) type Release = Result<ConfigLink, String>;
 
 impl Office {
-    /// What the script for one boot says of the device's config. A token is in force, on the disk, before the script leaves with it,
-    /// and puts the one of the boot before out of force.
+    /// What the script for one boot says of the device's config; `None` if somebody decided about the device in the meantime. A token
+    /// is in force, on the disk, before the script leaves with it, and puts the one of the boot before out of force.
     pub(super) async fn release_for(
         &self,
         ask: &ScriptAsk,
         view: &View,
         decision: BootDecision,
-    ) -> Result<Release, StoreError> {
+    ) -> Result<Option<Release>, StoreError> {
         let Some(device) = view.device.as_ref().filter(|_| names_config(decision)) else {
-            return Ok(Ok(ConfigLink::None));
+            if let (BootDecision::Wipe, Err(why)) = (decision, &view.release) {
+                self.sightings.config_refused(ask.mac, ask.site.peer, why);
+                return Ok(Some(Err(why.clone())));
+            }
+            return Ok(Some(Ok(ConfigLink::None)));
         };
         if view.settings.config_release == ConfigRelease::Mac {
-            return Ok(Ok(ConfigLink::Plain));
+            return Ok(Some(Ok(ConfigLink::Plain)));
         }
-        let now = self.clock.now();
-        let peer = ask.site.peer;
-        if let Err(why) = self.peers.is_card_of(peer, ask.mac, &view.cards, now) {
-            self.sightings.config_refused(ask.mac, peer, &why);
-            return Ok(Err(why));
+        if let Err(why) = self.recognise(ask, view) {
+            self.sightings.config_refused(ask.mac, ask.site.peer, &why);
+            return Ok(Some(Err(why)));
         }
         match new_token() {
             Ok(token) => {
-                self.issue(device.id, ask.mac, token).await?;
-                Ok(Ok(ConfigLink::Token(token)))
+                let issued = self.issue(device, ask.mac, token).await?;
+                Ok(issued.then_some(Ok(ConfigLink::Token(token))))
             }
-            Err(why) => Ok(Err(why)),
+            Err(why) => Ok(Some(Err(why))),
         }
     }
 
-    /// Why the script that wipes a machine must not go to whoever asks: it would wipe another. `None` if it is the machine, or if the
-    /// settings leave that open.
-    pub(super) fn is_stranger(&self, ask: &ScriptAsk, view: &View) -> Option<String> {
-        if view.settings.config_release == ConfigRelease::Mac {
-            return None;
-        }
-        let (now, peer) = (self.clock.now(), ask.site.peer);
-        let why = self
-            .peers
-            .is_card_of(peer, ask.mac, &view.cards, now)
-            .err()?;
-        self.sightings.config_refused(ask.mac, peer, &why);
-        Some(why)
+    /// Whether who asks is the device, so that it may have what is given once; the error is a sentence.
+    pub(super) fn recognise(&self, ask: &ScriptAsk, view: &View) -> Result<(), String> {
+        self.has_card(ask, &view.cards, view.settings.config_release)
     }
 
+    /// The same for any `cards`. Where the MAC is enough, whoever names it has it.
+    pub(super) fn has_card(
+        &self,
+        ask: &ScriptAsk,
+        cards: &[MacAddr],
+        release: ConfigRelease,
+    ) -> Result<(), String> {
+        match release {
+            ConfigRelease::Mac => Ok(()),
+            ConfigRelease::Token => {
+                let now = self.clock.now();
+                self.peers.is_card_of(ask.site.peer, ask.mac, cards, now)
+            }
+        }
+    }
+
+    /// Says whether what was ordered of the device is still what `seen` says.
     async fn issue(
         &self,
-        device: DeviceId,
+        seen: &Device,
         mac: MacAddr,
         token: ConfigToken,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        let id = seen.id;
+        let ordered = ordered(seen);
         let write = self
             .store
             .write(Lane::Boot, model::Actor::Device(mac), move |writer| {
-                writer.issue_token(device, &token)
+                let device = writer.device(id)?;
+                if device.is_none_or(|device| self::ordered(&device) != ordered) {
+                    return Ok(false);
+                }
+                writer.issue_token(id, &token)?;
+                Ok(true)
             });
         write.await
     }
+}
+
+/// What persons have decided of a device that its boot hangs on.
+fn ordered(device: &Device) -> (MacAddr, ApprovalStatus, StandingOrder, Wipe) {
+    let (order, wipe) = (device.life.order, device.life.wipe.clone());
+    (device.mac, device.approval.status(), order, wipe)
 }
 
 /// Whether a script for this decision names the config.

@@ -23,6 +23,8 @@ pub(crate) struct Peers {
     asking: Mutex<HashMap<DeviceId, Vec<MacAddr>>>,
     /// Machines that asked by DHCP on a network of this host, and when.
     near: Mutex<Bounded<MacAddr, Timestamp>>,
+    /// The last request for a script, of each machine and address.
+    turns: Mutex<Bounded<(MacAddr, IpAddr), u64>>,
 }
 
 /// How long a machine that was sent to its disk gets no boot program by UEFI HTTP boot.
@@ -42,6 +44,7 @@ impl Default for Peers {
             relayed: Mutex::default(),
             asking: Mutex::default(),
             near: Mutex::default(),
+            turns: Mutex::default(),
         }
     }
 }
@@ -94,6 +97,20 @@ impl Peers {
         let asking = lock(&self.asking);
         let mut cards = asking.get(&device)?.iter().copied();
         cards.find(|card| *card != mac)
+    }
+
+    /// Notes that `mac` asks for its script from `address`. What is returned names the request.
+    pub(super) fn begins_turn(&self, mac: MacAddr, address: IpAddr) -> u64 {
+        let mut turns = lock(&self.turns);
+        let turn = turns.get(&(mac, address)).map_or(0, |last| last + 1);
+        turns.insert((mac, address), turn);
+        turn
+    }
+
+    /// Whether no later request came from there. One that was waited for and given up stays open for a while.
+    pub(super) fn has_turn(&self, mac: MacAddr, address: IpAddr, turn: u64) -> bool {
+        let last = lock(&self.turns).get(&(mac, address));
+        last.is_none_or(|last| last <= turn)
     }
 
     /// Notes how a DHCP request of `mac` came: through a relay, or broadcast on a network of this host, or, where neither, from an

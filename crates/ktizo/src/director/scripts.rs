@@ -182,9 +182,10 @@ impl Office {
             let place = self.place(ask, self.server_address().await);
             return Ok(self.scripts.identify(&place)?);
         };
-        self.meet(mac, &facts.inventory).await?;
+        let turn = self.peers.begins_turn(mac, ask.site.peer);
+        self.meet(ask, &facts.inventory).await?;
         if ask.choice == Some(MenuChoice::Wipe) {
-            self.wipe_asked(mac).await?;
+            self.wipe_asked(ask, &facts.inventory).await?;
         }
 
         // A clock that was set back must not make the hold longer.
@@ -199,15 +200,20 @@ impl Office {
             let now = self.clock.now();
             let held = held_since.map(|since| now.since(since));
             let mut decision = view.decide(now, held, None);
-            if decision == BootDecision::Wipe
-                && let Some(why) = self.is_stranger(ask, &view)
-            {
-                let place = self.place(ask, view.settings.server_address);
-                let lines = [format!("A wipe of {mac} is ordered."), why];
-                return Ok(self.scripts.trouble(&place, &lines)?);
+            if happens_once(decision) && !self.peers.has_turn(mac, ask.site.peer, turn) {
+                // The machine asked anew, as after it was switched off and on. Whoever still waits here asks anew, too.
+                return Ok(self
+                    .scripts
+                    .identify(&self.place(ask, view.settings.server_address))?);
             }
             if view.is_unsettled(decision) {
-                (view, decision) = self.settle(mac, &facts.inventory, held).await?;
+                match self.recognise(ask, &view) {
+                    Ok(()) => {
+                        (view, decision) = self.settle(mac, &facts.inventory, held).await?;
+                    }
+                    // Nothing is spent, and no attempt counted, for a stranger.
+                    Err(why) => view.release = Err(why),
+                }
             }
             if let BootDecision::Hold(why) = decision {
                 reason = why;
@@ -225,8 +231,11 @@ impl Office {
             if let (Some(held), false) = (held, matches!(decision, BootDecision::Hold(_))) {
                 self.hold_ended(ask, held, hold_detail(reason).to_owned());
             }
-            let release = self.release_for(ask, &view, decision).await?;
-            let view = View { release, ..view };
+            match self.release_for(ask, &view, decision).await? {
+                Some(release) => view.release = release,
+                // Somebody decided otherwise in the meantime.
+                None => continue,
+            }
             let drawn = self.draw(ask, facts, since, held, &view, decision)?;
             match decision {
                 BootDecision::Leave(_) => self.peers.leaves(mac, self.clock.now()),
@@ -241,17 +250,33 @@ impl Office {
         }
     }
 
-    /// Notes what a machine says of itself: at once where a decision hangs on it, else when there is time.
-    async fn meet(&self, mac: MacAddr, shows: &Inventory) -> Result<(), StoreError> {
+    /// Notes what a machine says of itself: at once where a decision hangs on it, else when there is time. What would change who a
+    /// device is counts only from an address that has the card, so that nobody else can bring a machine into a conflict. Where it
+    /// cannot be written down the boot goes on, for what speaks against a machine is looked at with every decision.
+    async fn meet(&self, ask: &ScriptAsk, shows: &Inventory) -> Result<(), StoreError> {
+        let mac = ask.mac;
         let (peers, seen) = (Arc::clone(&self.peers), shows.clone());
         let read = self.store.read(Lane::Boot, move |reader| {
             let device = reader.device_by_mac(mac)?;
-            reader.judge(device.as_ref(), mac, &seen, &|id| {
+            let judgement = reader.judge(device.as_ref(), mac, &seen, &|id| {
                 peers.other_asking(id, mac)
-            })
+            })?;
+            let mut cards = match &device {
+                Some(device) => reader.trusted_cards(device)?,
+                None => Vec::new(),
+            };
+            cards.push(mac);
+            Ok((judgement, cards, reader.settings()?.config_release))
         });
-        if read.await? == Judgement::AsKnown {
+        let (judgement, cards, release) = read.await?;
+        if judgement == Judgement::AsKnown {
             self.sightings.sight(mac, shows, SeenBy::Script);
+            return Ok(());
+        }
+        if let Err(why) = self.has_card(ask, &cards, release) {
+            tracing::debug!(%mac, %why, "what a request says of a machine is not noted");
+            self.sightings
+                .sight(mac, &Inventory::default(), SeenBy::Script);
             return Ok(());
         }
         let (peers, seen) = (Arc::clone(&self.peers), shows.clone());
@@ -261,7 +286,10 @@ impl Office {
                 let other = |id| peers.other_asking(id, mac);
                 writer.sight_beside(mac, &seen, SeenBy::Script, &other)
             });
-        write.await.map(drop)
+        if let Err(err) = write.await {
+            tracing::error!(%mac, %err, "what a machine says of itself could not be written down");
+        }
+        Ok(())
     }
 
     pub(super) async fn look(&self, mac: MacAddr, seen: &Inventory) -> Result<View, StoreError> {
@@ -328,7 +356,16 @@ impl Office {
         }
     }
 
-    async fn wipe_asked(&self, mac: MacAddr) -> Result<(), StoreError> {
+    async fn wipe_asked(&self, ask: &ScriptAsk, seen: &Inventory) -> Result<(), StoreError> {
+        let mac = ask.mac;
+        let view = self.look(mac, seen).await?;
+        if let Err(why) = self.recognise(ask, &view) {
+            let why = format!("a wipe was asked for, which is not noted: {why}");
+            let (stage, outcome) = (BootStage::Script, StageOutcome::Refused);
+            self.sightings
+                .decided(mac, stage, outcome, ask.site.peer, why);
+            return Ok(());
+        }
         let write = self
             .store
             .write(Lane::Boot, Actor::Device(mac), move |writer| {
@@ -410,8 +447,14 @@ impl Office {
                     talos(false).as_ref().map_err(|missing| *missing),
                 )?
             }
-            BootDecision::Wipe => match talos(false) {
-                Ok(boot) => {
+            BootDecision::Wipe => match (&view.release, talos(false)) {
+                (Err(why), _) => {
+                    let said = format!("its wipe is not sent: {why}");
+                    told(BootStage::Script, StageOutcome::Refused, said);
+                    let first = format!("A wipe of {name} was ordered, but is not sent:");
+                    self.scripts.trouble(&place, &refusal_lines(first, why))?
+                }
+                (Ok(_), Ok(boot)) => {
                     told(
                         BootStage::Script,
                         StageOutcome::Done,
@@ -420,7 +463,7 @@ impl Office {
                     self.scripts.wipe(&place, &lines, &boot.wiping())?
                 }
                 // The decision was to hold if they are missing.
-                Err(missing) => self.scripts.trouble(&place, &[missing.to_owned()])?,
+                (Ok(_), Err(missing)) => self.scripts.trouble(&place, &[missing.to_owned()])?,
             },
             BootDecision::Install {
                 menu: timeout,
@@ -452,7 +495,8 @@ impl Office {
                     Err(why) => {
                         let why = (*why).to_owned();
                         told(BootStage::Script, StageOutcome::Failed, why.clone());
-                        self.scripts.trouble(&place, &refusal_lines(&name, &why))?
+                        let first = format!("{name} is approved, but its config is not released:");
+                        self.scripts.trouble(&place, &refusal_lines(first, &why))?
                     }
                 }
             }
@@ -504,6 +548,14 @@ impl Office {
         };
         self.sightings.stage(ask.mac, seen);
     }
+}
+
+/// Whether a script for this decision carries what only one script may: a wipe, or the token that is in force.
+const fn happens_once(decision: BootDecision) -> bool {
+    matches!(
+        decision,
+        BootDecision::Wipe | BootDecision::Install { .. } | BootDecision::Menu { .. }
+    )
 }
 
 /// The root of the boot HTTP server, as a machine at `site` sees it.
@@ -560,14 +612,11 @@ fn comes_back(version: &str) -> bool {
     major.is_some_and(|major| major >= 2) || year.is_some_and(|year| year >= 2025)
 }
 
-/// What the screen says of a machine that is approved and does not get its config, a line for what fits on one.
-fn refusal_lines(name: &str, why: &str) -> Vec<String> {
+/// What the screen says of a machine that is not let have what was ordered for it, a line for what fits on one.
+fn refusal_lines(first: String, why: &str) -> Vec<String> {
     // A screen has 80 columns.
     const COLUMNS: usize = 79;
-    let mut lines = vec![
-        format!("{name} is approved, but its config is not released:"),
-        String::new(),
-    ];
+    let mut lines = vec![first, String::new()];
     for word in why.split_whitespace() {
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),

@@ -10,6 +10,7 @@ use super::*;
 use model::ConfigToken;
 
 mod orders;
+mod strangers;
 
 const MAC: &str = "52:54:00:00:00:01";
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));

@@ -540,3 +540,53 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test]
+async fn of_two_devices_made_one_no_card_becomes_confirmed_by_the_way() {
+    let house = House::new();
+    let stays = house.approved(1).await;
+    let inventory = Inventory {
+        uuid: "4c4c4544-0000-4000-8000-000000000001".parse().ok(),
+        ..Inventory::default()
+    };
+    let shown = inventory.clone();
+    let goes = house
+        .write(move |w| w.sight(mac(2), &shown, model::SeenBy::Script))
+        .await
+        .0;
+    // A third one shows the UUID of the second, as anybody can.
+    house
+        .write(move |w| w.sight(mac(3), &inventory, model::SeenBy::Script))
+        .await;
+    let id = stays.id;
+    let both = (stays.clone(), goes);
+    house
+        .write(move |w| w.merge_devices(&both.0, &both.1))
+        .await;
+    let cards = house.read(move |r| r.cards(id)).await;
+    let confirmed = |n| {
+        let mut cards = cards.iter();
+        cards
+            .find(|card| card.mac == mac(n))
+            .unwrap()
+            .confirmed_at
+            .is_some()
+    };
+    assert!(confirmed(2) && !confirmed(3));
+    assert_eq!(
+        house.read(move |r| r.trusted_cards(&stays)).await,
+        [mac(1), mac(2)]
+    );
+}
+
+#[tokio::test]
+async fn a_token_does_not_follow_a_device_to_another_mac() {
+    let house = House::new();
+    let mut device = house.approved(1).await;
+    let id = device.id;
+    let token = model::ConfigToken::from_random([1; model::ConfigToken::BYTES]);
+    house.write(move |w| w.issue_token(id, &token)).await;
+    device.mac = mac(2);
+    house.write(move |w| w.update_device(&device)).await;
+    assert_eq!(house.read(move |r| r.token_grant(id)).await, None);
+}

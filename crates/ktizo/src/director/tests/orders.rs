@@ -13,7 +13,7 @@ use netboot::director::Facts;
 use super::*;
 
 /// A machine with all it needs, whose boots these tests play.
-async fn scene(settings: NetworkSettings) -> House {
+pub(super) async fn scene(settings: NetworkSettings) -> House {
     let mut house = house().await;
     house.office = house.office.with_reports(ReportPorts {
         events: Some(8090),
@@ -38,7 +38,7 @@ async fn scene(settings: NetworkSettings) -> House {
     house
 }
 
-fn settings() -> NetworkSettings {
+pub(super) fn settings() -> NetworkSettings {
     NetworkSettings {
         menu_seconds: 0,
         ..NetworkSettings::default()
@@ -47,7 +47,7 @@ fn settings() -> NetworkSettings {
 
 impl House {
     /// The machine is switched on: its firmware asks for an address.
-    async fn power_on(&self) {
+    pub(super) async fn power_on(&self) {
         self.clock.advance(Duration::from_secs(70));
         let at = self.clock.now();
         self.change(move |writer, device| {
@@ -66,7 +66,7 @@ impl House {
         .await;
     }
 
-    fn script_ask(&self, held: Option<Timestamp>) -> ScriptAsk {
+    pub(super) fn script_ask(&self, held: Option<Timestamp>) -> ScriptAsk {
         ScriptAsk {
             mac: self.device.mac,
             site: site(PEER),
@@ -80,17 +80,17 @@ impl House {
     }
 
     /// Its script, in short.
-    async fn asks(&self) -> &'static str {
+    pub(super) async fn asks(&self) -> &'static str {
         gist(&self.office.script(self.script_ask(None)).await)
     }
 
     /// It fetches its config whole.
-    async fn fetches_its_config(&self) {
+    pub(super) async fn fetches_its_config(&self) {
         self.ask(false).await;
         self.ended(StageOutcome::Done).await;
     }
 
-    async fn life(&self) -> model::Lifecycle {
+    pub(super) async fn life(&self) -> model::Lifecycle {
         let id = self.device.id;
         let read = self
             .office
@@ -108,7 +108,7 @@ impl House {
         .await;
     }
 
-    async fn orders(&self, order: StandingOrder) {
+    pub(super) async fn orders(&self, order: StandingOrder) {
         self.change(move |writer, device| {
             let mut device = writer.device(device.id)?.unwrap();
             device.give_order(order);
@@ -117,7 +117,7 @@ impl House {
         .await;
     }
 
-    async fn orders_a_wipe(&self, then: StandingOrder) {
+    pub(super) async fn orders_a_wipe(&self, then: StandingOrder) {
         self.change(move |writer, device| {
             let mut device = writer.device(device.id)?.unwrap();
             let told = device
@@ -138,7 +138,7 @@ impl House {
 }
 
 /// What a script does, in a word.
-fn gist(script: &str) -> &'static str {
+pub(super) fn gist(script: &str) -> &'static str {
     let has = |text: &str| script.contains(text);
     match () {
         () if has("talos.experimental.wipe=system") && !has("talos.config=") => "wipe",
@@ -147,6 +147,7 @@ fn gist(script: &str) -> &'static str {
         () if has("choose ") && has("--default local") => "menu",
         () if has("talos.config=") => "install",
         () if has("boots its local disk") => "disk",
+        () if has("The first script of every boot") => "asks anew",
         () if has("cannot say what this machine is to do") => "excuse",
         () => panic!("{script}"),
     }
