@@ -71,7 +71,7 @@ fn one(field: &Field, left: &mut Node, right: &Node) -> Result<(), String> {
     if right.is_null() && !field.always {
         return Ok(());
     }
-    if field.replace || field.always || left.is_null() {
+    if field.replace || field.always || field.pointer || left.is_null() {
         *left = right.clone();
         return Ok(());
     }

@@ -29,6 +29,20 @@ fn pruned(node: &Node) -> Option<Node> {
 }
 
 #[test]
+fn a_zero_overrides_where_talos_has_a_pointer_and_nowhere_else() {
+    let base = "apiVersion: v1alpha1\nkind: BondConfig\nname: bond0\nlinks: [a]\nmiimon: 100\nmtu: 9000\nup: true\n---\n\
+        apiVersion: v1alpha1\nkind: EthernetConfig\nname: a\nrings: {rx: 256, tx: 256}\n";
+    let patch = "apiVersion: v1alpha1\nkind: BondConfig\nname: bond0\nmiimon: 0\nmtu: 0\nup: false\n---\n\
+        apiVersion: v1alpha1\nkind: EthernetConfig\nname: a\nrings: {rx: 0}\n";
+    let base = MachineConfig::parse("base.yaml", base).unwrap();
+    let patch = Patch::parse("patch.yaml", patch).unwrap();
+    let result = patch.apply(&base, &newest()).unwrap().print();
+    for line in ["miimon: 0", "mtu: 9000", "up: false", "rx: 0", "tx: 256"] {
+        assert!(result.contains(line), "{line}: {result}");
+    }
+}
+
+#[test]
 fn golden_patches_give_what_talos_gives() {
     let Some(folder) = golden::talos() else {
         return;

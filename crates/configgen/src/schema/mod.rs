@@ -41,6 +41,8 @@ pub(crate) struct Field {
     pub(crate) replace: bool,
     /// Taken over from a patch even when absent there.
     pub(crate) always: bool,
+    /// Whether a patch's zero overrides: a pointer in Talos's structure tells zero from absent.
+    pub(crate) pointer: bool,
     /// The minor version of the first Talos that knew it; 0 if all did.
     pub(crate) since: u16,
     /// The minor version of the Talos that replaced it, and by what.

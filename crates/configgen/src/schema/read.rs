@@ -71,6 +71,7 @@ fn plain(name: &'static str, kind: Type) -> Field {
         kind,
         replace: false,
         always: false,
+        pointer: false,
         since: 0,
         old: None,
     }
@@ -81,9 +82,11 @@ fn field(name: &'static str, mut words: std::str::SplitWhitespace<'static>) -> F
     let (text, keys) = text.split_once('@').unwrap_or((text, ""));
     let replace = text.ends_with('=');
     let always = text.ends_with('!');
-    let mut field = plain(name, kind(text.trim_end_matches(['=', '!']), keys));
+    let pointer = text.ends_with('*');
+    let mut field = plain(name, kind(text.trim_end_matches(['=', '!', '*']), keys));
     field.replace = replace;
     field.always = always;
+    field.pointer = pointer;
     while let Some(word) = words.next() {
         if let Some(number) = word.strip_prefix('+') {
             field.since = number.parse().expect("a minor version");
