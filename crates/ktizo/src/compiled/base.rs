@@ -92,7 +92,9 @@ impl BaseFolder {
     ///
     /// The record comes after the files: one that was not written before an end at this point is as in force, and needs no record.
     pub(super) fn close(mut self) -> Result<Vec<String>, Behind> {
-        self.put(Written::NAME, self.written.clone().print().as_bytes())?;
+        if self.written != Written::default() {
+            self.put(Written::NAME, self.written.clone().print().as_bytes())?;
+        }
         if self.touched {
             sync_folder(&self.path)?;
         }
@@ -136,6 +138,9 @@ mod tests {
     fn a_base_config_edited_by_hand_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
+        let nothing = BaseFolder::open(folder, SystemClock.now()).unwrap();
+        assert!(nothing.close().unwrap().is_empty());
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
         let path = folder.join("worker.yaml");
         let read = || fs::read_to_string(&path).unwrap();
         assert!(keep(folder, "first", 0).is_empty());
