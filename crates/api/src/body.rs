@@ -11,6 +11,8 @@ use crate::Error;
 
 /// The most bytes of a JSON body.
 pub(crate) const MAX_JSON: usize = 8 << 20;
+/// The most bytes of a form that somebody without a session sends: it has a name, passwords, a token, and the page to go on to.
+pub(crate) const MAX_STRANGERS_FORM: usize = 64 << 10;
 
 /// A JSON body. An absent one counts as `{}`.
 pub(crate) struct Body<T>(pub(crate) T);

@@ -8,7 +8,7 @@ mod unix;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub enum BindError {
 
 /// Connections a server takes at once; a browser has six, a script one, and live listeners may hold most of them.
 const CONNECTIONS: usize = 1024;
-/// Connections from one address at once, so that no host can take all places. Behind a proxy everybody has its address.
+/// Connections from one host or of one user at once, so that none can take all places. Behind a proxy everybody has its address.
 const FROM_ONE: usize = CONNECTIONS / 2;
 /// How long to wait after the system refused a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -81,7 +81,7 @@ trait Listener {
     fn accept(&self) -> impl Future<Output = io::Result<Self::Raw>> + Send;
 
     /// From where a connection came, where that can be told from others.
-    fn source(&self, raw: &Self::Raw) -> Option<IpAddr>;
+    fn source(&self, raw: &Self::Raw) -> Option<Source>;
 
     /// Greets the other end, and tells by which door it came in. May look users up, or wait for it.
     fn open(
@@ -90,27 +90,48 @@ trait Listener {
     ) -> impl Future<Output = io::Result<(Self::Stream, Door)>> + Send + 'static;
 }
 
-/// How many connections there are from each address.
+/// Whose connections are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Source {
+    /// Those of a host. It has a whole network of IPv6 addresses (RFC 4291 section 2.5.1), of which this is the first.
+    Host(IpAddr),
+    /// Those of a user of this host, by its number.
+    User(u32),
+}
+
+impl Source {
+    fn host(address: IpAddr) -> Self {
+        Self::Host(match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+            other => other,
+        })
+    }
+}
+
+/// How many connections there are from each source.
 #[derive(Clone, Debug, Default)]
-struct Sources(Arc<Mutex<HashMap<IpAddr, usize>>>);
+struct Sources(Arc<Mutex<HashMap<Source, usize>>>);
 
 /// A connection that is counted for as long as it lives.
 struct Counted {
     sources: Sources,
-    address: IpAddr,
+    source: Source,
 }
 
 impl Sources {
-    /// Counts a connection; `None` if its address has as many as it may.
-    fn count(&self, address: IpAddr) -> Option<Counted> {
+    /// Counts a connection; `None` if its source has as many as it may.
+    fn count(&self, source: Source) -> Option<Counted> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
+        let count = counts.entry(source).or_default();
         if *count >= FROM_ONE {
             return None;
         }
         *count += 1;
         let sources = self.clone();
-        Some(Counted { sources, address })
+        Some(Counted { sources, source })
     }
 }
 
@@ -118,10 +139,10 @@ impl Drop for Counted {
     fn drop(&mut self) {
         let counts = &self.sources.0;
         let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
+        if let Some(count) = counts.get_mut(&self.source) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.address);
+                counts.remove(&self.source);
             }
         }
     }
@@ -151,10 +172,10 @@ async fn serve(listener: impl Listener, app: Router, stop: CancellationToken) {
         match accepted {
             Ok(raw) => {
                 let counted = match listener.source(&raw) {
-                    Some(address) => match sources.count(address) {
+                    Some(source) => match sources.count(source) {
                         Some(counted) => Some(counted),
                         None => {
-                            tracing::debug!(%address, "too many admin connections from one address");
+                            tracing::debug!(?source, "too many admin connections from one source");
                             continue;
                         }
                     },
@@ -184,4 +205,38 @@ async fn serve(listener: impl Listener, app: Router, stop: CancellationToken) {
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_host_and_no_user_takes_all_places() {
+        let host = |text: &str| Source::host(text.parse().unwrap());
+        for (one, same, other) in [
+            (
+                host("192.0.2.1"),
+                host("::ffff:192.0.2.1"),
+                host("192.0.2.2"),
+            ),
+            (
+                host("2001:db8::1"),
+                host("2001:db8::ffff:2"),
+                host("2001:db8:0:1::1"),
+            ),
+            (Source::User(1000), Source::User(1000), Source::User(0)),
+        ] {
+            let sources = Sources::default();
+            let mut held: Vec<Counted> = (0..FROM_ONE / 2)
+                .flat_map(|_| [one, same].map(|source| sources.count(source).unwrap()))
+                .collect();
+            assert!(sources.count(one).is_none() && sources.count(same).is_none());
+            assert!(sources.count(other).is_some(), "{other:?}");
+            held.pop();
+            assert!(sources.count(one).is_some());
+            held.clear();
+            assert!(sources.0.lock().unwrap().is_empty());
+        }
+    }
 }

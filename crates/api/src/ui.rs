@@ -80,14 +80,15 @@ pub(crate) fn pages(api: &Api) -> Router<Api> {
         .route("/people/tokens/{id}/revoke", post(people::revoke_token))
         .route("/diagnostics", get(diagnostics::show))
         .route("/sign-out", post(sign::sign_out))
+        .layer(DefaultBodyLimit::max(body::MAX_JSON))
         .layer(from_fn_with_state(api.clone(), page::gate));
     let open = Router::new()
         .route("/sign-in", get(sign::sign_in_form).post(sign::sign_in))
         .route("/set-up", get(sign::set_up_form).post(sign::set_up))
+        .layer(DefaultBodyLimit::max(body::MAX_STRANGERS_FORM))
         .layer(from_fn(page::dress));
     // The stylesheet, the script and the logo are the same for everybody, and nobody's secret.
     signed_in
         .merge(open)
         .route("/static/{file}", get(statics::serve))
-        .layer(DefaultBodyLimit::max(body::MAX_JSON))
 }

@@ -19,6 +19,8 @@ use crate::auth::Door;
 
 /// From the end of one request to the end of the next one's head.
 const HEAD_WAIT: Duration = Duration::from_secs(30);
+/// The longest head of a request, in bytes, within a factor of two: browsers and proxies send a few KiB, and strangers can make a thousand of them wait.
+const LONGEST_HEAD: usize = 64 << 10;
 
 /// Answers the requests of a connection until it ends, or until `stop` and the end of the request under way.
 pub(super) async fn converse(
@@ -34,6 +36,7 @@ pub(super) async fn converse(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT)
+        .max_buf_size(LONGEST_HEAD)
         .serve_connection(TokioIo::new(Patient::new(stream, PATIENCE)), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {

@@ -1,7 +1,7 @@
 //! The admin API by TCP, behind a token or a session, with TLS or without.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
 use super::tls::{Certificate, TlsError};
-use super::{BindError, Listener, serve};
+use super::{BindError, Listener, Source, serve};
 use crate::auth::{Door, Token};
 
 /// From the connection to the end of the TLS handshake.
@@ -84,9 +84,9 @@ impl Listener for TcpServer {
         Ok(stream)
     }
 
-    fn source(&self, stream: &TcpStream) -> Option<IpAddr> {
+    fn source(&self, stream: &TcpStream) -> Option<Source> {
         let peer = stream.peer_addr().ok()?;
-        Some(peer.ip().to_canonical())
+        Some(Source::host(peer.ip()))
     }
 
     fn open(

@@ -2,7 +2,6 @@
 
 use std::fs::Permissions;
 use std::io;
-use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use axum::Router;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{BindError, Listener, serve};
+use super::{BindError, Listener, Source, serve};
 use crate::auth::{Access, Door, UnixPeer};
 
 /// The admin API by Unix socket, bound and not yet serving.
@@ -88,8 +87,9 @@ impl Listener for UnixServer {
         Ok(self.listener.accept().await?.0)
     }
 
-    fn source(&self, _: &UnixStream) -> Option<IpAddr> {
-        None
+    fn source(&self, stream: &UnixStream) -> Option<Source> {
+        let credentials = stream.peer_cred().ok()?;
+        Some(Source::User(credentials.uid()))
     }
 
     fn open(

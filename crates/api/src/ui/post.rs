@@ -1,6 +1,8 @@
 //! What a form sends.
 
 use axum::extract::{FromRequest, FromRequestParts as _, RawForm, Request};
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::visitor::Visitor;
 use crate::Error;
@@ -59,9 +61,7 @@ impl<S: Send + Sync> FromRequest<S> for OpenPost {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
-        // A form of another site is none of ours (Fetch metadata, which browsers send and pages cannot forge).
-        let site = request.headers().get("sec-fetch-site");
-        if site.is_some_and(|site| site != "same-origin" && site != "none") {
+        if is_of_another_site(request.headers()) {
             return Err(Error::Forbidden {
                 why: "the form was sent by the page of another site".to_owned(),
                 hint: "open the page of ktizo itself and send it again".to_owned(),
@@ -71,16 +71,65 @@ impl<S: Send + Sync> FromRequest<S> for OpenPost {
     }
 }
 
+/// Whether the page of another site sent this. Browsers tell it in `Sec-Fetch-Site` (Fetch Metadata Request Headers), and by plain HTTP
+/// only in `Origin` (RFC 6454 section 7), which is then held against the host that was asked. Pages can forge neither.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site != "same-origin" && site != "none";
+    }
+    let Some(origin) = headers.get(ORIGIN) else {
+        return false;
+    };
+    let text = |value: &HeaderValue| value.to_str().map(str::to_ascii_lowercase).ok();
+    let host = headers.get(HOST).and_then(text);
+    let origin = text(origin).and_then(|origin| Some(origin.split_once("://")?.1.to_owned()));
+    origin.is_none() || origin != host
+}
+
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Post, Error> {
     let RawForm(bytes) = RawForm::from_request(request, state)
         .await
-        .map_err(|rejection| Error::Malformed(rejection.body_text()))?;
+        .map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Error::Malformed("the form is too large".to_owned()),
+            _ => Error::Malformed(rejection.body_text()),
+        })?;
     Ok(Post::parse(&bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_form_of_another_site_is_known_by_what_its_browser_says() {
+        let host = ("host", "192.0.2.7:8000");
+        for (headers, another) in [
+            (vec![host], false),
+            (vec![host, ("sec-fetch-site", "same-origin")], false),
+            (vec![host, ("sec-fetch-site", "none")], false),
+            (vec![host, ("sec-fetch-site", "cross-site")], true),
+            (vec![host, ("origin", "http://192.0.2.7:8000")], false),
+            (vec![host, ("origin", "http://evil.example")], true),
+            (vec![host, ("origin", "http://192.0.2.7:8080")], true),
+            (vec![host, ("origin", "null")], true),
+            // Behind a proxy the host is another, and the browser still tells.
+            (
+                vec![
+                    host,
+                    ("origin", "https://ktizo.example"),
+                    ("sec-fetch-site", "same-origin"),
+                ],
+                false,
+            ),
+        ] {
+            let pairs = headers.iter().map(|(name, value)| {
+                let name: axum::http::HeaderName = name.parse().unwrap();
+                (name, HeaderValue::from_static(value))
+            });
+            let got = is_of_another_site(&pairs.collect::<HeaderMap>());
+            assert_eq!(got, another, "{headers:?}");
+        }
+    }
 
     #[test]
     fn a_field_may_come_more_than_once() {

@@ -496,3 +496,34 @@ async fn strangers_on_the_tls_port_hold_nobody_up() {
         assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
     }
 }
+
+#[tokio::test]
+async fn strangers_send_small_heads_and_small_forms() {
+    let world = World::new().await;
+    let (address, _stop, _serving) = by_tcp(&world).await;
+    let http = reqwest::Client::new();
+    let post = async |path: &str, header: (&str, &str), body: String| {
+        let request = http
+            .post(format!("http://{address}{path}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header(header.0, header.1)
+            .body(body);
+        request.send().await.unwrap().status()
+    };
+    let own = format!("http://{address}");
+    for path in ["/sign-in", "/set-up"] {
+        let form = "name=ada&password=wrong".to_owned();
+        let large = format!("name=ada&{}", "a&".repeat(1 << 20));
+        assert_eq!(post(path, ("x-a", "b"), form.clone()).await, 422, "{path}");
+        assert_eq!(post(path, ("origin", &own), form.clone()).await, 422);
+        assert_eq!(post(path, ("x-a", "b"), large).await, 400, "{path}");
+        // By plain HTTP a browser tells by `Origin` alone that another site sent the form.
+        assert_eq!(
+            post(path, ("origin", "http://evil.example"), form).await,
+            403
+        );
+    }
+    let head = "x".repeat(300 << 10);
+    let status = post("/sign-in", ("x-long", &head), String::new()).await;
+    assert_eq!(status, 431);
+}
