@@ -45,9 +45,13 @@ pub(crate) async fn take(
     state_dir: PathBuf,
     now: Timestamp,
 ) -> Result<(File, u64), Error> {
-    let _one = ONE.lock().await;
+    let one = ONE.lock().await;
     let copied = store.clone();
-    let written = tokio::task::spawn_blocking(move || write(&copied, &state_dir, now));
+    let written = tokio::task::spawn_blocking(move || {
+        // Whoever asked may go in the meantime, and the next one must not begin on the same files.
+        let _one = one;
+        write(&copied, &state_dir, now)
+    });
     let (file, bytes) = written
         .await
         .map_err(|err| Error::Internal(err.to_string()))??;
@@ -84,7 +88,6 @@ fn archive(state_dir: &Path, copy: &Path, part: &Path, now: Timestamp) -> io::Re
         .mode(0o600)
         .open(part)?;
     let mut tar = tar::Builder::new(file);
-    tar.follow_symlinks(false);
     let manifest = Manifest {
         format: BACKUP_FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -93,18 +96,60 @@ fn archive(state_dir: &Path, copy: &Path, part: &Path, now: Timestamp) -> io::Re
     let manifest = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
     let mut head = tar::Header::new_gnu();
     head.set_mode(0o600);
-    head.set_size(manifest.len() as u64);
-    tar.append_data(&mut head, MANIFEST, manifest.as_slice())?;
+    append(&mut tar, head, Path::new(MANIFEST), &manifest)?;
     tar.append_path_with_name(copy, DATABASE)?;
     for folder in FOLDERS {
-        let path = state_dir.join(folder);
-        if path.is_dir() {
-            tar.append_dir_all(folder, path)?;
-        }
+        append_folder(&mut tar, &state_dir.join(folder), Path::new(folder))?;
     }
     let mut file = tar.into_inner()?;
     file.flush()?;
     let bytes = file.metadata()?.len();
     io::Seek::rewind(&mut file)?;
     Ok((file, bytes))
+}
+
+/// Adds a folder with all below it as it is found: the daemon writes files there at the same time, and a person may. Each file is whole;
+/// one that went in between is left out, and so is what is neither a file nor a folder. A link to a file counts as the file.
+fn append_folder(tar: &mut tar::Builder<File>, path: &Path, name: &Path) -> io::Result<()> {
+    let gone = |err: &io::Error| err.kind() == io::ErrorKind::NotFound;
+    let named = |err: io::Error| io::Error::new(err.kind(), format!("{}: {err}", path.display()));
+    let meta = match std::fs::metadata(path) {
+        Err(err) if gone(&err) => return Ok(()),
+        meta => meta.map_err(named)?,
+    };
+    let mut head = tar::Header::new_gnu();
+    head.set_metadata(&meta);
+    if meta.is_file() {
+        return match std::fs::read(path) {
+            Err(err) if gone(&err) => Ok(()),
+            bytes => append(tar, head, name, &bytes.map_err(named)?),
+        };
+    }
+    if !meta.is_dir() {
+        return Ok(());
+    }
+    append(tar, head, name, &[])?;
+    let mut names: Vec<_> = std::fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect())
+        .map_err(named)?;
+    names.sort();
+    for below in names {
+        let inner = path.join(&below);
+        // A link to a folder may lead round.
+        if !(inner.is_symlink() && inner.is_dir()) {
+            append_folder(tar, &inner, &name.join(&below))?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds an entry with just these bytes.
+fn append(
+    tar: &mut tar::Builder<File>,
+    mut head: tar::Header,
+    name: &Path,
+    bytes: &[u8],
+) -> io::Result<()> {
+    head.set_size(bytes.len() as u64);
+    tar.append_data(&mut head, name, bytes)
 }

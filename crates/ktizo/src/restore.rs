@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -46,6 +46,8 @@ pub(crate) fn restore(
         store::check_copy(&database)
             .with_context(|| format!("the database in {}", archive.display()))?;
         give_to_owner(state.path(), &part)?;
+        // Before the old state is moved away, or a power cut could leave neither.
+        nix::unistd::syncfs(File::open(&part)?).context("write the unpacked state to the disk")?;
         let aside = swap(&state, &part, now)?;
         Ok(Restored { manifest, aside })
     });
@@ -125,18 +127,14 @@ fn swap(state: &StateDir, part: &Path, now: Timestamp) -> anyhow::Result<Option<
     let aside = state.path().join(format!("before-restore-{stamp}"));
     std::fs::create_dir(&aside).with_context(|| format!("make {}", aside.display()))?;
     std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(0o700))?;
-    let rename = |from: &Path, to: &Path| match std::fs::rename(from, to) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => {
-            Err(err).with_context(|| format!("move {} to {}", from.display(), to.display()))
-        }
-        moved => Ok(moved.is_ok()),
-    };
-    let mut had_one = false;
-    for name in REPLACED {
-        had_one |= rename(&state.path().join(name), &aside.join(name))? && name == DATABASE;
-    }
-    for name in [FOLDERS[0], FOLDERS[1], DATABASE] {
-        rename(&part.join(name), &state.path().join(name))?;
+    let had_one = state.database().exists();
+    let out = REPLACED.map(|name| (state.path().join(name), aside.join(name)));
+    let within = [FOLDERS[0], FOLDERS[1], DATABASE];
+    let within = within.map(|name| (part.join(name), state.path().join(name)));
+    let moves: Vec<_> = out.into_iter().chain(within).collect();
+    if let Err(err) = move_all(&moves) {
+        let _ = std::fs::remove_dir(&aside);
+        return Err(err);
     }
     File::open(state.path())?.sync_all()?;
     give_to_owner(state.path(), &aside)?;
@@ -147,14 +145,36 @@ fn swap(state: &StateDir, part: &Path, now: Timestamp) -> anyhow::Result<Option<
     Ok(None)
 }
 
+/// Moves what is there of these, or nothing: half a state is none. A folder that is a mount point cannot be moved, for one.
+fn move_all(moves: &[(PathBuf, PathBuf)]) -> anyhow::Result<()> {
+    let called = |from: &Path, to: &Path| format!("move {} to {}", from.display(), to.display());
+    let mut moved = Vec::new();
+    for (from, to) in moves {
+        match std::fs::rename(from, to) {
+            Ok(()) => moved.push((from, to)),
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
+            Err(err) => {
+                for (from, to) in moved.into_iter().rev() {
+                    std::fs::rename(to, from).with_context(|| called(to, from))?;
+                }
+                return Err(err).with_context(|| called(from, to));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Gives a file or folder, with all below it, to the owner of the state and to nobody else: root restores for the user that the
-/// daemon runs as.
+/// daemon runs as. Of a symbolic link, the link itself: where it leads is none of the state, and root must not give that away.
 fn give_to_owner(state: &Path, path: &Path) -> anyhow::Result<()> {
     let owner = std::fs::metadata(state)?;
     let own = std::fs::symlink_metadata(path)?;
     if (own.uid(), own.gid()) != (owner.uid(), owner.gid()) {
-        chown(path, Some(owner.uid()), Some(owner.gid()))
+        lchown(path, Some(owner.uid()), Some(owner.gid()))
             .with_context(|| format!("give {} to the owner of the state", path.display()))?;
+    }
+    if own.is_symlink() {
+        return Ok(());
     }
     let mode = if own.is_dir() { 0o700 } else { 0o600 };
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;

@@ -62,15 +62,29 @@ async fn a_backup_holds_the_database_of_one_moment_and_the_folders() {
     let world = World::with_control_plane().await;
     std::fs::create_dir_all(world.path("compiled/talos")).unwrap();
     std::fs::write(world.path("compiled/talos/x.yaml"), "x").unwrap();
+    // A person keeps a base config elsewhere, and other things beside it: what cannot be restored must not be in it.
+    std::fs::create_dir(world.path("base")).unwrap();
+    std::fs::write(world.path("elsewhere.yaml"), "kept").unwrap();
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, world.path(name)).unwrap();
+    link("../elsewhere.yaml", "base/worker.yaml");
+    link("nowhere", "base/gone.yaml");
+    link(".", "base/round");
+    drop(std::os::unix::net::UnixListener::bind(world.path("base/agent.sock")).unwrap());
     let request = world.http.get("http://localhost/api/v1/backup").send();
     let bytes = request.await.unwrap().bytes().await.unwrap();
     let (mut names, out) = (Vec::new(), tempfile::tempdir().unwrap());
     for entry in tar::Archive::new(bytes.as_ref()).entries().unwrap() {
         let mut entry = entry.unwrap();
-        names.push(entry.path().unwrap().display().to_string());
+        let name = entry.path().unwrap().display().to_string();
+        let kind = entry.header().entry_type();
+        assert!(kind.is_file() || kind.is_dir(), "{name}: {kind:?}");
+        names.push(name);
         entry.unpack_in(out.path()).unwrap();
     }
     assert_eq!(names[..2], ["manifest.json", "ktizo.db"]);
+    let read = |name: &str| std::fs::read_to_string(out.path().join(name));
+    assert_eq!(read("base/worker.yaml").unwrap(), "kept");
+    assert!(read("base/gone.yaml").is_err() && !out.path().join("base/round").exists());
     assert!(
         names.contains(&"compiled/talos/x.yaml".to_owned()),
         "{names:?}"
@@ -193,6 +207,13 @@ async fn events_are_paged_by_the_next_cursor() {
 #[tokio::test]
 async fn a_lost_update_is_refused() {
     let world = World::with_control_plane().await;
+    let cluster = json!({"name": "test", "endpoint": "https://cluster.example:6443", "talos_version": "v1.13.0"});
+    world.ok("PUT", "/cluster/settings", cluster).await;
+    let text =
+        |server: &str| json!({"text": format!("machine:\n  time:\n    servers: [{server}]\n")});
+    let mut patch = text("first.example");
+    (patch["scope"], patch["name"]) = (json!("cluster"), json!("ntp"));
+    world.ok("POST", "/patches", patch).await;
     for (path, one, other) in [
         (
             format!("/devices/{MAC_1}"),
@@ -203,6 +224,21 @@ async fn a_lost_update_is_refused() {
             "/network/settings".to_owned(),
             json!({"menu_seconds": 9}),
             json!({"menu_seconds": 8}),
+        ),
+        (
+            format!("/devices/{MAC_1}/settings"),
+            json!({"install_wipe": true}),
+            json!({"install_wipe": false}),
+        ),
+        (
+            "/cluster/settings".to_owned(),
+            json!({"dns_domain": "one.local"}),
+            json!({"dns_domain": "other.local"}),
+        ),
+        (
+            "/patches/1".to_owned(),
+            text("one.example"),
+            text("other.example"),
         ),
     ] {
         let (_, read, _) = ask(&world, "GET", &path, ("accept", "*/*"), "etag", Value::Null).await;

@@ -119,3 +119,50 @@ fn what_is_no_good_backup_is_refused_and_nothing_is_touched() {
     let err = restore(&folder.path().join("backup.tar"), &state, now()).unwrap_err();
     assert!(err.to_string().contains("in use by another ktizo"), "{err}");
 }
+
+#[test]
+fn a_link_in_the_old_state_is_kept_and_what_it_leads_to_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    drop(StateDir::lock(&state).unwrap());
+    std::fs::write(state.join("ktizo.db"), "present").unwrap();
+    let foreign = folder.path().join("foreign");
+    std::fs::write(&foreign, "another's").unwrap();
+    std::fs::set_permissions(&foreign, std::fs::Permissions::from_mode(0o644)).unwrap();
+    for (name, to) in [
+        ("worker.yaml", foreign.as_path()),
+        ("gone.yaml", Path::new("nowhere")),
+    ] {
+        std::os::unix::fs::symlink(to, state.join("base").join(name)).unwrap();
+    }
+    // A daemon has a user of its own, and root restores for it.
+    let root = nix::unistd::Uid::effective().is_root();
+    if root {
+        lchown(&state, Some(65_534), Some(65_534)).unwrap();
+    }
+    let files = [("manifest.json", GOOD), ("ktizo.db", "real")];
+    let backup = archive(folder.path(), &files);
+    let aside = restore(&backup, &state, now()).unwrap().aside.unwrap();
+    let own = std::fs::metadata(&foreign).unwrap();
+    assert_eq!(own.permissions().mode() & 0o777, 0o644);
+    assert_eq!(own.uid(), nix::unistd::Uid::effective().as_raw());
+    let link = std::fs::symlink_metadata(aside.join("base/gone.yaml")).unwrap();
+    assert!(link.is_symlink() && (!root || link.uid() == 65_534));
+}
+
+#[test]
+fn a_state_of_which_a_part_cannot_be_moved_stays_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("ktizo.db"), "present").unwrap();
+    std::fs::create_dir_all(at("base")).unwrap();
+    // No folder takes the place of one that has something in it.
+    std::fs::create_dir_all(at("aside/base")).unwrap();
+    std::fs::write(at("aside/base/held"), "").unwrap();
+    let moves = ["ktizo.db", "ktizo.db-wal", "base"]
+        .map(|name| (at(name), folder.path().join("aside").join(name)));
+    let err = move_all(&moves).unwrap_err();
+    assert!(format!("{err:#}").contains("base"), "{err:#}");
+    assert_eq!(std::fs::read_to_string(at("ktizo.db")).unwrap(), "present");
+    assert!(at("base").is_dir() && !at("aside/ktizo.db").exists());
+}
