@@ -150,8 +150,14 @@ impl Live {
                 .map_err(Error::from)
                 .and_then(|read| read);
             match read {
-                Ok(news) => {
+                Ok(mut news) => {
                     last = news.iter().filter_map(|news| news.event).max().or(last);
+                    let told = news.iter().filter(|news| news.event.is_some()).count();
+                    if told as u64 >= BACKLOG {
+                        // More happened at once than is told one by one. With the last of it alone, nobody would ask for the rest.
+                        news.retain(|news| news.event.is_none());
+                        lost = true;
+                    }
                     for news in news {
                         let _ = self.news.send(news);
                     }

@@ -9,7 +9,8 @@ use crate::device::{DeviceRef, find, look};
 use crate::progress::Progress;
 use crate::remake::{Done, Ground, PatchPlan, Plan, Remade, remake};
 use crate::sources::PatchText;
-use crate::{Error, generate, types};
+use crate::version::{IfMatch, Version};
+use crate::{Error, auth, generate, types};
 
 pub(crate) use check::check;
 
@@ -67,9 +68,10 @@ pub(crate) async fn save(
     progress: &Progress,
     author: Author,
     new: types::SavePatch,
+    expected: IfMatch,
 ) -> Result<(types::PatchDone, bool), Error> {
     let (patch, device) = target(store, new).await?;
-    put(store, progress, author, patch, device).await
+    put(store, progress, author, patch, device, expected).await
 }
 
 /// A patch as it was sent, with the device it is for, if it is for one.
@@ -113,13 +115,16 @@ pub(crate) async fn change(
     author: Author,
     id: PatchId,
     text: String,
+    expected: IfMatch,
 ) -> Result<types::PatchDone, Error> {
     let (device, before) = look(store, move |reader| whole(reader, id)).await?;
     let patch = PatchText {
         text,
         ..before.into()
     };
-    Ok(put(store, progress, author, patch, device).await?.0)
+    Ok(put(store, progress, author, patch, device, expected)
+        .await?
+        .0)
 }
 
 async fn put(
@@ -128,6 +133,7 @@ async fn put(
     author: Author,
     patch: PatchText,
     of: Option<Device>,
+    expected: IfMatch,
 ) -> Result<(types::PatchDone, bool), Error> {
     if patch.text.len() > MAX_TEXT {
         let why = format!("must be at most {MAX_TEXT} bytes");
@@ -145,10 +151,11 @@ async fn put(
     };
     let done = remake(store, progress, author, move |ground| {
         let before = &ground.sources.patches;
-        let same = before
+        let before = before
             .iter()
-            .any(|it| it.is(patch.scope, patch.device, &patch.name) && it.text == patch.text);
-        if same {
+            .find(|it| it.is(patch.scope, patch.device, &patch.name));
+        expected.check_maybe(before.map(|it| version_of_text(&it.text)).as_ref())?;
+        if before.is_some_and(|it| it.text == patch.text) {
             return Ok(Plan::default());
         }
         generate::check_patch(&ground.sources, &patch)?;
@@ -176,12 +183,22 @@ async fn put(
     Ok((answer(done, saved, message), is_new))
 }
 
+/// The version of a patch.
+pub(crate) fn version(patch: &types::Patch) -> Version {
+    Version::of(&patch.sha256)
+}
+
+fn version_of_text(text: &str) -> Version {
+    Version::of(&auth::secret::fingerprint(text))
+}
+
 /// Deletes a patch. The configs it was for follow, or nothing is changed.
 pub(crate) async fn delete(
     store: &Store,
     progress: &Progress,
     author: Author,
     id: PatchId,
+    expected: IfMatch,
 ) -> Result<types::PatchDone, Error> {
     let before = look(store, move |reader| {
         let (of, before) = whole(reader, id)?;
@@ -191,6 +208,9 @@ pub(crate) async fn delete(
     let (gone, of, patch) = before.await?;
     let called = patch.called();
     let done = remake(store, progress, author, move |ground| {
+        let now = ground.sources.patches.iter();
+        let mut now = now.filter(|it| it.is(patch.scope, patch.device, &patch.name));
+        expected.check_maybe(now.next().map(|it| version_of_text(&it.text)).as_ref())?;
         Ok(Plan {
             configs: concerned(ground, of.as_ref()),
             patch: Some(PatchPlan::Delete(id, patch.clone())),

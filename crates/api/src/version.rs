@@ -91,6 +91,15 @@ impl IfMatch {
         Self((!text.trim().is_empty()).then(|| text.trim().to_owned()))
     }
 
+    /// The same for what may not be there, which is no version that anybody can have read.
+    pub(crate) fn check_maybe(&self, present: Option<&Version>) -> Result<(), Error> {
+        match (present, &self.0) {
+            (Some(present), _) => self.check(present),
+            (None, Some(_)) => Err(Error::Stale),
+            (None, None) => Ok(()),
+        }
+    }
+
     /// Refuses a change that was made for another version than the present one.
     pub(crate) fn check(&self, present: &Version) -> Result<(), Error> {
         let Some(wanted) = &self.0 else { return Ok(()) };

@@ -67,11 +67,12 @@ impl Gate {
             from: from.to_owned(),
         };
         if token.last_used.is_none_or(|last| now.since(last) >= NOTED) {
-            self.store
+            let noted = self
+                .store
                 .write(Lane::Admin, caller.author(), move |writer| {
                     writer.api_token_used(token.id)
-                })
-                .await?;
+                });
+            not_noted(noted.await);
         }
         Ok(Some(caller))
     }
@@ -109,12 +110,18 @@ impl Gate {
         };
         if in_use && now.since(session.last_seen) >= NOTED {
             let author = Author::from(Actor::Person(session.user.name.to_string()));
-            self.store
-                .write(Lane::Admin, author, move |writer| {
-                    writer.session_seen(print)
-                })
-                .await?;
+            let noted = self.store.write(Lane::Admin, author, move |writer| {
+                writer.session_seen(print)
+            });
+            not_noted(noted.await);
         }
         Ok(Some(Session::new(shown, session.user, from)))
+    }
+}
+
+/// A full disk must not keep those out who come to see what is wrong.
+fn not_noted(noted: Result<(), store::Error>) {
+    if let Err(err) = noted {
+        tracing::warn!(%err, "the use of a session or token was not noted");
     }
 }

@@ -174,8 +174,9 @@ pub async fn set_up(
 ) -> Result<NewSession, Error> {
     let keys = [address_key(from)];
     let now = gate.now();
-    if gate.slow(|slow| slow.wait(&keys, now)).is_some() {
-        return Err(spent());
+    if let Some(wait) = gate.slow(|slow| slow.wait(&keys, now)) {
+        let why = SignInRefusal::SlowDown { wait }.to_string();
+        return Err(Error::refused("slow_down", None, why, None));
     }
     if !set_up_open(gate, link_token).await? {
         gate.slow(|slow| slow.failed(&keys, now));

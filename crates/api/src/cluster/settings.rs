@@ -10,6 +10,7 @@ use super::generate::{fresh_secrets, in_force};
 use crate::progress::Progress;
 use crate::remake::{Ground, Plan, Remade, remake};
 use crate::types::{ClusterAnswer, ClusterPatch, NOTES};
+use crate::version::{IfMatch, Version};
 use crate::{Error, body, device, generate as configs};
 
 /// The settings in force.
@@ -38,6 +39,7 @@ pub(crate) async fn change(
     clock: &dyn Clock,
     author: Author,
     patch: ClusterPatch,
+    expected: IfMatch,
 ) -> Result<ClusterAnswer, Error> {
     // Only with secrets can it be tried what follows from settings; before there are any, with some that are thrown away.
     let stand_in = match store.read(Lane::Admin, |reader| reader.secrets()).await? {
@@ -45,6 +47,8 @@ pub(crate) async fn change(
         None => Some(fresh_secrets(clock).await?),
     };
     let done = remake(store, progress, author, move |ground| {
+        // A form that was filled for the first cluster was made for no settings at all.
+        expected.check(&Version::of(&ground.sources.cluster))?;
         plan(ground, &patch, stand_in.as_ref())
     })
     .await?;

@@ -12,6 +12,7 @@ use super::{DeviceRef, find, look};
 use crate::generate::{Recipe, for_one};
 use crate::sources::{Sources, device_settings};
 use crate::types::{ConfigDiff, ConfigOrigin, DeviceSettings};
+use crate::version::{IfMatch, Version};
 use crate::{Error, audit, body};
 
 /// What a preview shows.
@@ -152,11 +153,13 @@ pub(crate) async fn change_settings(
     author: Author,
     who: DeviceRef,
     patch: Map<String, Value>,
+    expected: IfMatch,
 ) -> Result<DeviceSettings, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
             let mut device = find(writer, who)?;
             let change = SettingsChange::of(writer, who, patch)?;
+            expected.check(&Version::of(&change.before))?;
             if change.fields.is_empty() {
                 return Ok(change.after);
             }

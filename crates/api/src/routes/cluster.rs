@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use model::Role;
 use serde::Deserialize;
 
@@ -13,6 +13,7 @@ use crate::types::{
     BaseImport, BaseImported, Cluster, ClusterAnswer, ClusterGenerated, ClusterPatch,
     GenerateCluster, SecretsImport, SecretsImported,
 };
+use crate::version::{IfMatch, Version};
 use crate::{Api, Error, base, cluster};
 
 type Answer<T> = Result<Json<T>, Error>;
@@ -21,24 +22,31 @@ pub(crate) async fn show(State(api): State<Api>) -> Answer<Cluster> {
     cluster::show(&api.store).await.map(Json)
 }
 
-pub(crate) async fn settings(State(api): State<Api>) -> Answer<ClusterAnswer> {
-    cluster::settings(&api.store).await.map(Json)
+pub(crate) async fn settings(State(api): State<Api>) -> Result<impl IntoResponse, Error> {
+    cluster::settings(&api.store).await.map(versioned)
+}
+
+/// The settings with their version.
+fn versioned(answer: ClusterAnswer) -> impl IntoResponse {
+    (Version::of(&answer.settings).header(), Json(answer))
 }
 
 pub(crate) async fn change(
     State(api): State<Api>,
     caller: Caller,
+    expected: IfMatch,
     Body(patch): Body<ClusterPatch>,
-) -> Answer<ClusterAnswer> {
+) -> Result<impl IntoResponse, Error> {
     cluster::change(
         &api.store,
         &api.progress,
         &*api.clock,
         caller.author(),
         patch,
+        expected,
     )
     .await
-    .map(Json)
+    .map(versioned)
 }
 
 pub(crate) async fn generate(

@@ -13,8 +13,8 @@ use crate::auth::Caller;
 use crate::body::{Asked, Body};
 use crate::types::{
     ApproveDevice, BulkAnswer, BulkDevices, ConfigDiff, ConfigOrigin, DecideIdentity, Device,
-    DeviceSettings, GiveOrder, KernelLog, NewDevice, RegenerateProgress, Regenerated,
-    ScriptPreview, Suggestions, Vouch,
+    GiveOrder, KernelLog, NewDevice, RegenerateProgress, Regenerated, ScriptPreview, Suggestions,
+    Vouch,
 };
 use crate::version::{IfMatch, Version};
 use crate::{Api, Error, base, device};
@@ -303,19 +303,21 @@ pub(crate) async fn explain(
 pub(crate) async fn settings(
     State(api): State<Api>,
     Path(id): Path<String>,
-) -> Answer<DeviceSettings> {
-    device::settings(&api.store, id.parse()?).await.map(Json)
+) -> Result<impl IntoResponse, Error> {
+    let settings = device::settings(&api.store, id.parse()?).await?;
+    Ok((Version::of(&settings).header(), Json(settings)))
 }
 
 pub(crate) async fn change_settings(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
+    expected: IfMatch,
     Body(fields): Body<Map<String, Value>>,
-) -> Answer<DeviceSettings> {
-    device::change_settings(&api.store, caller.author(), id.parse()?, fields)
-        .await
-        .map(Json)
+) -> Result<impl IntoResponse, Error> {
+    let (who, author) = (id.parse()?, caller.author());
+    let settings = device::change_settings(&api.store, author, who, fields, expected).await?;
+    Ok((Version::of(&settings).header(), Json(settings)))
 }
 
 pub(crate) async fn progress(State(api): State<Api>) -> Json<RegenerateProgress> {

@@ -3,11 +3,13 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::IntoResponse;
 use model::PatchId;
 
 use crate::auth::Caller;
 use crate::body::Body;
 use crate::types::{Patch, PatchChecked, PatchContent, PatchDone, SavePatch};
+use crate::version::IfMatch;
 use crate::{Api, Error, patch};
 
 type Answer<T> = Result<Json<T>, Error>;
@@ -27,24 +29,30 @@ pub(crate) async fn show(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Answer<Patch> {
-    patch::show(&api.store, caller.author(), number(&id)?)
-        .await
-        .map(Json)
+) -> Result<impl IntoResponse, Error> {
+    let shown = patch::show(&api.store, caller.author(), number(&id)?).await?;
+    Ok((patch::version(&shown).header(), Json(shown)))
+}
+
+/// What was done, with the version that there is now.
+fn versioned(done: PatchDone) -> impl IntoResponse {
+    (patch::version(&done.patch).header(), Json(done))
 }
 
 pub(crate) async fn save(
     State(api): State<Api>,
     caller: Caller,
+    expected: IfMatch,
     Body(new): Body<SavePatch>,
-) -> Result<(StatusCode, Json<PatchDone>), Error> {
-    let (done, is_new) = patch::save(&api.store, &api.progress, caller.author(), new).await?;
+) -> Result<impl IntoResponse, Error> {
+    let author = caller.author();
+    let (done, is_new) = patch::save(&api.store, &api.progress, author, new, expected).await?;
     let status = if is_new {
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
-    Ok((status, Json(done)))
+    Ok((status, versioned(done)))
 }
 
 pub(crate) async fn check(
@@ -58,25 +66,29 @@ pub(crate) async fn change(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
+    expected: IfMatch,
     Body(content): Body<PatchContent>,
-) -> Answer<PatchDone> {
+) -> Result<impl IntoResponse, Error> {
     patch::change(
         &api.store,
         &api.progress,
         caller.author(),
         number(&id)?,
         content.text,
+        expected,
     )
     .await
-    .map(Json)
+    .map(versioned)
 }
 
 pub(crate) async fn delete(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
+    expected: IfMatch,
 ) -> Answer<PatchDone> {
-    patch::delete(&api.store, &api.progress, caller.author(), number(&id)?)
+    let author = caller.author();
+    patch::delete(&api.store, &api.progress, author, number(&id)?, expected)
         .await
         .map(Json)
 }

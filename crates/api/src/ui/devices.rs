@@ -211,7 +211,7 @@ pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, E
         Ok((rows, total, waiting))
     })
     .await?;
-    let last = skip + rows.len() as u64;
+    let last = skip.saturating_add(rows.len() as u64);
     let page = |skip: u64| chosen.page("/devices", &[("skip", &skip.to_string())]);
     let of_state = |status| {
         let fits = |row: &&Row| row.device.status == status;
@@ -226,7 +226,7 @@ pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, E
             .then(|| chosen.page("/devices/approve", &[("all", "pending")])),
         rows,
         total,
-        first: skip + 1,
+        first: skip.saturating_add(1),
         last,
         statuses: choices("Every state", ApprovalStatus::ALL),
         roles: choices("Every role", Role::ALL),

@@ -154,6 +154,19 @@ async fn the_stream_of_a_revoked_token_ends() {
 }
 
 #[tokio::test]
+async fn more_events_than_are_told_one_by_one_are_asked_for() {
+    let world = World::new().await;
+    let mut listener = Listener::at(&world, "", None).await;
+    let many = world
+        .store
+        .write(store::Lane::Admin, model::Actor::System, |writer| {
+            (0..600).try_for_each(|_| writer.event(None, model::EventKind::SignedOut).map(drop))
+        });
+    many.await.unwrap();
+    assert_eq!(listener.next().await.unwrap().0, "resync");
+}
+
+#[tokio::test]
 async fn two_hundred_listeners_and_some_that_never_read_slow_nobody() {
     let world = World::new().await;
     let mut silent = Vec::new();

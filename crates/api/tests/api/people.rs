@@ -139,6 +139,16 @@ async fn a_browser_sets_up_signs_in_and_out() {
         !auth::set_up_open(&gate, &link).await.unwrap(),
         "a link is good once"
     );
+    // Who is slowed down is told so, and does not throw a good link away.
+    let link = auth::make_set_up_link(&gate, Actor::System.into());
+    let link = link.await.unwrap();
+    for _ in 0..6 {
+        let guess = auth::sign_in(&gate, "bob", "wrong", "192.0.2.3").await;
+        assert!(guess.is_err());
+    }
+    let slowed = auth::set_up(&gate, &link, "eve", PASSWORD, "192.0.2.3").await;
+    let told = slowed.unwrap_err().to_string();
+    assert!(told.contains("try again in"), "{told}");
 
     let signed = auth::sign_in(&gate, "ADA", PASSWORD, "192.0.2.2")
         .await
@@ -430,4 +440,82 @@ async fn the_openapi_document_has_every_route_and_every_schema_it_names() {
     for field in shown.as_object().unwrap().keys() {
         assert!(device[field].is_object(), "{field}");
     }
+}
+
+#[tokio::test]
+async fn who_uses_what_is_noted_only_if_it_can_be() {
+    let mut world = World::new().await;
+    let url = by_tcp(&mut world).await;
+    let tokens = everybody(&world).await;
+    let signed = auth::sign_in(&world.gate, "ada", PASSWORD, "127.0.0.1");
+    assert!(signed.await.is_err());
+    let user = json!({"name": "ada", "authority": "admin", "password": PASSWORD});
+    world.ok("POST", "/users", user).await;
+    let signed = auth::sign_in(&world.gate, "ada", PASSWORD, "127.0.0.1").await;
+    let cookie = header(&signed.unwrap().cookie(false));
+    // As a full disk would.
+    let database = rusqlite::Connection::open(world.path("ktizo.db")).unwrap();
+    for table in ["sessions", "api_tokens"] {
+        let refuse = format!(
+            "CREATE TRIGGER full_{table} BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, 'full'); END"
+        );
+        database.execute_batch(&refuse).unwrap();
+    }
+    world.clock.advance(Duration::from_secs(120));
+    let http = reqwest::Client::new();
+    for (name, value) in [
+        ("cookie", cookie.split(';').next().unwrap().to_owned()),
+        ("authorization", format!("Bearer {}", tokens[0].1)),
+    ] {
+        let asked = http
+            .get(format!("{url}/api/v1/status"))
+            .header(name, value)
+            .send();
+        assert_eq!(asked.await.unwrap().status(), 200, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_puts_no_patch_in_the_place_of_one_that_was_not_read() {
+    let mut world = World::with_control_plane().await;
+    let url = by_tcp(&mut world).await;
+    let user = json!({"name": "ada", "authority": "admin", "password": PASSWORD});
+    world.ok("POST", "/users", user).await;
+    let signed = auth::sign_in(&world.gate, "ada", PASSWORD, "127.0.0.1").await;
+    let cookie = header(&signed.unwrap().cookie(false));
+    let cookie = cookie.split(';').next().unwrap();
+    let csrf = session(&world, cookie).await.unwrap().csrf;
+    let text = |server: &str| format!("machine:\n  time:\n    servers: [{server}]\n");
+    let first =
+        json!({"scope": "device", "device": MAC_1, "name": "ntp", "text": text("first.example")});
+    world.ok("POST", "/patches", first).await;
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let http = http.build().unwrap();
+    let read = world.ok("GET", "/patches/1", Value::Null).await["sha256"].clone();
+    let (hyphens, zeros) = (MAC_1.replace(':', "-"), "\"000000000000000000000000\"");
+    for (device, seen, status) in [(MAC_1, "", 422), (&hyphens, "", 422), (MAC_1, zeros, 409)] {
+        let form = [
+            ("csrf", csrf.as_str()),
+            ("scope", "device"),
+            ("device", device),
+            ("name", "ntp"),
+            ("text", &text("second.example")),
+            ("seen", seen),
+            ("then", "save"),
+        ];
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(form);
+        let sent = http
+            .post(format!("{url}/cluster/patches"))
+            .header("cookie", cookie)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body.finish());
+        assert_eq!(
+            sent.send().await.unwrap().status(),
+            status,
+            "{device} {seen}"
+        );
+    }
+    let after = world.ok("GET", "/patches/1", Value::Null).await["sha256"].clone();
+    assert_eq!(after, read);
 }

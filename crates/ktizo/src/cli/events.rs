@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use api::EventQuery;
 use api::types::Event;
+use api::{Client, EventQuery};
+use model::EventId;
 
-use super::output::{columns, or_dash, or_nothing, say};
+use super::output::{columns, or_dash, or_nothing, printable, say};
 use super::{Failure, Output, Remote};
 
 /// What happened.
@@ -61,25 +62,49 @@ impl EventsArgs {
             let mut news = client.follow(last).await?;
             // A stream that breaks off is taken up again where it was.
             while let Ok(Some(news)) = news.next().await {
-                if news.kind != "event" {
-                    continue;
-                }
-                last = news.event.or(last);
-                let event: Event = serde_json::from_value(news.data)
-                    .map_err(|err| Failure::Local(format!("an event cannot be read: {err}")))?;
-                let inner = &event.event;
-                let of_device = device
-                    .as_ref()
-                    .is_none_or(|wanted| inner.device == Some(*wanted));
-                if of_device
-                    && kind
-                        .as_ref()
-                        .is_none_or(|wanted| inner.what.word() == wanted)
-                {
-                    show(self.remote.output, &event)?;
+                let told = match news.kind.as_str() {
+                    "event" => vec![serde_json::from_value::<Event>(news.data).map_err(|err| {
+                        Failure::Local(format!("an event cannot be read: {err}"))
+                    })?],
+                    // More happened at once than is told one by one.
+                    "resync" => missed(&client, last).await?,
+                    _ => continue,
+                };
+                for event in told {
+                    let inner = &event.event;
+                    last = last.max(Some(inner.id));
+                    let of_device = device.is_none_or(|wanted| inner.device == Some(wanted));
+                    let of_kind = kind.as_ref().is_none_or(|kind| inner.what.word() == kind);
+                    if of_device && of_kind {
+                        show(self.remote.output, &event)?;
+                    }
                 }
             }
             tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+/// Every event after this one, the oldest first; none where nothing was heard yet.
+async fn missed(client: &Client, last: Option<EventId>) -> Result<Vec<Event>, Failure> {
+    const PAGE: u64 = 1000;
+    let mut found: Vec<Event> = Vec::new();
+    if last.is_none() {
+        return Ok(found);
+    }
+    loop {
+        let query = EventQuery {
+            after: last,
+            before: found.last().map(|event| event.event.id),
+            limit: Some(PAGE),
+            ..EventQuery::default()
+        };
+        let page = client.events(&query).await?;
+        let is_last = (page.len() as u64) < PAGE;
+        found.extend(page);
+        if is_last {
+            found.reverse();
+            return Ok(found);
         }
     }
 }
@@ -95,7 +120,9 @@ fn show(output: Output, event: &Event) -> Result<(), Failure> {
             let device = or_dash(inner.mac.as_ref());
             say(&format!(
                 "{}  {}  {device}  {}",
-                inner.at, inner.actor, event.message
+                inner.at,
+                inner.actor,
+                printable(&event.message)
             ))
         }
         // One a line, as programs read a stream.

@@ -47,6 +47,12 @@ pub(super) fn say(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// A text of the network's without what a terminal takes for a command: machines say of themselves what they like.
+pub(super) fn printable(text: &str) -> String {
+    let plain = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    text.chars().filter(plain).collect()
+}
+
 /// A table without lines, as `kubectl` prints it; `empty` is said where there are no rows.
 pub(super) fn columns(head: &[&str], rows: Vec<Vec<String>>, empty: &str) -> String {
     if rows.is_empty() {
@@ -55,7 +61,8 @@ pub(super) fn columns(head: &[&str], rows: Vec<Vec<String>>, empty: &str) -> Str
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_header(head.iter().map(|word| word.to_uppercase()));
-    table.add_rows(rows);
+    let shown = |row: Vec<String>| row.iter().map(|cell| printable(cell)).collect();
+    table.add_rows(rows.into_iter().map(shown).collect::<Vec<Vec<String>>>());
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
@@ -65,7 +72,7 @@ pub(super) fn columns(head: &[&str], rows: Vec<Vec<String>>, empty: &str) -> Str
 /// Names and values in two columns; values that are empty are left out.
 pub(super) fn fields(rows: &[(&str, String)]) -> String {
     let wide = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): &(&str, String)| format!("{name:wide$}  {value}");
+    let line = |(name, value): &(&str, String)| format!("{name:wide$}  {}", printable(value));
     rows.iter()
         .filter(|(_, value)| !value.is_empty())
         .map(line)
@@ -86,4 +93,24 @@ pub(super) fn or_nothing<T: ToString>(value: Option<&T>) -> String {
 /// A number of bytes for people.
 pub(super) fn bytes(count: u64) -> String {
     indicatif::HumanBytes(count).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_machine_says_is_no_command_for_a_terminal() {
+        let hostile = "failed\u{1b}]0;owned\u{7}\u{9b}2J\r";
+        for shown in [
+            columns(&["what"], vec![vec![hostile.to_owned()]], "nothing"),
+            fields(&[("error", hostile.to_owned())]),
+        ] {
+            assert!(shown.contains("failed]0;owned2J"), "{shown:?}");
+            assert!(
+                !shown.contains(['\u{1b}', '\u{7}', '\u{9b}', '\r']),
+                "{shown:?}"
+            );
+        }
+    }
 }

@@ -8,11 +8,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{REFUSED, file};
+use crate::device::DeviceRef;
 use crate::types::{Patch, PatchChecked, SavePatch};
 use crate::ui::fields::{Choice, Field, Fields};
 use crate::ui::page::{Ask, done, render};
 use crate::ui::post::Post;
-use crate::{Api, Error, body, patch};
+use crate::{Api, Error, IfMatch, body, patch};
 
 #[derive(Serialize)]
 struct View {
@@ -54,7 +55,7 @@ impl View {
         view.form.set("name", &known.name);
         view.form
             .set("text", known.text.as_deref().unwrap_or_default());
-        view.form.set("seen", known.sha256);
+        view.form.set("seen", patch::version(&known));
         view.known = Some(Patch {
             text: None,
             ..known
@@ -117,18 +118,15 @@ pub(in crate::ui) async fn save(
     let tried = match body::read_value::<SavePatch>(sent) {
         Ok(new) => {
             known = same(&api, &new).await?;
-            let seen = known.as_ref().map(|known| known.sha256.to_string());
-            let seen = seen.unwrap_or_default();
+            let seen = IfMatch::from_form(post.text("seen"));
             if post.text("then") == "check" {
                 patch::check(&api.store, new).await.map(Some)
-            } else if post.text("seen") == seen {
-                let author = ask.visitor.author();
-                let saved = patch::save(&api.store, &api.progress, author, new).await;
-                saved.map(|_| None)
-            } else if post.text("seen").is_empty() {
+            } else if post.text("seen").is_empty() && known.is_some() {
                 Err(Error::invalid("name", TAKEN))
             } else {
-                Err(Error::Stale)
+                let author = ask.visitor.author();
+                let saved = patch::save(&api.store, &api.progress, author, new, seen).await;
+                saved.map(|_| None)
             }
         }
         Err(err) => Err(err),
@@ -144,8 +142,9 @@ pub(in crate::ui) async fn save(
             view.show(&api, &ask, StatusCode::OK).await
         }
         Err(Error::Stale) => {
-            let now = view.known.as_ref().map(|known| known.sha256.to_string());
-            view.form.set("seen", now.unwrap_or_default());
+            let now = view.known.as_ref().map(patch::version);
+            view.form
+                .set("seen", now.map(|now| now.to_string()).unwrap_or_default());
             view.wrong = Some(STALE.to_owned());
             view.show(&api, &ask, StatusCode::CONFLICT).await
         }
@@ -159,16 +158,15 @@ pub(in crate::ui) async fn save(
 /// The patch that is there already in the place of a new one.
 async fn same(api: &Api, new: &SavePatch) -> Result<Option<Patch>, Error> {
     let patches = patch::list(&api.store).await?;
-    let device = new.device.as_deref().unwrap_or_default();
+    // Written in whichever way, it is the same device.
+    let device: Option<DeviceRef> = new.device.as_deref().and_then(|text| text.parse().ok());
     Ok(patches.into_iter().find(|it| {
-        let mac = it
-            .mac_address
-            .map(|mac| mac.to_string())
-            .unwrap_or_default();
-        let id = it.device.map(|id| id.to_string()).unwrap_or_default();
-        it.scope == new.scope
-            && it.name == new.name
-            && (it.scope != PatchScope::Device || device == id || device == mac)
+        let is_of = match device {
+            Some(DeviceRef::Id(id)) => it.device == Some(id),
+            Some(DeviceRef::Mac(mac)) => it.mac_address == Some(mac),
+            None => false,
+        };
+        it.scope == new.scope && it.name == new.name && (it.scope != PatchScope::Device || is_of)
     }))
 }
 
@@ -179,7 +177,16 @@ pub(in crate::ui) async fn delete(
     _post: Post,
 ) -> Result<Response, Error> {
     ask.visitor.must_admin()?;
-    match patch::delete(&api.store, &api.progress, ask.visitor.author(), PatchId(id)).await {
+    let author = ask.visitor.author();
+    match patch::delete(
+        &api.store,
+        &api.progress,
+        author,
+        PatchId(id),
+        IfMatch::any(),
+    )
+    .await
+    {
         Ok(_) => Ok(done("/cluster", "patch-deleted")),
         Err(err) => {
             let mut view =

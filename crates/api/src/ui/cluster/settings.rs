@@ -13,7 +13,7 @@ use crate::types::GenerateCluster;
 use crate::ui::fields::{Choice, Field, Fields, of_list};
 use crate::ui::page::{Ask, done};
 use crate::ui::post::Post;
-use crate::{Api, Error, Version, cluster};
+use crate::{Api, Error, IfMatch, Version, cluster};
 
 /// The form of the settings.
 #[derive(Serialize)]
@@ -256,14 +256,10 @@ pub(in crate::ui) async fn save(
 ) -> Result<Response, Error> {
     ask.visitor.must_admin()?;
     let before = cluster::show(&api.store).await?.settings;
-    let seen = post.text("seen");
-    let changed = if seen.is_empty() || seen == Version::of(&before).to_string() {
-        let author = ask.visitor.author();
-        cluster::change(&api.store, &api.progress, &*api.clock, author, patch(&post)).await
-    } else {
-        Err(Error::Stale)
-    };
-    let err = match changed {
+    let seen = IfMatch::from_form(post.text("seen"));
+    let (author, patch) = (ask.visitor.author(), patch(&post));
+    let changed = cluster::change(&api.store, &api.progress, &*api.clock, author, patch, seen);
+    let err = match changed.await {
         Ok(_) if post.text("then") == "generate" => return made(&api, &ask, &post).await,
         Ok(after) if before.as_ref() == Some(&after.settings) => {
             return Ok(done("/cluster", "unchanged"));
