@@ -1,9 +1,6 @@
 //! Installs that are proven or not, and wipes that happen once: boot after boot of the same machine.
 
-use std::time::Duration;
-
-use anyhow::{Result, ensure};
-use ktizo_tests::clock::poll;
+use anyhow::Result;
 use ktizo_tests::disk::Disk;
 use ktizo_tests::ledger::say;
 use ktizo_tests::machine::{Build, Firmware, Machine};
@@ -12,7 +9,7 @@ use serde_json::Value;
 
 use crate::runner::Lab;
 use crate::trial::{
-    MAC, PATIENCE, UUID, boot, gets_nothing, receives_its_config, scene, starts_its_disk,
+    MAC, PATIENCE, UUID, becomes, boot, gets_nothing, receives_its_config, scene, starts_its_disk,
 };
 
 /// An approved machine whose guest tells what `guest` says; its disk starts by itself.
@@ -27,14 +24,6 @@ fn approved(lab: &Lab, name: &str, guest: &str) -> Result<(Scene, Disk)> {
     scene.approve(MAC, "cp-1", 50)?;
     let disk = Disk::bootable(&scene.folder.join("disk.img"))?;
     Ok((scene, disk))
-}
-
-/// Waits until the daemon shows the device so.
-fn becomes(scene: &Scene, what: &str, is: impl Fn(&Value) -> bool) -> Result<()> {
-    let show = || scene.ktizo.json(&["device", "show", MAC]).ok();
-    let seen = poll(Duration::from_secs(10), || show().filter(&is));
-    ensure!(seen.is_some(), "it is not {what}: {:?}", show());
-    Ok(())
 }
 
 fn is_installed(device: &Value) -> bool {

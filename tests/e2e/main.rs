@@ -5,6 +5,7 @@ mod boots;
 mod crash;
 mod founding;
 mod holding;
+mod identity;
 mod lifecycle;
 mod orders;
 mod renewal;
@@ -63,6 +64,10 @@ fn main() -> ExitCode {
             bios_that_fails_is_held_after_three
             bios_is_wiped_once_whatever_loses_power
             bios_proves_its_wipe
+        }
+        identity {
+            bios_another_machine_with_its_mac_is_held_until_decided
+            a_stranger_gets_no_config_and_uses_up_nothing
         }
         holding {
             bios_is_not_lost_by_a_restart

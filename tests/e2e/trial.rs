@@ -3,20 +3,36 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use ktizo_tests::clock::poll;
 use ktizo_tests::disk::Disk;
 use ktizo_tests::frame::{Mac, Sighting, parse_mac};
 use ktizo_tests::guest::ReceivedConfig;
 use ktizo_tests::ledger::{Stages, say};
 use ktizo_tests::machine::{Build, Firmware, Machine};
 use ktizo_tests::scene::Scene;
+use serde_json::Value;
 
 use crate::runner::{Lab, folder};
 
 /// The machine's card.
 pub(crate) const MAC: &str = "52:54:00:77:00:10";
 pub(crate) const UUID: &str = "4c4c4544-0000-4000-8000-000000000010";
+/// The machine's mainboard.
+const BOARD: Board = Board {
+    uuid: UUID,
+    serial: "LAB-10",
+};
 /// Longer than any step of a boot takes on a busy host.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+
+/// What tells one machine from another with the same card.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Board {
+    /// Its SMBIOS UUID.
+    pub(crate) uuid: &'static str,
+    /// Its SMBIOS serial number.
+    pub(crate) serial: &'static str,
+}
 
 /// The card as it is in packets.
 pub(crate) fn client() -> Mac {
@@ -28,8 +44,20 @@ pub(crate) fn scene(lab: &Lab, name: &str) -> Result<Scene> {
     Scene::set(&lab.kit, &lab.assets, folder(lab, name)?)
 }
 
-/// Switches the machine on, lets `prove` watch it, and waits until it is off.
+/// Boots the machine: [`boot_on`] its own mainboard.
 pub(crate) fn boot(
+    lab: &Lab,
+    scene: &mut Scene,
+    title: &str,
+    parts: (Firmware, &Disk),
+    prove: impl FnOnce(&mut Scene, &mut Machine) -> Result<()>,
+) -> Result<()> {
+    boot_on(BOARD, lab, scene, title, parts, prove)
+}
+
+/// Switches a machine with [`MAC`] on, lets `prove` watch it, and waits until it is off.
+pub(crate) fn boot_on(
+    board: Board,
     lab: &Lab,
     scene: &mut Scene,
     title: &str,
@@ -41,8 +69,8 @@ pub(crate) fn boot(
     let build = Build {
         firmware,
         mac: MAC,
-        uuid: UUID,
-        serial: "LAB-10",
+        uuid: board.uuid,
+        serial: board.serial,
         disk: Some(disk),
         echo: false,
     };
@@ -94,6 +122,14 @@ pub(crate) fn receives_its_config(scene: &Scene, machine: &mut Machine) -> Resul
         !device["last_config_download"].is_null(),
         "the daemon did not note that the config was fetched"
     );
+    Ok(())
+}
+
+/// Waits until the daemon shows the device so.
+pub(crate) fn becomes(scene: &Scene, what: &str, is: impl Fn(&Value) -> bool) -> Result<()> {
+    let show = || scene.ktizo.json(&["device", "show", MAC]).ok();
+    let seen = poll(Duration::from_secs(10), || show().filter(&is));
+    ensure!(seen.is_some(), "it is not {what}: {:?}", show());
     Ok(())
 }
 
