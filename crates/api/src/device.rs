@@ -87,7 +87,10 @@ pub(crate) fn find(reader: &Reader<'_>, who: DeviceRef) -> Result<Device, Error>
     };
     found.ok_or_else(|| Error::NotFound {
         what: "device",
-        name: who.to_string(),
+        name: match who {
+            DeviceRef::Id(id) => id.to_string(),
+            DeviceRef::Mac(mac) => mac.to_string(),
+        },
     })
 }
 

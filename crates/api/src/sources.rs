@@ -165,7 +165,11 @@ impl Sources {
 
 /// The cluster's settings, if there are any.
 pub(crate) fn cluster_settings(reader: &Reader<'_>) -> Result<Option<ClusterInput>, Error> {
-    let json = reader.cluster_settings()?;
+    read_cluster(reader.cluster_settings()?)
+}
+
+/// Reads what the store has of the cluster.
+pub(crate) fn read_cluster(json: Option<String>) -> Result<Option<ClusterInput>, Error> {
     let read = json.map(|json| {
         serde_json::from_str(&json)
             .map_err(|err| Error::Internal(format!("the cluster settings are damaged: {err}")))

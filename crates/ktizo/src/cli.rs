@@ -99,8 +99,10 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => return serve.run(),
         Command::CheckConfig { file } => return check_config::run(file.as_deref()),
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "ktizo", &mut io::stdout());
-            return ExitCode::SUCCESS;
+            // Whole before it is printed: the generator panics at a reader that went away.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "ktizo", &mut script);
+            output::say(String::from_utf8_lossy(&script).trim_end())
         }
         Command::Status(remote) => block_on(status::run(remote)),
         Command::Device(args) => block_on(args.run()),

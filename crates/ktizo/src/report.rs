@@ -119,8 +119,13 @@ impl Report {
             format!("unix {}", config.socket.display()),
         ));
         if let Some(address) = config.admin {
-            let scheme = scheme(certificate.as_ref());
-            serves.push(served("web and API", format!("{scheme}://{address}/")));
+            let url = reached_at(address, cards, certificate.as_ref());
+            let everywhere = if address.ip().is_unspecified() {
+                ", and at every other address of this host"
+            } else {
+                ""
+            };
+            serves.push(served("web and API", format!("{url}/{everywhere}")));
         }
         Self {
             state_dir: config.state_dir.clone(),
@@ -145,13 +150,7 @@ impl Report {
     /// The root of the admin API by TCP, if it is open; one that listens everywhere is reached at the first card's address.
     pub(crate) fn admin_url(&self) -> Option<String> {
         let address = self.admin?;
-        let own = self.cards.first.addresses.first();
-        let host = match own.filter(|_| address.ip().is_unspecified()) {
-            Some(own) => SocketAddr::new(own.address.into(), address.port()),
-            None => address,
-        };
-        let scheme = scheme(self.certificate.as_ref());
-        Some(format!("{scheme}://{host}"))
+        Some(reached_at(address, &self.cards, self.certificate.as_ref()))
     }
 
     /// The first address and the port of the boot HTTP server.
@@ -208,6 +207,20 @@ impl Report {
 }
 
 /// The scheme of the admin API's URLs.
+/// The root of what listens at an address by TCP; one that listens everywhere is reached at the first card's.
+fn reached_at(
+    address: SocketAddr,
+    cards: &Cards,
+    certificate: Option<&Arc<Certificate>>,
+) -> String {
+    let own = cards.first.addresses.first();
+    let host = match own.filter(|_| address.ip().is_unspecified()) {
+        Some(own) => SocketAddr::new(own.address.into(), address.port()),
+        None => address,
+    };
+    format!("{}://{host}", scheme(certificate))
+}
+
 const fn scheme(certificate: Option<&Arc<Certificate>>) -> &'static str {
     if certificate.is_some() {
         "https"

@@ -17,6 +17,17 @@ pub enum Actor {
     Device(MacAddr),
 }
 
+impl Actor {
+    /// For people: the name, `ktizo` for the daemon itself, or `the machine`.
+    pub fn called(&self) -> &str {
+        match self {
+            Self::Person(name) => name,
+            Self::System => "ktizo",
+            Self::Device(_) => "the machine",
+        }
+    }
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

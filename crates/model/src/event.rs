@@ -378,7 +378,7 @@ impl fmt::Display for EventKind {
             Self::DeviceDeleted { status } => write!(f, "deleted (was {status})"),
             Self::DevicesForgotten { count } => write!(f, "{count} never-approved devices forgotten to make room; the longest unseen went first"),
             Self::WipeAsked => f.write_str("a wipe was asked for at the console; it waits for a signed-in person"),
-            Self::WipeOrdered { then, expires } => write!(f, "wipe ordered, good for one boot until {expires}; then `{then}`"),
+            Self::WipeOrdered { then, expires } => write!(f, "wipe ordered, good for one boot until {}; then `{then}`", expires.minute()),
             Self::WipeCancelled => f.write_str("wipe called off"),
             Self::WipeExpired => f.write_str("wipe called off: nothing came of it for a day"),
             Self::WipeSent => f.write_str("wipe sent to the machine; no other will be for this order"),
@@ -401,14 +401,14 @@ impl fmt::Display for EventKind {
             Self::ConfigTokenRenewed => f.write_str("the token that its last boot got for its config is good for another 3 hours and 50 fetches"),
             Self::ConfigFailed { reason } => write!(f, "config could not be made: {reason}"),
             Self::Regenerated { made, changed } => write!(f, "{made} device configs made anew, {changed} of them changed"),
-            Self::SettingsChanged { fields } => write!(f, "network settings changed: {}", fields.join(", ")),
+            Self::SettingsChanged { fields } => write!(f, "network settings changed: {}", few(fields)),
             Self::StrictModeSwitched { on: true } => f.write_str("strict boot mode on: a machine that nobody approved waits, and its disks are left alone"),
             Self::StrictModeSwitched { on: false } => {
                 f.write_str("strict boot mode off: a machine that nobody approved boots its disk, or Talos without a config if no disk boots")
             }
             Self::BaseImported { roles } => write!(f, "base configs imported for {}", named(roles)),
             Self::BaseGenerated { roles } => write!(f, "base configs made for {}", named(roles)),
-            Self::ClusterSettingsChanged { fields } => write!(f, "cluster settings changed: {}", fields.join(", ")),
+            Self::ClusterSettingsChanged { fields } => write!(f, "cluster settings changed: {}", few(fields)),
             Self::SecretsMade => f.write_str("secrets of a new cluster made"),
             Self::SecretsImported { replaced: false } => f.write_str("secrets of the cluster imported"),
             Self::SecretsImported { replaced: true } => f.write_str("secrets of the cluster replaced by imported ones; the old ones are kept as a backup"),
@@ -425,11 +425,22 @@ impl fmt::Display for EventKind {
             Self::UserAdded { name, authority } => write!(f, "user {name} added as {authority}"),
             Self::UserChanged { name, fields } => write!(f, "user {name} changed: {}", fields.join(", ")),
             Self::UserDeleted { name } => write!(f, "user {name} deleted"),
-            Self::TokenMade { name, authority, expires_at: Some(at) } => write!(f, "API token {name} made as {authority}, until {at}"),
+            Self::TokenMade { name, authority, expires_at: Some(at) } => write!(f, "API token {name} made as {authority}, until {}", at.minute()),
             Self::TokenMade { name, authority, expires_at: None } => write!(f, "API token {name} made as {authority}, without an end"),
             Self::TokenRevoked { name } => write!(f, "API token {name} revoked"),
             Self::BackupTaken { bytes } => write!(f, "backup of {bytes} bytes taken; it holds every secret"),
         }
+    }
+}
+
+/// Names of fields in a sentence; the record of a change has them all.
+fn few(fields: &[String]) -> String {
+    const MOST: usize = 6;
+    match fields.get(MOST..) {
+        Some(rest @ [_, _, ..]) => {
+            format!("{} and {} more", fields[..MOST].join(", "), rest.len())
+        }
+        _ => fields.join(", "),
     }
 }
 
@@ -444,6 +455,22 @@ fn named(roles: &[Role]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_of_many_fields_is_a_short_sentence() {
+        let changed = |count: usize| {
+            let fields = (1..=count).map(|field| format!("f{field}")).collect();
+            EventKind::ClusterSettingsChanged { fields }.to_string()
+        };
+        assert_eq!(
+            changed(7),
+            "cluster settings changed: f1, f2, f3, f4, f5, f6, f7"
+        );
+        assert_eq!(
+            changed(16),
+            "cluster settings changed: f1, f2, f3, f4, f5, f6 and 10 more"
+        );
+    }
 
     #[test]
     fn the_word_is_the_one_in_json() {

@@ -31,6 +31,22 @@ impl Timestamp {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// For people, inside a sentence: `2026-11-23 06:30 UTC`.
+    pub fn minute(self) -> String {
+        self.cut(16)
+    }
+
+    /// For people, in a table: `2026-11-23 06:30:01 UTC`.
+    pub fn second(self) -> String {
+        self.cut(19)
+    }
+
+    /// The first characters of its RFC 3339 text, as people write them.
+    fn cut(self, length: usize) -> String {
+        let text: String = self.to_string().chars().take(length).collect();
+        text.replace('T', " ") + " UTC"
+    }
+
     /// The moment `span` later.
     pub fn plus(self, span: Duration) -> Self {
         Self(
@@ -129,5 +145,12 @@ mod tests {
             Duration::from_secs(60)
         );
         assert_eq!(at.since(at.plus(Duration::from_secs(60))), Duration::ZERO);
+    }
+
+    #[test]
+    fn is_short_for_people() {
+        let at: Timestamp = "2026-11-23T06:30:01.25Z".parse().unwrap();
+        assert_eq!(at.minute(), "2026-11-23 06:30 UTC");
+        assert_eq!(at.second(), "2026-11-23 06:30:01 UTC");
     }
 }

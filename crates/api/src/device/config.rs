@@ -109,16 +109,25 @@ pub(crate) async fn diff(store: &Store, who: DeviceRef) -> Result<ConfigDiff, Er
         let message = match (&served, &now) {
             (None, _) => format!("{called} never received a config"),
             (Some((_, at)), None) => {
-                format!("{called} received a config on {at}, and would get none now")
+                format!(
+                    "{called} received a config on {}, and would get none now",
+                    at.minute()
+                )
             }
             (Some((_, at)), Some(_)) if !outdated => {
-                format!("{called} runs this config since {at}")
+                format!("{called} runs this config since {}", at.minute())
             }
             (Some((_, at)), Some(_)) if diff.is_none() => {
-                format!("{called} runs an older config than this, of {at}, whose text was not kept")
+                format!(
+                    "{called} runs an older config than this, of {}, whose text was not kept",
+                    at.minute()
+                )
             }
             (Some((_, at)), Some(_)) => {
-                format!("{called} runs an older config than this, of {at}")
+                format!(
+                    "{called} runs an older config than this, of {}",
+                    at.minute()
+                )
             }
         };
         Ok(ConfigDiff {

@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use configgen::InstallTarget;
 use model::{ApprovalStatus, Role};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,6 +14,7 @@ use super::fields::{Choice, Field, told};
 use super::page::{Ask, done, render};
 use super::post::Post;
 use crate::device::{self, DeviceRef};
+use crate::sources::read_cluster;
 use crate::types::{ApproveDevice, Device};
 use crate::{Api, Error, body};
 
@@ -27,6 +29,8 @@ struct Approve {
     is_first: bool,
     /// Whether something else answers at the cluster's endpoint.
     endpoint_elsewhere: bool,
+    /// The disk of a device that has none of its own.
+    install_disk: String,
 }
 
 /// One device of the form.
@@ -135,16 +139,22 @@ async fn suggested(
 
 impl Approve {
     async fn new(api: &Api, rows: Vec<Row>) -> Result<Self, Error> {
-        let approved = api
+        let (approved, cluster) = api
             .store
             .read(Lane::Admin, |reader| {
-                reader.count_matching(&DeviceFilter {
+                let approved = reader.count_matching(&DeviceFilter {
                     status: Some(ApprovalStatus::Approved),
                     role: Some(Role::Controlplane),
                     ..DeviceFilter::default()
-                })
+                })?;
+                Ok((approved, reader.cluster_settings()?))
             })
             .await?;
+        let install_disk = match read_cluster(cluster)?.and_then(|cluster| cluster.install) {
+            Some(InstallTarget::Disk(path)) => path,
+            Some(InstallTarget::Selector(_)) => "the one that fits".to_owned(),
+            None => "as the base config says".to_owned(),
+        };
         Ok(Self {
             rows,
             wrong: None,
@@ -152,6 +162,7 @@ impl Approve {
             more: 0,
             is_first: approved == 0,
             endpoint_elsewhere: false,
+            install_disk,
         })
     }
 

@@ -139,7 +139,8 @@ fn size(bytes: u64) -> String {
 /// A duration for people, of microseconds: `3 ms`, `4.2 s`, `2 min 5 s`.
 pub(super) fn took(micros: u64) -> String {
     match micros {
-        0..1_000 => format!("{micros} µs"),
+        0 => "0 s".to_owned(),
+        1..1_000 => format!("{micros} µs"),
         1_000..1_000_000 => format!("{} ms", micros / 1_000),
         1_000_000..60_000_000 => {
             format!("{}.{} s", micros / 1_000_000, micros % 1_000_000 / 100_000)
@@ -418,6 +419,7 @@ mod tests {
             assert_eq!(size(bytes), text);
         }
         for (micros, text) in [
+            (0, "0 s"),
             (7, "7 µs"),
             (2_500, "2 ms"),
             (4_250_000, "4.2 s"),

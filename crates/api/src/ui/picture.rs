@@ -78,6 +78,8 @@ impl BootPicture {
             word,
             text: last.map_or_else(String::new, |last| match last.detail.as_str() {
                 "" => label(last.stage).to_owned(),
+                // What the word says is not said again.
+                detail if detail == word => String::new(),
                 detail => format!("{}: {detail}", label(last.stage)),
             }),
             tone,
@@ -315,6 +317,16 @@ mod tests {
             left_at: None,
             stages: stages.clone(),
         }
+    }
+
+    #[test]
+    fn what_the_word_says_is_not_said_again() {
+        let mut waiting = boot(&[(BootStage::Hold, 0, 0, StageOutcome::Running)]);
+        waiting.stages[0].detail = "waits for approval".to_owned();
+        let told = |boot: &Boot| BootPicture::new(boot, at(1)).text;
+        assert_eq!(told(&waiting), "");
+        waiting.stages[0].detail = "wipe not proven".to_owned();
+        assert_eq!(told(&waiting), "Waits: wipe not proven");
     }
 
     #[test]

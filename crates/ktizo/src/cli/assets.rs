@@ -152,7 +152,7 @@ fn table(assets: &[Asset]) -> String {
             asset.version.to_string(),
             asset.name().to_string(),
             bytes(asset.size),
-            asset.imported_at.to_string(),
+            asset.imported_at.second(),
             asset.sha256.to_string(),
         ]
     };

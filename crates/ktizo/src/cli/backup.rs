@@ -105,7 +105,8 @@ impl RestoreArgs {
         });
         say(&format!(
             "Restored what ktizo {} saved at {}.{aside} Assets are not part of a backup.",
-            manifest.version, manifest.taken_at
+            manifest.version,
+            manifest.taken_at.minute()
         ))
     }
 }

@@ -234,7 +234,8 @@ impl DeviceArgs {
             DeviceCommand::Release(one) => {
                 let device = client.renew_release(one.device).await?;
                 output.print(&device, |device| {
-                    let until = device.config_token.as_ref().map(|token| token.expires_at);
+                    let until = device.config_token.as_ref();
+                    let until = until.map(|token| token.expires_at.minute());
                     format!(
                         "{} may fetch its config with the token it has until {}.",
                         device.mac_address,

@@ -23,6 +23,9 @@ pub(super) struct EventsArgs {
     /// Show no more than this
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: u64,
+    /// Only what persons did: from where, and what it was before and after
+    #[arg(long, conflicts_with = "follow")]
+    audit: bool,
     /// Go on with what happens, until interrupted
     #[arg(long, short)]
     follow: bool,
@@ -47,9 +50,16 @@ impl EventsArgs {
             ..EventQuery::default()
         };
         let client = self.remote.client()?;
-        let mut events = client.events(&query).await?;
+        let mut events = if self.audit {
+            client.audit(&query).await?
+        } else {
+            client.events(&query).await?
+        };
         // The API has the newest first; a person reads down to it.
         events.reverse();
+        if self.audit {
+            return self.remote.output.print(&events, |events| audit(events));
+        }
         if !self.follow {
             return self.remote.output.print(&events, |events| table(events));
         }
@@ -120,8 +130,8 @@ fn show(output: Output, event: &Event) -> Result<(), Failure> {
             let device = or_dash(inner.mac.as_ref());
             say(&format!(
                 "{}  {}  {device}  {}",
-                inner.at,
-                inner.actor,
+                inner.at.second(),
+                inner.actor.called(),
                 printable(&event.message)
             ))
         }
@@ -140,8 +150,8 @@ fn table(events: &[Event]) -> String {
     let row = |event: &Event| {
         let inner = &event.event;
         vec![
-            inner.at.to_string(),
-            inner.actor.to_string(),
+            inner.at.second(),
+            inner.actor.called().to_owned(),
             or_nothing(inner.mac.as_ref()),
             event.message.clone(),
         ]
@@ -151,4 +161,37 @@ fn table(events: &[Event]) -> String {
         events.iter().map(row).collect(),
         "Nothing happened yet.",
     )
+}
+
+/// What persons did, each change on a line of its own.
+fn audit(events: &[Event]) -> String {
+    let row = |event: &Event| {
+        let inner = &event.event;
+        let mut what = vec![printable(&event.message)];
+        what.extend(inner.changes.iter().map(|change| {
+            format!(
+                "  {}: {} -> {}",
+                change.field,
+                or_none(&change.before),
+                or_none(&change.after)
+            )
+        }));
+        vec![
+            inner.at.second(),
+            inner.actor.called().to_owned(),
+            or_nothing(inner.from.as_ref()),
+            or_nothing(inner.mac.as_ref()),
+            what.join("\n"),
+        ]
+    };
+    columns(
+        &["when", "who", "from", "device", "what"],
+        events.iter().map(row).collect(),
+        "Nobody did anything yet.",
+    )
+}
+
+/// A value as it was written down.
+fn or_none(value: &str) -> &str {
+    if value == "null" { "none" } else { value }
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use model::Timestamp;
 use serde::Serialize;
 
 use super::Failure;
@@ -88,6 +89,16 @@ pub(super) fn or_dash<T: ToString>(value: Option<&T>) -> String {
 /// The text of a value that may be absent, which a list of fields then leaves out.
 pub(super) fn or_nothing<T: ToString>(value: Option<&T>) -> String {
     value.map_or_else(String::new, ToString::to_string)
+}
+
+/// A moment in a table, or a dash.
+pub(super) fn when(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "-".to_owned(), Timestamp::second)
+}
+
+/// A moment in a list of fields, which leaves it out where there is none.
+pub(super) fn when_known(at: Option<Timestamp>) -> String {
+    at.map_or_else(String::new, Timestamp::second)
 }
 
 /// A number of bytes for people.

@@ -20,7 +20,7 @@ fn table(status: &Status) -> String {
         .collect();
     let mut rows = vec![
         ("version", service.version.clone()),
-        ("started", service.started_at.to_string()),
+        ("started", service.started_at.second()),
         ("state", service.state_dir.clone()),
         (
             "devices",

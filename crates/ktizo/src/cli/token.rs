@@ -4,7 +4,7 @@ use api::types::{ApiToken, NewToken};
 use clap::Subcommand;
 use model::{Authority, PersonName, TokenId};
 
-use super::output::{columns, or_dash, say};
+use super::output::{columns, say, when};
 use super::{Failure, Remote};
 
 /// Tokens for scripts and for `ktizo login`.
@@ -75,8 +75,8 @@ fn table(tokens: &[ApiToken]) -> String {
             token.name.to_string(),
             token.authority.to_string(),
             token.made_by.clone(),
-            or_dash(token.expires_at.as_ref()),
-            or_dash(token.last_used.as_ref()),
+            when(token.expires_at),
+            when(token.last_used),
         ]
     };
     columns(

@@ -4,7 +4,7 @@ use api::types::{NewUser, User, UserPatch};
 use clap::Subcommand;
 use model::{Authority, PersonName};
 
-use super::output::{columns, or_dash, say};
+use super::output::{columns, say, when};
 use super::{Failure, Remote, confirm, prompt};
 
 /// People who may sign in.
@@ -107,7 +107,7 @@ fn table(users: &[User]) -> String {
         vec![
             user.name.to_string(),
             user.authority.to_string(),
-            or_dash(user.last_sign_in.as_ref()),
+            when(user.last_sign_in),
         ]
     };
     columns(

@@ -135,3 +135,21 @@ fn patches_and_settings_show_in_the_config_and_are_explained() {
     );
     says(&daemon.run("device regenerate"));
 }
+
+#[test]
+fn the_audit_tells_what_was_before_and_after() {
+    let daemon = founded();
+    says(&daemon.run("network set --hold-limit 120"));
+    let audit = says(&daemon.run("events --audit"));
+    for wanted in ["FROM", "hold_limit_seconds: 300 -> 120", " UTC"] {
+        assert!(audit.contains(wanted), "{wanted}: {audit}");
+    }
+    assert!(!audit.contains("person:"), "{audit}");
+    let (code, _) = complains(&daemon.run("events --audit --follow"));
+    assert_eq!(code, 2);
+    let (_, why) = complains(&daemon.run("device show 52:54:00:00:00:99"));
+    assert!(
+        why.contains("there is no device 52:54:00:00:00:99"),
+        "{why}"
+    );
+}

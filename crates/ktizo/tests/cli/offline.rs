@@ -164,3 +164,18 @@ fn configs_are_patched_and_checked() {
     ));
     assert_eq!(code, 2);
 }
+
+#[test]
+fn completions_end_with_their_reader() {
+    let mut script = std::process::Command::new(env!("CARGO_BIN_EXE_ktizo"))
+        .args(["completion", "bash"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The reader goes away before the first byte.
+    drop(script.stdout.take());
+    let ended = script.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && said.is_empty(), "{said}");
+}

@@ -206,10 +206,15 @@ impl fmt::Display for Install {
                 since,
                 reports: true,
                 ..
-            } => write!(f, "attempt {attempt} since {since}; no proof yet"),
+            } => write!(
+                f,
+                "attempt {attempt} since {}; no proof yet",
+                since.minute()
+            ),
             Self::Begun { since, .. } => write!(
                 f,
-                "config served {since}; not proven, and only a person can say"
+                "config served {}; not proven, and only a person can say",
+                since.minute()
             ),
             Self::Failed {
                 attempt,
@@ -218,7 +223,7 @@ impl fmt::Display for Install {
                 last_stage,
                 ..
             } => {
-                write!(f, "FAILED, attempt {attempt}, {at}: ")?;
+                write!(f, "FAILED, attempt {attempt}, {}: ", at.minute())?;
                 match (error, last_stage) {
                     (Some(error), _) => f.write_str(error),
                     (None, Some(stage)) => write!(f, "no proof came; its last stage was {stage}"),
@@ -226,7 +231,12 @@ impl fmt::Display for Install {
                 }
             }
             Self::Installed { at, by } => {
-                write!(f, "installed {at}, by the word of {}", by.named())
+                write!(
+                    f,
+                    "installed {}, by the word of {}",
+                    at.minute(),
+                    by.named()
+                )
             }
         }
     }

@@ -134,17 +134,30 @@ impl fmt::Display for Wipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => Ok(()),
-            Self::Asked { at } => write!(f, "asked for at the console {at}; waits for a person"),
+            Self::Asked { at } => write!(
+                f,
+                "asked for at the console {}; waits for a person",
+                at.minute()
+            ),
             Self::Ordered {
                 by, expires, then, ..
             } => write!(
                 f,
-                "ordered by {by} for the next network boot, until {expires}; then {then}"
+                "ordered by {} for the next network boot, until {}; then {then}",
+                by.called(),
+                expires.minute()
             ),
             Self::Spent { by, at, .. } => {
-                write!(f, "WIPE NOT PROVEN: sent {at}, as ordered by {by}")
+                write!(
+                    f,
+                    "WIPE NOT PROVEN: sent {}, as ordered by {}",
+                    at.minute(),
+                    by.called()
+                )
             }
-            Self::Proven { at, by } => write!(f, "wiped {at}, by the word of {}", by.named()),
+            Self::Proven { at, by } => {
+                write!(f, "wiped {}, by the word of {}", at.minute(), by.named())
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use api::types::{Cluster, ClusterAnswer, ClusterGenerated, SecretsState};
 use configgen::{ClusterInput, Cni, DiskSelector, InstallTarget};
 
-use crate::cli::output::{fields, or_dash};
+use crate::cli::output::{fields, or_dash, when};
 
 /// Everything but secrets.
 pub(super) fn cluster(cluster: &Cluster) -> String {
@@ -61,7 +61,7 @@ fn backup(state: &SecretsState) -> String {
         state.id,
         state.origin,
         state.made_at,
-        or_dash(state.replaced_at.as_ref())
+        when(state.replaced_at)
     )
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::types::{Boot, BulkAnswer, BulkRow, Device, ScriptPreview};
 use model::{StageOutcome, StageRecord};
 
-use crate::cli::output::{bytes, columns, fields, or_dash, or_nothing};
+use crate::cli::output::{bytes, columns, fields, or_dash, or_nothing, when, when_known};
 
 /// One line a device.
 pub(super) fn table(devices: &[Device]) -> String {
@@ -22,7 +22,7 @@ pub(super) fn table(devices: &[Device]) -> String {
                 "-".to_owned()
             },
             hardware(device),
-            or_dash(device.last_seen.as_ref()),
+            when(device.last_seen),
         ]
     };
     columns(
@@ -76,7 +76,7 @@ pub(super) fn details(device: &Device) -> String {
         ("MAC", device.mac_address.to_string()),
         ("number", device.id.to_string()),
         ("status", device.status.to_string()),
-        ("approved", or_nothing(device.approved_at.as_ref())),
+        ("approved", when_known(device.approved_at)),
         ("name", or_nothing(device.hostname.as_ref())),
         ("address", or_nothing(device.ip_address.as_ref())),
         ("role", or_nothing(device.role.as_ref())),
@@ -106,12 +106,9 @@ pub(super) fn details(device: &Device) -> String {
         ("machine", hardware(device)),
         ("serial", or_nothing(device.serial.as_ref())),
         ("UUID", or_nothing(device.uuid.as_ref())),
-        ("first seen", or_nothing(device.first_seen.as_ref())),
-        ("last seen", or_nothing(device.last_seen.as_ref())),
-        (
-            "config download",
-            or_nothing(device.last_config_download.as_ref()),
-        ),
+        ("first seen", when_known(device.first_seen)),
+        ("last seen", when_known(device.last_seen)),
+        ("config download", when_known(device.last_config_download)),
         (
             "config",
             if device.config_outdated {
@@ -170,7 +167,7 @@ fn conflict(device: &Device) -> String {
     device.identity_conflict.as_ref().map_or_else(String::new, |conflict| {
         format!(
             "CONFLICT since {}: {}. {} showed UUID {} and serial {}. No config until --accept, --keep or --split",
-            conflict.since,
+            conflict.since.minute(),
             conflict.kind.meaning(),
             conflict.mac,
             or_dash(conflict.uuid.as_ref()),
@@ -187,7 +184,9 @@ fn token(device: &Device) -> String {
         .map_or_else(String::new, |token| {
             format!(
                 "good until {}, used {} of {} times",
-                token.expires_at, token.fetches, token.fetches_allowed
+                token.expires_at.minute(),
+                token.fetches,
+                token.fetches_allowed
             )
         })
 }
@@ -227,7 +226,9 @@ pub(super) fn boots(boots: &[Boot]) -> String {
         );
         format!(
             "boot {} began {}, reached {}\n{stages}",
-            boot.id, boot.began_at, boot.furthest
+            boot.id,
+            boot.began_at.second(),
+            boot.furthest
         )
     };
     boots.iter().map(one).collect::<Vec<_>>().join("\n\n")
