@@ -332,6 +332,11 @@ impl Share {
                 self.take(word, ProofSource::Events, sender);
                 self.events.push(taken);
             }
+            // They are kept, and prove nothing.
+            Told::Lines { lines, .. } if !sender.connected => {
+                self.facts.push(Fact::Lines(lines.clone()));
+                self.lines.push(Told::Lines { sender, lines });
+            }
             Told::Lines { lines, .. } => {
                 let mut before = Vec::new();
                 for line in &lines {

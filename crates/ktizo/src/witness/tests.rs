@@ -104,6 +104,7 @@ impl House {
         self.clock.advance(std::time::Duration::from_millis(10));
         Sender {
             peer: IpAddr::V4(Ipv4Addr::new(127, 7, 0, n)),
+            connected: true,
             at: self.clock.now(),
         }
     }
@@ -462,4 +463,57 @@ async fn a_recorded_kernel_log_proves_the_install_over_a_real_socket() {
         .read(Lane::Admin, move |reader| reader.kernel_logs(id));
     let logs = read.await.unwrap();
     assert_eq!((logs.len(), logs[0].lines, logs[0].dropped), (1, 40, 0));
+}
+
+/// Whoever is on the network can send a datagram in the name of any machine.
+#[tokio::test]
+async fn a_kernel_log_by_datagrams_is_kept_and_proves_nothing() {
+    let Some(folder) = golden() else { return };
+    let log = std::fs::read(folder.join("kmsg.jsonl")).unwrap();
+    let lines: Vec<KernelLogLine> = log
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| netboot::wire::kernel_log::parse(line).ok())
+        .collect();
+    let house = House::new();
+    let device = house.installing(1).await;
+    let id = device.id;
+    let at = house.clock.now();
+    let begins = house
+        .store
+        .write(Lane::Admin, Actor::System, move |writer| {
+            let discover = model::StageRecord {
+                stage: BootStage::Discover,
+                at,
+                duration_us: None,
+                bytes: None,
+                retries: None,
+                peer: None,
+                outcome: StageOutcome::Done,
+                detail: String::new(),
+            };
+            writer.record_stage(id, &discover).map(drop)
+        });
+    begins.await.unwrap();
+    let forged = Sender {
+        connected: false,
+        ..house.sender(1)
+    };
+    house.witness.kernel_lines(forged, lines.clone()).await;
+    let house = house.restarted().await;
+    assert!(matches!(
+        house.install(&device).await,
+        model::Install::Begun { .. }
+    ));
+    let read = house
+        .store
+        .read(Lane::Admin, move |reader| reader.kernel_logs(id));
+    assert_eq!(read.await.unwrap()[0].lines, 40);
+    // Nor do they keep the machine's own word from being taken.
+    let own = house.sender(1);
+    house.witness.kernel_lines(own, lines).await;
+    let house = house.restarted().await;
+    assert!(matches!(
+        house.install(&device).await,
+        model::Install::Installed { .. }
+    ));
 }

@@ -144,13 +144,14 @@ impl Desk {
         }
     }
 
-    async fn hand_on(&self, peer: IpAddr, lines: Vec<KernelLogLine>) {
+    async fn hand_on(&self, peer: IpAddr, connected: bool, lines: Vec<KernelLogLine>) {
         let number = lines.len() as u64;
         if number == 0 {
             return;
         }
         let sender = Sender {
             peer,
+            connected,
             at: self.clock.now(),
         };
         let taken = self.taker.kernel_lines(sender, lines);
@@ -264,7 +265,7 @@ async fn receive(socket: UdpSocket, desk: &Desk, stop: &CancellationToken) {
             received = socket.try_recv_from(&mut buffer);
         }
         for (peer, lines) in batch {
-            desk.hand_on(peer, lines).await;
+            desk.hand_on(peer, false, lines).await;
         }
     }
 }

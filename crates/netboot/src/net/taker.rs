@@ -24,6 +24,8 @@ pub trait EventTaker: Send + Sync + 'static {
 pub struct Sender {
     /// The machine's address.
     pub peer: IpAddr,
+    /// Whether it is known to receive what is sent there, as by a connection. Anybody can send a datagram in the name of any address.
+    pub connected: bool,
     /// When it arrived.
     pub at: Timestamp,
 }

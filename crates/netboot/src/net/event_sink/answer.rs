@@ -109,6 +109,7 @@ impl Desk {
         );
         let sender = Sender {
             peer,
+            connected: true,
             at: self.clock.now(),
         };
         let taken = timeout(self.limits.taking, self.taker.event(sender, event)).await;

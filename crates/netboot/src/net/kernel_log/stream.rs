@@ -93,7 +93,7 @@ impl LineStream {
             self.desk.read(line, &mut lines);
         });
         add(&self.desk.counters.too_long, too_long);
-        self.desk.hand_on(self.peer, lines).await;
+        self.desk.hand_on(self.peer, true, lines).await;
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
