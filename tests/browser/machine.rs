@@ -18,17 +18,7 @@ pub(crate) fn switch_on(port: u16, mac: &str, model: &str) -> JoinHandle<Result<
     let from = address_of(&mac);
     spawn(move || {
         let get = |path: &str| get(from, port, path);
-        let board = mac.replace([':', '-'], "");
-        let uuid = format!("4c4c4544-0042-3510-8054-{board}");
-        let facts = [
-            ("${uuid}", uuid.as_str()),
-            ("${serial:uristring}", "SVC4711"),
-            ("${manufacturer:uristring}", "Dell%20Inc."),
-            ("${product:uristring}", model.as_str()),
-            ("${buildarch}", "x86_64"),
-            ("${platform}", "efi"),
-            ("${version:uristring}", "1.21.1"),
-        ];
+        let facts = facts(&mac, &model);
         let mut script = get(&format!("/boot/{mac}"))?;
         loop {
             let line = |word: &str| {
@@ -54,13 +44,28 @@ pub(crate) fn switch_on(port: u16, mac: &str, model: &str) -> JoinHandle<Result<
             let Some(next) = next_of(&script) else {
                 return Ok(None);
             };
-            let mut path = path_of(next)?.to_owned();
-            for (name, value) in facts {
-                path = path.replace(name, value);
-            }
-            script = get(&path)?;
+            script = get(&told(path_of(next)?, &facts))?;
         }
     })
+}
+
+/// What iPXE says of the machine, by the names in the script that asks for it.
+fn facts(mac: &str, model: &str) -> [(&'static str, String); 7] {
+    let board = mac.replace([':', '-'], "");
+    [
+        ("${uuid}", format!("4c4c4544-0042-3510-8054-{board}")),
+        ("${serial:uristring}", "SVC4711".to_owned()),
+        ("${manufacturer:uristring}", "Dell%20Inc.".to_owned()),
+        ("${product:uristring}", model.to_owned()),
+        ("${buildarch}", "x86_64".to_owned()),
+        ("${platform}", "efi".to_owned()),
+        ("${version:uristring}", "1.21.1".to_owned()),
+    ]
+}
+
+fn told(path: &str, facts: &[(&str, String)]) -> String {
+    let fill = |path: String, (name, value): &(&str, String)| path.replace(name, value);
+    facts.iter().fold(path.to_owned(), fill)
 }
 
 fn get(from: Ipv4Addr, port: u16, path: &str) -> Result<String> {
@@ -85,7 +90,7 @@ pub(crate) fn script(port: u16, mac: &str) -> Result<String> {
     let from = address_of(mac);
     let first = get(from, port, &format!("/boot/{mac}"))?;
     match next_of(&first) {
-        Some(next) => get(from, port, path_of(next)?),
+        Some(next) => get(from, port, &told(path_of(next)?, &facts(mac, "PowerEdge"))),
         None => Ok(first),
     }
 }
