@@ -114,6 +114,7 @@ fn state(
         (BootStage::Restart, _) if boot.furthest == BootStage::Installed => {
             ("installed", "good", false, false)
         }
+        (BootStage::Wipe, StageOutcome::Done) => ("wiped", "good", false, false),
         (BootStage::Restart, _) => ("restarted", "calm", false, false),
         (BootStage::Maintenance, StageOutcome::Running) => {
             ("waits for a config", "accent", true, false)
@@ -350,6 +351,8 @@ mod tests {
             (Install, Running, 700, "broke off", false),
             (Install, Failed, 1, "failed", false),
             (Installed, Done, 700, "installed", false),
+            (Wipe, Running, 1, "wipes its disk", true),
+            (Wipe, Done, 700, "wiped", false),
             (Start, Running, 700, "brings its services up", false),
             (Ready, Done, 700, "is up", false),
         ] {
