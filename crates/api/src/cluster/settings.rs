@@ -47,9 +47,7 @@ pub(crate) async fn change(
         None => Some(fresh_secrets(clock).await?),
     };
     let done = remake(store, progress, author, move |ground| {
-        // A form that was filled for the first cluster was made for no settings at all.
-        expected.check(&Version::of(&ground.sources.cluster))?;
-        plan(ground, &patch, stand_in.as_ref())
+        plan(ground, &patch, &expected, stand_in.as_ref())
     })
     .await?;
     let Some((settings, _)) = done.plan.cluster else {
@@ -63,6 +61,7 @@ pub(crate) async fn change(
 fn plan(
     ground: &Ground,
     patch: &ClusterPatch,
+    expected: &IfMatch,
     stand_in: Option<&SecretsBundle>,
 ) -> Result<Plan, Error> {
     let before = match &ground.sources.cluster {
@@ -91,6 +90,9 @@ fn plan(
         fields.insert("talos_version".to_owned(), version.to_string().into());
     }
     let settings: ClusterInput = body::read_value(fields.into())?;
+    // What can never be right is said before what is out of date. A form that was filled for the first cluster was made for no
+    // settings at all.
+    expected.check(&Version::of(&ground.sources.cluster))?;
     let secrets = match (&ground.secrets, stand_in) {
         (Some(row), _) => bundle_of(row)?,
         (None, Some(stand_in)) => stand_in.clone(),
