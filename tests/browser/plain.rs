@@ -68,6 +68,7 @@ fn everything_but_live_updates_works_without_a_script() -> Result<()> {
     page.click("#pick-1")?;
     page.click(".bar .button.main")?;
     page.await_text("Approve 52:54:00:aa:bb:01", A_WHILE)?;
+    page.await_text("Which disks this machine has is not known", A_WHILE)?;
     page.click("main .button.main")?;
     page.await_text("Approved.", A_WHILE)?;
     page.await_text("Now: install", A_WHILE)?;

@@ -43,6 +43,8 @@ struct Row {
     ip_address: Field,
     role: Field,
     install_disk: Field,
+    /// What is known of its disks, in a sentence.
+    disk_note: String,
     wrong: Option<String>,
 }
 
@@ -123,6 +125,7 @@ async fn suggested(
             ip_address: Field::maybe(with.ip_address),
             role: Field::of(with.role),
             install_disk: Field::maybe(with.install_disk),
+            disk_note: with.disk_note,
             wrong: None,
             device,
         })
@@ -187,6 +190,7 @@ pub(super) async fn approve(
             ip_address: typed(&names.ip_address),
             role: typed(&names.role),
             install_disk: typed(&names.install_disk),
+            disk_note: String::new(),
             wrong: None,
             names,
             device,
@@ -204,6 +208,9 @@ pub(super) async fn approve(
             }
             Err(err) => {
                 row.refuse(err)?;
+                let who = DeviceRef::Id(row.device.id);
+                let with = device::suggest(&api.store, who, api.service.own_addresses()).await?;
+                row.disk_note = with.disk_note;
                 left.push(row);
             }
         }
