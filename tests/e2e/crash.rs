@@ -2,6 +2,7 @@
 //! files are what the database says.
 
 mod ledger;
+mod wipes;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,6 +19,7 @@ use ktizo_tests::ledger::say;
 
 use crate::runner::{Lab, folder};
 use ledger::{Change, Ledger, Outcome};
+pub(crate) use wipes::a_wipe_is_sent_once_whenever_it_is_killed;
 
 /// Kills in one run.
 const POINTS: u64 = 100;

@@ -92,7 +92,10 @@ fn main() -> ExitCode {
             a_relayed_question_is_answered_to_its_relay
         }
         founding { from_nothing_to_a_machine_and_its_drift }
-        crash { a_hundred_kills_lose_nothing }
+        crash {
+            a_hundred_kills_lose_nothing
+            a_wipe_is_sent_once_whenever_it_is_killed
+        }
         autoexec { spares_the_waits_of_ipxe }
         renewal {
             beside_a_server_that_was_first

@@ -52,7 +52,7 @@ impl Default for Peers {
 impl Peers {
     /// With another neighbour table.
     #[cfg(test)]
-    pub(super) fn with_neighbours(neighbours: fn(IpAddr) -> Option<MacAddr>) -> Self {
+    pub(crate) fn with_neighbours(neighbours: fn(IpAddr) -> Option<MacAddr>) -> Self {
         Self {
             neighbours,
             ..Self::default()
@@ -78,7 +78,7 @@ impl Peers {
     }
 
     /// The card behind an address as the kernel's neighbour table says; `None` for whoever is behind a router.
-    pub(super) fn card_of(&self, address: IpAddr) -> Option<MacAddr> {
+    pub(crate) fn card_of(&self, address: IpAddr) -> Option<MacAddr> {
         (self.neighbours)(address)
     }
 
@@ -115,7 +115,7 @@ impl Peers {
 
     /// Notes how a DHCP request of `mac` came: through a relay, or broadcast on a network of this host, or, where neither, from an
     /// address it already has.
-    pub(super) fn asked_by_dhcp(&self, ask: &BootAsk, now: Timestamp) {
+    pub(crate) fn asked_by_dhcp(&self, ask: &BootAsk, now: Timestamp) {
         if ask.relay.is_some() {
             lock(&self.relayed).insert(ask.mac, (now, None));
         } else if !ask.second_step && ask.address.is_none() {
@@ -125,19 +125,27 @@ impl Peers {
     }
 
     /// Whether `mac`, asking from `peer`, is in a boot whose DHCP requests came through a relay.
-    pub(super) fn came_by_relay(&self, mac: MacAddr, peer: IpAddr, now: Timestamp) -> bool {
+    pub(crate) fn came_by_relay(&self, mac: MacAddr, peer: IpAddr, now: Timestamp) -> bool {
+        self.is_relayed(mac, peer, now, true)
+    }
+
+    /// The same of a `peer` that is not to be the first that asks: it has asked for its script before.
+    pub(crate) fn goes_on(&self, mac: MacAddr, peer: IpAddr, now: Timestamp) -> bool {
+        self.is_relayed(mac, peer, now, false)
+    }
+
+    fn is_relayed(&self, mac: MacAddr, peer: IpAddr, now: Timestamp, may_be_first: bool) -> bool {
         let within = |at: Timestamp, span| now >= at && now.since(at) < span;
-        if lock(&self.near)
-            .get(&mac)
-            .is_some_and(|at| within(at, NEAR_FOR))
-        {
+        let near = lock(&self.near).get(&mac);
+        if near.is_some_and(|at| within(at, NEAR_FOR)) {
             return false;
         }
         let mut relayed = lock(&self.relayed);
         let Some((at, asked)) = relayed.get(&mac) else {
             return false;
         };
-        if !within(at, RELAYED_FOR) || asked.is_some_and(|asked| asked != peer) {
+        let from_there = asked.map_or(may_be_first, |asked| asked == peer);
+        if !within(at, RELAYED_FOR) || !from_there {
             return false;
         }
         relayed.insert(mac, (now, Some(peer)));

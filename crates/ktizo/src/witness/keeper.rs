@@ -190,9 +190,9 @@ impl Keeper {
     ) -> Result<HashMap<IpAddr, Result<(Device, Testimony), Stranger>>, StoreError> {
         let mut addresses: Vec<Address> = Vec::new();
         for told in round {
-            let peer = told.sender().peer;
-            if !addresses.iter().any(|known| known.peer == peer) {
-                addresses.push(Address::look(peer, &self.peers));
+            let sender = told.sender();
+            if !addresses.iter().any(|known| known.peer == sender.peer) {
+                addresses.push(Address::look(sender.peer, &self.peers, sender.at));
             }
         }
         let read = self.store.read(Lane::Admin, move |reader| {

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use model::{Approval, Device, MacAddr};
+use model::{Approval, Device, MacAddr, Timestamp, Wipe};
 use store::{Error as StoreError, Reader};
 
-use crate::director::peers::{Peers, card_at};
+use crate::director::peers::Peers;
 
 /// What this host knows of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(super) struct Address {
     pub(super) card: Option<MacAddr>,
     /// Whose requests came from it, by what they said.
     pub(super) asked: Option<MacAddr>,
+    /// Whether that machine's present boot is known to come through a relay, and from there.
+    pub(super) relayed: bool,
 }
 
 /// Why somebody is not heard.
@@ -26,11 +28,13 @@ pub(super) enum Stranger {
     Pending,
     /// The device was rejected.
     Rejected,
+    /// The device is to prove a wipe, for which more is asked of a card than the address.
+    Unsure,
 }
 
 impl Stranger {
     /// Each of them, in the order of declaration.
-    pub(super) const ALL: [Self; 3] = [Self::Unknown, Self::Pending, Self::Rejected];
+    pub(super) const ALL: [Self; 4] = [Self::Unknown, Self::Pending, Self::Rejected, Self::Unsure];
 
     /// The word for it in metrics.
     pub(super) const fn as_str(self) -> &'static str {
@@ -38,17 +42,21 @@ impl Stranger {
             Self::Unknown => "unknown_address",
             Self::Pending => "pending_device",
             Self::Rejected => "rejected_device",
+            Self::Unsure => "strange_card_while_wiping",
         }
     }
 }
 
 impl Address {
     /// Looks `peer` up.
-    pub(super) fn look(peer: IpAddr, peers: &Peers) -> Self {
+    pub(super) fn look(peer: IpAddr, peers: &Peers, now: Timestamp) -> Self {
+        let (card, asked) = (peers.card_of(peer), peers.who_asked_from(peer));
+        let relayed = card.is_none() && asked.is_some_and(|mac| peers.goes_on(mac, peer, now));
         Self {
             peer,
-            card: card_at(peer),
-            asked: peers.who_asked_from(peer),
+            card,
+            asked,
+            relayed,
         }
     }
 
@@ -57,6 +65,9 @@ impl Address {
     /// The neighbour table goes first: a machine on this network cannot speak for another by an address alone, whatever it has asked for.
     /// A card of no device, as of a second one in the same machine, speaks only for the device that has the address by its settings. What
     /// requests have said counts only for an address behind a router, of which nothing better is known.
+    ///
+    /// While a wipe waits for its proof, which may let an install begin, that is not enough: the card must be the device's own, or
+    /// its boot must have come through a relay from that address.
     pub(super) fn device(
         &self,
         reader: &Reader<'_>,
@@ -73,6 +84,7 @@ impl Address {
             // It attached itself by a UUID that anybody can send.
             device = None;
         }
+        let sure = device.is_some();
         if device.is_none()
             && let IpAddr::V4(address) = self.peer
             && let Some(id) = reader.device_with_address(address)?
@@ -90,10 +102,20 @@ impl Address {
         Ok(match device {
             None => Err(Stranger::Unknown),
             Some(device) => match device.approval {
-                Approval::Approved { .. } => Ok(device),
+                Approval::Approved { .. } if sure || self.proves(reader, &device)? => Ok(device),
+                Approval::Approved { .. } => Err(Stranger::Unsure),
                 Approval::Pending => Err(Stranger::Pending),
                 Approval::Rejected { .. } => Err(Stranger::Rejected),
             },
         })
+    }
+
+    /// Whether what is said from here counts for `device`, which is not known to have the card.
+    fn proves(&self, reader: &Reader<'_>, device: &Device) -> Result<bool, StoreError> {
+        if !matches!(device.life.wipe, Wipe::Spent { .. }) {
+            return Ok(true);
+        }
+        let own = reader.trusted_cards(device)?;
+        Ok(self.relayed && self.asked.is_some_and(|asked| own.contains(&asked)))
     }
 }

@@ -54,113 +54,92 @@ impl Office {
         };
         let lines = lines(mac, &name, view, held, decision);
 
-        let mut said = (BootStage::Script, StageOutcome::Done, String::new());
-        let mut told = |stage, outcome, detail: String| said = (stage, outcome, detail);
-        let script = match decision {
-            BootDecision::Hold(why) => {
-                told(
-                    BootStage::Hold,
-                    StageOutcome::Running,
-                    hold_detail(why).to_owned(),
-                );
-                self.scripts.hold(&place, &lines, since.as_micros())?
-            }
-            BootDecision::Leave(why) => {
-                told(
-                    BootStage::Leave,
-                    StageOutcome::Done,
-                    leave_detail(why).to_owned(),
-                );
-                self.scripts.leave(&place, ways, &lines)?
-            }
+        let scripts = &self.scripts;
+        let ready = |script, why: String| Drawn {
+            script,
+            why,
+            stage: BootStage::Script,
+            outcome: StageOutcome::Done,
+        };
+        Ok(match decision {
+            BootDecision::Hold(why) => Drawn {
+                script: scripts.hold(&place, &lines, since.as_micros())?,
+                why: hold_detail(why).to_owned(),
+                stage: BootStage::Hold,
+                outcome: StageOutcome::Running,
+            },
+            BootDecision::Leave(why) => Drawn {
+                script: scripts.leave(&place, ways, &lines)?,
+                why: leave_detail(why).to_owned(),
+                stage: BootStage::Leave,
+                outcome: StageOutcome::Done,
+            },
             BootDecision::LocalElseTalos { menu: timeout } => {
-                told(
-                    BootStage::Script,
-                    StageOutcome::Done,
+                let talos = talos(false);
+                let talos = talos.as_ref().map_err(|missing| *missing);
+                ready(
+                    scripts.open(&place, ways, &menu(timeout), &lines, talos)?,
                     "strict boot mode is off: local disk, else Talos without a config".to_owned(),
-                );
-                self.scripts.open(
-                    &place,
-                    ways,
-                    &menu(timeout),
-                    &lines,
-                    talos(false).as_ref().map_err(|missing| *missing),
-                )?
+                )
             }
             BootDecision::Wipe => match (&view.release, talos(false)) {
                 (Err(why), _) => {
-                    let said = format!("its wipe is not sent: {why}");
-                    told(BootStage::Script, StageOutcome::Refused, said);
                     let first = format!("A wipe of {name} was ordered, but is not sent:");
-                    self.scripts.trouble(&place, &refusal_lines(first, why))?
+                    Drawn {
+                        script: scripts.trouble(&place, &refusal_lines(first, why))?,
+                        why: format!("its wipe is not sent: {why}"),
+                        stage: BootStage::Script,
+                        outcome: StageOutcome::Refused,
+                    }
                 }
                 (Ok(_), Ok(boot)) => {
-                    told(
-                        BootStage::Script,
-                        StageOutcome::Done,
-                        format!("wipe with {boot}, once"),
-                    );
-                    self.scripts.wipe(&place, &lines, &boot.wiping())?
+                    let why = format!("wipe with {boot}, once");
+                    ready(scripts.wipe(&place, &lines, &boot.wiping())?, why)
                 }
                 // The decision was to hold if they are missing.
-                (Ok(_), Err(missing)) => self.scripts.trouble(&place, &[missing.to_owned()])?,
+                (Ok(_), Err(missing)) => Drawn {
+                    script: scripts.trouble(&place, &[missing.to_owned()])?,
+                    why: missing.to_owned(),
+                    stage: BootStage::Script,
+                    outcome: StageOutcome::Failed,
+                },
             },
             BootDecision::Install {
                 menu: timeout,
                 attempt,
-            } => {
-                let talos = talos(true);
-                match &talos {
-                    Ok(boot) => {
-                        let after = if timeout.is_some() { "menu, then " } else { "" };
-                        let again = if attempt > 1 {
-                            format!(", attempt {attempt} of {}", settings.install_attempts)
-                        } else {
-                            String::new()
-                        };
-                        told(
-                            BootStage::Script,
-                            StageOutcome::Done,
-                            format!("{after}install with {boot}{again}"),
-                        );
-                        self.scripts.install(
-                            &place,
-                            ways,
-                            timeout.map(menu).as_ref(),
-                            &lines,
-                            boot,
-                        )?
-                    }
-                    // Files are not missing: the decision would be to hold.
-                    Err(why) => {
-                        let why = (*why).to_owned();
-                        told(BootStage::Script, StageOutcome::Failed, why.clone());
-                        let first = format!("{name} is approved, but its config is not released:");
-                        self.scripts.trouble(&place, &refusal_lines(first, &why))?
+            } => match talos(true) {
+                Ok(boot) => {
+                    let after = if timeout.is_some() { "menu, then " } else { "" };
+                    let again = if attempt > 1 {
+                        format!(", attempt {attempt} of {}", settings.install_attempts)
+                    } else {
+                        String::new()
+                    };
+                    let menu = timeout.map(menu);
+                    ready(
+                        scripts.install(&place, ways, menu.as_ref(), &lines, &boot)?,
+                        format!("{after}install with {boot}{again}"),
+                    )
+                }
+                // Files are not missing: the decision would be to hold.
+                Err(why) => {
+                    let first = format!("{name} is approved, but its config is not released:");
+                    Drawn {
+                        script: scripts.trouble(&place, &refusal_lines(first, why))?,
+                        why: why.to_owned(),
+                        stage: BootStage::Script,
+                        outcome: StageOutcome::Failed,
                     }
                 }
-            }
+            },
             BootDecision::Menu { timeout, why } => {
-                told(
-                    BootStage::Script,
-                    StageOutcome::Done,
+                let talos = talos(true);
+                let talos = talos.as_ref().map_err(|missing| *missing);
+                ready(
+                    scripts.choose(&place, ways, &menu(timeout), &lines, talos)?,
                     menu_detail(why).to_owned(),
-                );
-                self.scripts.choose(
-                    &place,
-                    ways,
-                    &menu(timeout),
-                    &lines,
-                    talos(true).as_ref().map_err(|missing| *missing),
-                )?
+                )
             }
-        };
-        let (stage, outcome, why) = said;
-        Ok(Drawn {
-            script,
-            why,
-            stage,
-            outcome,
         })
     }
 
