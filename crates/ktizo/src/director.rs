@@ -256,6 +256,7 @@ impl Office {
                             Standing::Sure => None,
                             Standing::OtherCard => Some("is a card that nobody confirmed to be the device's"),
                             Standing::Conflict => Some("is claimed by two machines; a person has to decide: `ktizo device identity`"),
+                            Standing::TurnedAway => Some("is another machine, as a person said"),
                         };
                         if let Some(why) = why {
                             return Ok(Err(format!("{mac} {why}")));

@@ -68,6 +68,8 @@ pub enum HoldReason {
     OtherCard,
     /// Two machines claim to be it.
     Conflict,
+    /// A person said that it is not the machine whose card it has.
+    TurnedAway,
 }
 
 /// Why a machine leaves to its disk.

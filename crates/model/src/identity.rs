@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::word_enum;
 use crate::{
-    BootDecision, BootState, DeviceId, HoldReason, MacAddr, SmbiosUuid, Timestamp, decision,
+    BootDecision, BootState, DeviceId, HoldReason, Inventory, MacAddr, SmbiosUuid, Timestamp,
+    decision,
 };
 
 /// What one boot shows of its machine.
@@ -217,6 +218,13 @@ pub struct Conflict {
     pub since: Timestamp,
 }
 
+impl Conflict {
+    /// Whether a machine that shows this is the one that was found.
+    pub fn is_shown_by(&self, shows: &Inventory) -> bool {
+        self.uuid == shows.uuid && self.serial == shows.serial
+    }
+}
+
 /// A card of a device beside the one it was first seen with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = OtherCard)]
@@ -239,6 +247,8 @@ pub enum Standing {
     OtherCard,
     /// Two machines claim to be it.
     Conflict,
+    /// It shows what a person said is another machine.
+    TurnedAway,
 }
 
 /// Holds a boot that would get a config, or more than its own disk, while it is not sure whose it is.
@@ -251,6 +261,7 @@ pub fn hold_the_unsure(
         Standing::Sure => return decision,
         Standing::OtherCard => HoldReason::OtherCard,
         Standing::Conflict => HoldReason::Conflict,
+        Standing::TurnedAway => HoldReason::TurnedAway,
     };
     match decision {
         // These touch nothing that belongs to a device.

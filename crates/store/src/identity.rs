@@ -72,7 +72,13 @@ impl Reader<'_> {
         self.maybe(&sql, [device.0], read_conflict)
     }
 
-    /// The same for every device of which something is.
+    /// The machine with the card of a device that a person turned away.
+    pub fn turned_away(&self, device: DeviceId) -> Result<Option<Conflict>, Error> {
+        let sql = format!("{CONFLICT} WHERE device_id = ?1 AND kept_at IS NOT NULL");
+        self.maybe(&sql, [device.0], read_conflict)
+    }
+
+    /// The same as [`Reader::conflict`] for every device of which something is.
     pub fn conflicts(&self) -> Result<HashMap<DeviceId, Conflict>, Error> {
         let sql = "SELECT kind, mac, uuid, serial, with_device, since_at, device_id FROM conflicts WHERE kept_at IS NULL";
         let all = self.all(sql, [], |row| {
@@ -88,8 +94,17 @@ impl Reader<'_> {
         mac: MacAddr,
         shows: &Inventory,
     ) -> Result<Standing, Error> {
-        if self.conflict(device.id)?.is_some() || self.contradicts(device, mac, shows)? {
+        if self.conflict(device.id)?.is_some() {
             return Ok(Standing::Conflict);
+        }
+        if self.contradicts(device, mac, shows)? {
+            let kept = self.turned_away(device.id)?;
+            let is_that = kept.is_some_and(|other| other.is_shown_by(shows));
+            return Ok(if is_that {
+                Standing::TurnedAway
+            } else {
+                Standing::Conflict
+            });
         }
         if mac == device.mac {
             return Ok(Standing::Sure);

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use futures_util::Stream;
 use model::{
-    ApprovalStatus, AssetName, BootId, EventId, IdentityDecision, KernelLineId, LabelFilter,
-    PersonName, TalosVersion, TokenId,
+    ApprovalStatus, AssetName, BootId, EventId, KernelLineId, LabelFilter, PersonName,
+    TalosVersion, TokenId,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -179,13 +179,9 @@ impl Client {
     pub async fn decide_identity(
         &self,
         who: DeviceRef,
-        decision: IdentityDecision,
+        said: &DecideIdentity,
     ) -> Result<Device, ClientError> {
-        self.post(
-            &format!("/devices/{who}/identity"),
-            &DecideIdentity { decision },
-        )
-        .await
+        self.post(&format!("/devices/{who}/identity"), said).await
     }
 
     /// Makes the token that a machine has for its config good for as long as a new one.

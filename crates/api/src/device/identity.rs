@@ -1,26 +1,37 @@
 //! Saying who a device is.
 
-use model::{Author, Conflict, ConflictKind, Device, IdentityDecision};
+use model::{Author, Conflict, ConflictKind, Device, IdentityDecision, Timestamp};
 use store::{Lane, Store, Writer};
 
 use super::{DeviceRef, called, find, shown_again};
 use crate::{Error, types};
 
-/// Decides a conflict of a device or, where there is none and it is named by another card of it, about that card.
+/// Decides a conflict of a device or, where there is none and it is named by another card of it, about that card. A machine that was
+/// turned away may still be accepted.
 pub(crate) async fn decide_identity(
     store: &Store,
     author: Author,
     who: DeviceRef,
-    decision: IdentityDecision,
+    said: types::DecideIdentity,
 ) -> Result<types::Device, Error> {
+    let decision = said.decision;
     store
         .write(Lane::Admin, author, move |writer| {
             let device = find(writer, who)?;
-            let conflict = writer.conflict(device.id)?;
+            let mut conflict = writer.conflict(device.id)?;
+            // As its text, for that tells milliseconds.
+            let text = |since: Timestamp| since.to_string();
+            let present = conflict.as_ref().map(|found| text(found.since));
+            if said.since.is_some() && said.since.map(text) != present {
+                return Err(Error::Stale);
+            }
             let card = match who {
                 DeviceRef::Mac(mac) if mac != device.mac => Some(mac),
                 _ => None,
             };
+            if conflict.is_none() && card.is_none() && decision == IdentityDecision::Accept {
+                conflict = writer.turned_away(device.id)?;
+            }
             let (device, about) = match (conflict, card) {
                 (Some(conflict), _) if conflict.with.is_some() => {
                     let about = conflict.mac;

@@ -194,7 +194,7 @@ pub(crate) async fn decide_identity(
     Path(id): Path<String>,
     Body(asked): Body<DecideIdentity>,
 ) -> Answer<Device> {
-    device::decide_identity(&api.store, caller.author(), id.parse()?, asked.decision)
+    device::decide_identity(&api.store, caller.author(), id.parse()?, asked)
         .await
         .map(Json)
 }

@@ -102,6 +102,9 @@ pub struct Device {
 pub struct DecideIdentity {
     /// The decision.
     pub decision: model::IdentityDecision,
+    /// Of the conflict that was seen: since when it is there. If another has come in its place, the decision is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
 }
 
 /// How long and how often a machine may still fetch its config with the token it has.

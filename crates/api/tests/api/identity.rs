@@ -1,5 +1,7 @@
 //! Saying who a device is.
 
+use std::time::Duration;
+
 use model::{Actor, Inventory, SeenBy};
 use serde_json::{Value, json};
 use store::Lane;
@@ -7,6 +9,7 @@ use store::Lane;
 use crate::world::{MAC_1, MAC_2, World, mac};
 
 const BOARD: &str = "4c4c4544-0000-4000-8000-000000000001";
+const SECOND: &str = "4c4c4544-0000-4000-8000-000000000002";
 
 impl World {
     /// A machine tells by its script what it is.
@@ -62,9 +65,7 @@ async fn a_second_card_is_shown_and_confirmed_by_its_name() {
 async fn conflicts_are_shown_and_decided() {
     let world = World::ready().await;
     world.tells(MAC_1, BOARD, "S1").await;
-    world
-        .tells(MAC_1, "4c4c4544-0000-4000-8000-000000000002", "S9")
-        .await;
+    world.tells(MAC_1, SECOND, "S9").await;
     let path = format!("/devices/{MAC_1}");
     let device = world.ok("GET", &path, Value::Null).await;
     assert_eq!(device["identity_conflict"]["kind"], "one_mac_two_machines");
@@ -74,11 +75,22 @@ async fn conflicts_are_shown_and_decided() {
         .refused("POST", &decide, json!({"decision": "split"}))
         .await;
     assert_eq!(code, "one_mac");
-    let decided = world
-        .ok("POST", &decide, json!({"decision": "accept"}))
-        .await;
-    assert_eq!(decided["identity_conflict"], Value::Null);
-    assert_eq!(decided["serial"], "S9");
+    // Another machine came in its place after somebody had looked.
+    let seen = device["identity_conflict"]["since"].clone();
+    world.clock.advance(Duration::from_secs(1));
+    world.tells(MAC_1, SECOND, "S10").await;
+    let stale = json!({"decision": "accept", "since": seen});
+    let (status, answer) = world.ask("POST", &decide, stale).await;
+    assert_eq!((status, &answer["code"]), (412, &json!("stale")));
+    // It is turned away, and after all accepted.
+    let (keep, accept) = (json!({"decision": "keep"}), json!({"decision": "accept"}));
+    let kept = world.ok("POST", &decide, keep).await;
+    assert_eq!(kept["identity_conflict"], Value::Null);
+    assert_eq!(kept["serial"], "S1");
+    let decided = world.ok("POST", &decide, accept.clone()).await;
+    assert_eq!(decided["serial"], "S10");
+    let (code, ..) = world.refused("POST", &decide, accept).await;
+    assert_eq!(code, "nothing_undecided");
 
     // Two cards, one UUID, two serial numbers: one machine after all.
     let shared = "4c4c4544-0000-4000-8000-000000000003";

@@ -10,7 +10,9 @@ mod wipe;
 
 use std::io::Write as _;
 
-use api::types::{ApproveDevice, BulkAction, BulkDevices, Device, NewDevice, Proof};
+use api::types::{
+    ApproveDevice, BulkAction, BulkDevices, DecideIdentity, Device, NewDevice, Proof,
+};
 use api::{DeviceQuery, DeviceRef};
 use clap::Subcommand;
 use model::{ApprovalStatus, Hostname, IdentityDecision, LabelFilter, Labels, Role};
@@ -226,7 +228,13 @@ impl DeviceArgs {
             }
             DeviceCommand::Identity(identity) => {
                 let device = match identity.decision() {
-                    Some(decision) => client.decide_identity(identity.device, decision).await?,
+                    Some(decision) => {
+                        let said = DecideIdentity {
+                            decision,
+                            since: None,
+                        };
+                        client.decide_identity(identity.device, &said).await?
+                    }
                     None => client.device(identity.device).await?,
                 };
                 output.print(&device, show::identity)

@@ -2,10 +2,11 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use model::IdentityDecision;
+use model::Timestamp;
 
 use super::refused;
 use crate::device::{self, DeviceRef};
+use crate::types::DecideIdentity;
 use crate::ui::page::{Ask, done};
 use crate::ui::post::Post;
 use crate::{Api, Error};
@@ -18,9 +19,8 @@ pub(in crate::ui) async fn decide(
 ) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
     let who: DeviceRef = id.parse()?;
-    let wrong = |_| Error::invalid("decision", "choose what is so");
-    let decision: IdentityDecision = match post.text("decision").parse().map_err(wrong) {
-        Ok(decision) => decision,
+    let said = match said(&post) {
+        Ok(said) => said,
         Err(err) => return refused(&api, &ask, who, &post, err).await,
     };
     // A decision about another card names the device by that card.
@@ -28,8 +28,20 @@ pub(in crate::ui) async fn decide(
         "" => who,
         card => card.parse()?,
     };
-    match device::decide_identity(&api.store, ask.visitor.author(), about, decision).await {
+    match device::decide_identity(&api.store, ask.visitor.author(), about, said).await {
         Ok(device) => Ok(done(&format!("/devices/{}", device.id), "identity-decided")),
         Err(err) => refused(&api, &ask, who, &post, err).await,
     }
+}
+
+fn said(post: &Post) -> Result<DecideIdentity, Error> {
+    let decision = post.text("decision").parse();
+    let since = match post.text("since") {
+        "" => None,
+        text => Some(text.parse::<Timestamp>().map_err(|_| Error::Stale)?),
+    };
+    Ok(DecideIdentity {
+        decision: decision.map_err(|_| Error::invalid("decision", "choose what is so"))?,
+        since,
+    })
 }

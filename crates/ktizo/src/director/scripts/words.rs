@@ -86,6 +86,11 @@ pub(super) fn lines(
             "Neither gets a config until a person decides. Disks are left alone.".to_owned(),
             format!("On the ktizo host: ktizo device identity {mac}"),
         ],
+        BootDecision::Hold(HoldReason::TurnedAway) => vec![
+            format!("This is not {name} ({mac}), as a person decided, but another machine."),
+            "It gets no config. Its disks are left alone.".to_owned(),
+            format!("If it is {name} after all: ktizo device identity {mac} --accept"),
+        ],
         BootDecision::Hold(HoldReason::AssetMissing) => {
             // A screen has 80 columns: what to do gets a line of its own.
             let missing = missing.map(String::as_str).unwrap_or_default();
@@ -154,6 +159,7 @@ pub(super) const fn hold_detail(why: HoldReason) -> &'static str {
             "boots with a card that nobody confirmed to be its; waits for a person"
         }
         HoldReason::Conflict => "two machines claim to be it; waits for a person",
+        HoldReason::TurnedAway => "another machine with its card, which a person turned away",
         HoldReason::AssetMissing => "waits for a kernel and initramfs to be imported",
         HoldReason::InstallFailed => {
             "every attempt to install failed; waits for a signed-in person"
