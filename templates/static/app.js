@@ -36,6 +36,9 @@
   const dirty = (form) => refused || [...form.elements].some((field) => field.matches("input:not([type=hidden]), textarea, select") && touched(field));
   const guarded = (within) => [...within.querySelectorAll("form[data-guard]")].filter(dirty);
 
+  // Which version a form was made from: what else changes around it is no reason to worry whoever types.
+  const version = (part) => [...part.querySelectorAll("input[name=seen]")].map((field) => field.value).join();
+
   // A fragment that changed takes the place of the old one; what a person has in hand stays.
   const was = new WeakMap();
   const busy = (part) => part.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), textarea, select");
@@ -44,7 +47,7 @@
       const next = fresh.getElementById(part.id);
       if (!next || next.innerHTML === was.get(part)) continue;
       const stale = document.getElementById(`${part.id}-stale`);
-      if (guarded(part).length) { if (stale) stale.hidden = false; continue; }
+      if (guarded(part).length) { if (stale) stale.hidden = version(part) === version(next); continue; }
       if (busy(part)) continue;
       if (stale) stale.hidden = true;
       const ticked = new Set([...part.querySelectorAll("input[type=checkbox]:checked")].filter((box) => box.closest("form[data-guard]") === null).map((box) => box.id));

@@ -192,6 +192,28 @@ fn two_people_who_edit_one_device_lose_nothing() -> Result<()> {
     bert.click("form[action='/devices/1'] .button.main")?;
     bert.await_text("Saved.", A_WHILE)?;
     assert_eq!(notes(&daemon)?, "rack 8");
+
+    // What was refused is still there when the page looks again, and only another's change is called one.
+    bert.fill("#hostname", "not_a_name")?;
+    bert.click("form[action='/devices/1'] .button.main")?;
+    bert.await_text("Live", A_WHILE)?;
+    let is = |script: &str| {
+        let seen =
+            ktizo_tests::clock::poll(A_WHILE, || (bert.run(script).ok()? == true).then_some(()));
+        anyhow::ensure!(seen.is_some(), "never so: {script}");
+        Ok(())
+    };
+    is(
+        "return performance.getEntriesByType('resource').some((entry) => entry.initiatorType === 'fetch' && entry.responseEnd > 0)",
+    )?;
+    is("return document.getElementById('settings-stale').hidden")?;
+    ada.fill("#notes", "rack 9")?;
+    ada.click("form[action='/devices/1'] .button.main")?;
+    is("return !document.getElementById('settings-stale').hidden")?;
+    assert_eq!(
+        bert.run("return document.getElementById('hostname').value")?,
+        "not_a_name"
+    );
     Ok(())
 }
 

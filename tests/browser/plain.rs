@@ -75,8 +75,13 @@ fn everything_but_live_updates_works_without_a_script() -> Result<()> {
     page.click("input[value=local]")?;
     page.click("#give-order")?;
     page.await_text("Now: local", A_WHILE)?;
+    page.go("/nothing")?;
+    page.await_text("Not found", A_WHILE)?;
     page.click("header form[action='/sign-out'] button")?;
     page.await_path("/sign-in")?;
+    page.go("/set-up?token=used-before")?;
+    page.await_text("This link is not good", A_WHILE)?;
+    assert_eq!(page.count("main form")?, 0);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
+use axum::handler::Handler as _;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -187,7 +188,7 @@ pub fn router(api: Api) -> Router {
         .route("/healthz", get(state::healthz))
         .route("/readyz", get(state::readyz))
         .nest("/api/v1", v1)
-        .fallback(nowhere)
+        .fallback(nowhere.layer(from_fn_with_state(api.clone(), ui::as_page)))
         .method_not_allowed_fallback(no_method)
         .with_state(api)
 }

@@ -34,6 +34,7 @@ use axum::routing::{get, post};
 
 use crate::{Api, body};
 
+pub(crate) use page::as_page;
 pub use page::{PageError, Pages};
 
 /// Every page and form, behind the sign-in, and the sign-in itself.

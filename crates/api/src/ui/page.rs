@@ -7,8 +7,8 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -343,6 +343,17 @@ pub(super) async fn gate(State(api): State<Api>, request: Request, next: Next) -
     } else {
         response
     })
+}
+
+/// The same for an address that is none, where a browser asks for it; to a program it is answered as it is.
+pub(crate) async fn as_page(state: State<Api>, request: Request, next: Next) -> Response {
+    let accepts = request.headers().get(ACCEPT);
+    let accepts = accepts.and_then(|accepts| accepts.to_str().ok());
+    if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
+        gate(state, request, next).await
+    } else {
+        next.run(request).await
+    }
 }
 
 /// Puts the headers on pages that need no session.
