@@ -25,7 +25,9 @@ mod user;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use output::Output;
@@ -53,7 +55,7 @@ enum Command {
     },
     /// Show what is served where, and what is missing
     Status(Remote),
-    /// Machines: list, show, add, set, approve, reject, delete, boots, config, regenerate
+    /// Machines: list, show, add, set, approve, reject, order, delete, boots, config, regenerate
     Device(device::DeviceArgs),
     /// Network settings: strict boot mode, hold limit, menu, node subnet, gateway, Talos version
     Network(network::NetworkArgs),
@@ -61,7 +63,7 @@ enum Command {
     Assets(assets::AssetsArgs),
     /// The cluster that machines join: init, show, set, generate, import, export, secrets, talosconfig
     Cluster(cluster::ClusterArgs),
-    /// Patches of machines' configs: list, show, set, delete
+    /// Patches of machines' configs: list, show, check, set, delete
     Patch(patch::PatchArgs),
     /// Make secrets and configs without a daemon, as `talosctl gen` does
     #[command(subcommand)]
@@ -122,7 +124,7 @@ pub fn main() -> ExitCode {
         Command::Restore(args) => args.run(),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(Failure::Unread) => ExitCode::SUCCESS,
         Err(failure) => {
             complain(&failure.to_string());
             failure.exit_code()
@@ -139,6 +141,19 @@ fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
         .map_err(|err| Failure::Local(format!("no event loop: {err}")))?
         .block_on(command)
 }
+
+/// Words of a closed set, which shells complete and refusals list.
+fn one_of<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr + Clone + Send + Sync + 'static,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse())
+}
+
+const ORDERS: &[&str] = &["install", "local", "menu"];
+const ROLES: &[&str] = &["controlplane", "worker"];
+const AUTHORITIES: &[&str] = &["viewer", "operator", "admin"];
 
 /// Says on the terminal what went wrong.
 fn complain(what: &str) {

@@ -452,6 +452,7 @@ impl Service for Report {
             started_at: self.started_at,
             state_dir: self.state_dir.display().to_string(),
             serves: self.serves(),
+            web_root: self.admin_url(),
             loaders,
             problems: self.problems(),
         }

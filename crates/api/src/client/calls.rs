@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use futures_util::Stream;
 use model::{
-    ApprovalStatus, AssetName, BootId, EventId, KernelLineId, LabelFilter, PersonName,
-    TalosVersion, TokenId,
+    Actor, ApprovalStatus, Arch, AssetName, BootId, EventId, KernelLineId, LabelFilter, PersonName,
+    Role, TalosVersion, Timestamp, TokenId,
 };
 use reqwest::Method;
 use serde::Serialize;
@@ -24,12 +24,24 @@ pub struct DeviceQuery {
     /// Only those with this status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<ApprovalStatus>,
+    /// Only those with this role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Only those with this processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arch: Option<Arch>,
     /// Only those with this label.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<LabelFilter>,
+    /// Only those that need a person.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub needs_person: bool,
     /// Only those that have this text somewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
+    /// By which field they are ordered; with `-` before it, the other way round.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sort: Option<String>,
     /// Leaves out so many at the beginning.
     pub skip: u64,
     /// Shows so many at most; all without it.
@@ -52,6 +64,15 @@ pub struct EventQuery {
     /// Only those of this kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// Only those of this actor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<Actor>,
+    /// Only those at or after this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Only those before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
     /// Shows so many at most; 100 without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,

@@ -9,7 +9,7 @@ use super::{Client, ClientError};
 use crate::DeviceRef;
 use crate::types::{
     Cluster, ClusterAnswer, ClusterGenerated, ClusterPatch, ConfigDiff, ConfigOrigin,
-    DeviceSettings, GenerateCluster, Patch, PatchDone, RegenerateProgress, SavePatch,
+    DeviceSettings, GenerateCluster, Patch, PatchChecked, PatchDone, RegenerateProgress, SavePatch,
     SecretsImport, SecretsImported,
 };
 
@@ -78,6 +78,11 @@ impl Client {
     /// Adds a patch, or gives that of the same name another text.
     pub async fn save_patch(&self, patch: &SavePatch) -> Result<PatchDone, ClientError> {
         self.post("/patches", patch).await
+    }
+
+    /// What a patch would change; nothing is saved.
+    pub async fn check_patch(&self, patch: &SavePatch) -> Result<PatchChecked, ClientError> {
+        self.post("/patches/check", patch).await
     }
 
     /// Deletes a patch.

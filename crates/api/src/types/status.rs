@@ -14,6 +14,9 @@ pub struct ServiceStatus {
     pub state_dir: String,
     /// What it serves where.
     pub serves: Vec<Served>,
+    /// The root of the web pages and of the API by TCP, such as `http://127.0.0.1:8000`; `null` where they are not open.
+    #[serde(default)]
+    pub web_root: Option<String>,
     /// The boot loaders at hand, and those that are chosen and missing.
     pub loaders: Vec<LoaderStatus>,
     /// What is broken, in sentences; empty while all is well.

@@ -46,6 +46,7 @@ impl Service for Well {
                 what: "ProxyDHCP".into(),
                 address: "udp 0.0.0.0:67".into(),
             }],
+            web_root: None,
             loaders: vec![LoaderStatus {
                 name: "snponly.efi".into(),
                 platform: Some("efi_x64".into()),

@@ -25,15 +25,10 @@ impl AdminArgs {
         let AdminCommand::Reset = self.command;
         let client = self.remote.client()?;
         let link = client.make_set_up_link().await?;
-        let serves = client.status().await?.service.serves;
-        let root = serves.iter().find_map(|served| {
-            let (root, _) = served.address.split_once("/api/v1")?;
-            root.starts_with("http").then_some(root)
-        });
-        match root {
+        match client.status().await?.service.web_root {
             Some(root) => say(&format!("{root}{}", link.path)),
             None => say(&format!(
-                "The admin API is not open by TCP (`admin.listen` in the config file). Once it is: {}",
+                "The web pages are not open (`admin.listen` in the config file). Once it is: {}",
                 link.path
             )),
         }

@@ -1,27 +1,27 @@
 //! `ktizo device`.
 
+mod approve;
 mod config;
 mod label;
 mod log;
+mod many;
 mod set;
 mod settings;
 mod show;
 mod wipe;
 
-use std::io::Write as _;
-
-use api::types::{
-    ApproveDevice, BulkAction, BulkDevices, DecideIdentity, Device, NewDevice, Proof,
-};
+use api::types::{DecideIdentity, NewDevice, Proof};
 use api::{DeviceQuery, DeviceRef};
 use clap::Subcommand;
-use model::{ApprovalStatus, Hostname, IdentityDecision, LabelFilter, Labels, Role};
+use model::{ApprovalStatus, Arch, Hostname, IdentityDecision, LabelFilter, Labels, Role};
 use std::net::Ipv4Addr;
 
-use super::output::{or_dash, say};
+use super::output::or_dash;
 use super::progress::with_bar;
-use super::{Failure, Output, Remote, confirm};
+use super::{Failure, ROLES, Remote, confirm, one_of};
+use approve::Approve;
 use label::{LabelChange, changed};
+use many::{Order, Reject};
 use set::{SetDevice, Volume};
 
 /// Machines.
@@ -43,10 +43,12 @@ enum DeviceCommand {
     Add(Add),
     /// Change a machine, or give it a boot order
     Set(Box<SetDevice>),
-    /// Let a machine in; what is not given is suggested
-    Approve(Approve),
-    /// Turn a machine away
-    Reject(One),
+    /// Let machines in; what is not given is suggested
+    Approve(Box<Approve>),
+    /// Turn machines away
+    Reject(Reject),
+    /// Give machines a boot order
+    Order(Order),
     /// Order a wipe of a machine, for one boot within a day; it is confirmed with the machine's name
     Wipe(wipe::WipeDevice),
     /// Vouch that Talos is on the disk of a machine that did not say so itself
@@ -108,14 +110,26 @@ impl Identity {
 #[derive(Debug, clap::Args)]
 struct List {
     /// Only those with this status
-    #[arg(long, value_name = "pending|approved|rejected")]
+    #[arg(long, value_parser = one_of::<ApprovalStatus>(&["pending", "approved", "rejected"]))]
     status: Option<ApprovalStatus>,
+    /// Only those with this role
+    #[arg(long, value_parser = one_of::<Role>(ROLES))]
+    role: Option<Role>,
+    /// Only those with this processor
+    #[arg(long, value_parser = one_of::<Arch>(&["amd64", "arm64"]))]
+    arch: Option<Arch>,
     /// Only those with this label
     #[arg(long, value_name = "KEY[=VALUE]")]
     label: Option<LabelFilter>,
+    /// Only those that need a person: their install failed, or their wipe waits for a word
+    #[arg(long)]
+    needs_person: bool,
     /// Only those whose MAC, name, address, serial, vendor, model, notes or labels have this text in them
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
+    /// In the order of this field, such as hostname, ip_address, status or last_seen; with - before it, the other way round
+    #[arg(long, value_name = "[-]FIELD", allow_hyphen_values = true)]
+    sort: Option<String>,
     /// Leave out the first ones
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     skip: u64,
@@ -134,8 +148,8 @@ struct Add {
     /// Its address as a node
     #[arg(long)]
     address: Option<Ipv4Addr>,
-    /// controlplane or worker
-    #[arg(long)]
+    /// Its role as a node
+    #[arg(long, value_parser = one_of::<Role>(ROLES))]
     role: Option<Role>,
     /// Free text
     #[arg(long, default_value = "")]
@@ -145,36 +159,9 @@ struct Add {
     labels: Vec<LabelChange>,
     #[command(flatten)]
     volume: Volume,
-}
-
-#[derive(Debug, clap::Args)]
-struct Approve {
-    /// Its MAC address in any spelling, or its number
-    #[arg(required_unless_present = "all_pending")]
-    device: Option<DeviceRef>,
-    /// Let in every machine that waits, with what is suggested, after a look at it; all or none
-    #[arg(long, conflicts_with_all = ["device", "hostname", "address", "notes", "endpoint_elsewhere"])]
-    all_pending: bool,
-    /// Its name as a node
+    /// Leave it as it is if it is known already, for scripts that may run twice
     #[arg(long)]
-    hostname: Option<Hostname>,
-    /// Its address as a node
-    #[arg(long)]
-    address: Option<Ipv4Addr>,
-    /// controlplane or worker
-    #[arg(long)]
-    role: Option<Role>,
-    /// Free text
-    #[arg(long)]
-    notes: Option<String>,
-    #[command(flatten)]
-    volume: Volume,
-    /// A load balancer or a virtual address answers at the cluster's endpoint, so that the first control plane need not
-    #[arg(long)]
-    endpoint_elsewhere: bool,
-    /// Take the suggestions for what is not given without asking
-    #[arg(long, short)]
-    yes: bool,
+    if_new: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -202,8 +189,12 @@ impl DeviceArgs {
             DeviceCommand::List(list) => {
                 let query = DeviceQuery {
                     status: list.status,
+                    role: list.role,
+                    arch: list.arch,
                     label: list.label,
+                    needs_person: list.needs_person,
                     q: list.search,
+                    sort: list.sort,
                     skip: list.skip,
                     limit: list.limit,
                 };
@@ -215,17 +206,19 @@ impl DeviceArgs {
                 output.print(&device, show::details)
             }
             DeviceCommand::Add(add) => {
-                let device = client.add_device(&add.body()?).await?;
+                let if_new = add.if_new;
+                let body = add.body()?;
+                let device = if if_new {
+                    client.register_device(&body).await?
+                } else {
+                    client.add_device(&body).await?
+                };
                 output.print(&device, show::details)
             }
             DeviceCommand::Set(set) => set.run(&client, output).await,
             DeviceCommand::Approve(approve) => approve.run(&client, output).await,
-            DeviceCommand::Reject(one) => {
-                let device = client.reject_device(one.device).await?;
-                output.print(&device, |device| {
-                    format!("{} is rejected: it gets no config, and its next network boot goes to its disk.", device.mac_address)
-                })
-            }
+            DeviceCommand::Reject(reject) => reject.run(&client, output).await,
+            DeviceCommand::Order(order) => order.run(&client, output).await,
             DeviceCommand::Identity(identity) => {
                 let device = match identity.decision() {
                     Some(decision) => {
@@ -315,98 +308,10 @@ impl Add {
     }
 }
 
-impl Approve {
-    async fn run(self, client: &api::Client, output: Output) -> Result<(), Failure> {
-        let Some(device) = self.device else {
-            return approve_all(client, output, self.role, self.yes).await;
-        };
-        let mut body = ApproveDevice {
-            hostname: self.hostname,
-            ip_address: self.address,
-            role: self.role,
-            notes: self.notes,
-            install_disk: self.volume.install_disk,
-            ephemeral_min_size: self.volume.ephemeral_min_size,
-            ephemeral_max_size: self.volume.ephemeral_max_size,
-            ephemeral_disk_selector: self.volume.ephemeral_disk_selector,
-            endpoint_elsewhere: self.endpoint_elsewhere,
-        };
-        if body.hostname.is_none() || body.ip_address.is_none() || body.role.is_none() {
-            let suggested = client.suggestions(device).await?;
-            body.hostname = body.hostname.or(suggested.hostname);
-            body.ip_address = body.ip_address.or(suggested.ip_address);
-            body.role = body.role.or(Some(suggested.role));
-            let named = match device {
-                DeviceRef::Mac(mac) => mac.to_string(),
-                DeviceRef::Id(id) => format!("machine {id}"),
-            };
-            if body.install_disk.is_none() {
-                writeln!(std::io::stderr(), "{}", suggested.disk_note)?;
-            }
-            let question = format!(
-                "Approve {named} as {} {} with address {}?",
-                or_dash(body.role.as_ref()),
-                or_dash(body.hostname.as_ref()),
-                or_dash(body.ip_address.as_ref())
-            );
-            if !self.yes && !confirm(&question)? {
-                let hint = "nothing was approved; give --hostname, --address and --role, or --yes to take what is suggested";
-                return Err(Failure::Local(format!("{question} {hint}")));
-            }
-        }
-        let device = client.approve_device(device, &body).await?;
-        output.print(&device, approved)
+/// What a machine is called that was named by its MAC or its number.
+fn named(device: DeviceRef) -> String {
+    match device {
+        DeviceRef::Mac(mac) => mac.to_string(),
+        DeviceRef::Id(id) => format!("machine {id}"),
     }
-}
-
-/// Lets in every machine that waits, in portions that the server takes.
-async fn approve_all(
-    client: &api::Client,
-    output: Output,
-    role: Option<Role>,
-    yes: bool,
-) -> Result<(), Failure> {
-    const PORTION: u64 = 250;
-    let query = DeviceQuery {
-        status: Some(ApprovalStatus::Pending),
-        limit: Some(PORTION),
-        ..DeviceQuery::default()
-    };
-    let waiting = client.devices(&query).await?;
-    if waiting.is_empty() {
-        return say("No machine waits for approval.");
-    }
-    let mut asked = BulkDevices {
-        action: BulkAction::Approve,
-        devices: waiting.iter().map(|device| device.id.to_string()).collect(),
-        role,
-        preview: true,
-    };
-    let preview = client.bulk(&asked).await?;
-    let mut err = std::io::stderr();
-    writeln!(err, "{}", show::approvals(&preview))?;
-    if preview.refused > 0 {
-        let why =
-            "some cannot be approved, so none is; approve or reject those by themselves first";
-        return Err(Failure::Local(why.to_owned()));
-    }
-    if !yes && !confirm(&format!("Approve these {}?", preview.devices.len()))? {
-        let why = "nothing was approved; --yes does not ask";
-        return Err(Failure::Local(why.to_owned()));
-    }
-    asked.preview = false;
-    let done = client.bulk(&asked).await?;
-    output.print(&done, |done| {
-        format!("{} machines are approved.", done.devices.len())
-    })
-}
-
-fn approved(device: &Device) -> String {
-    format!(
-        "{} is approved as {} {} with address {}. If it waits, it goes on now; else at its next network boot.",
-        device.mac_address,
-        or_dash(device.role.as_ref()),
-        or_dash(device.hostname.as_ref()),
-        or_dash(device.ip_address.as_ref())
-    )
 }

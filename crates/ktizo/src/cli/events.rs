@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use api::types::Event;
-use api::{Client, EventQuery};
-use model::EventId;
+use api::{Client, ClientError, EventQuery};
+use model::{Actor, Clock as _, DeviceId, EventId, SystemClock, Timestamp};
 
 use super::output::{columns, or_dash, or_nothing, printable, say};
-use super::{Failure, Output, Remote};
+use super::{Failure, Output, Remote, complain};
 
 /// What happened.
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,21 @@ pub(super) struct EventsArgs {
     /// Only those of this kind, such as device_approved
     #[arg(long)]
     kind: Option<String>,
+    /// Only those of this actor: person:NAME, device:MAC, or system
+    #[arg(long)]
+    actor: Option<Actor>,
+    /// Only those from this moment on: 2026-01-31T12:00:00Z, or as long ago as 90s, 15m, 2h or 7d
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Only those before this moment
+    #[arg(long, value_name = "WHEN", value_parser = moment, conflicts_with = "follow")]
+    until: Option<Timestamp>,
+    /// Only those before the event of this number, as JSON shows it; goes on where a list ended
+    #[arg(long, value_name = "NUMBER", conflicts_with = "follow")]
+    before: Option<i64>,
+    /// Only those after the event of this number; followed, all that was missed since
+    #[arg(long, value_name = "NUMBER")]
+    after: Option<i64>,
     /// Show no more than this
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: u64,
@@ -42,12 +57,20 @@ impl EventsArgs {
             }
             _ => None,
         };
-        let wanted = (number, self.kind.clone());
+        let wanted = Wanted {
+            device: number,
+            kind: self.kind.clone(),
+            actor: self.actor.clone(),
+        };
         let query = EventQuery {
+            before: self.before.map(EventId),
+            after: self.after.map(EventId),
             device: self.device,
             kind: self.kind,
+            actor: self.actor,
+            since: self.since,
+            until: self.until,
             limit: Some(self.limit),
-            ..EventQuery::default()
         };
         let client = self.remote.client()?;
         let mut events = if self.audit {
@@ -63,35 +86,88 @@ impl EventsArgs {
         if !self.follow {
             return self.remote.output.print(&events, |events| table(events));
         }
-        let (device, kind) = (wanted.0, wanted.1);
-        let mut last = events.last().map(|event| event.event.id);
         for event in &events {
             show(self.remote.output, event)?;
         }
-        loop {
-            let mut news = client.follow(last).await?;
-            // A stream that breaks off is taken up again where it was.
-            while let Ok(Some(news)) = news.next().await {
-                let told = match news.kind.as_str() {
-                    "event" => vec![serde_json::from_value::<Event>(news.data).map_err(|err| {
-                        Failure::Local(format!("an event cannot be read: {err}"))
-                    })?],
-                    // More happened at once than is told one by one.
-                    "resync" => missed(&client, last).await?,
-                    _ => continue,
-                };
-                for event in told {
-                    let inner = &event.event;
-                    last = last.max(Some(inner.id));
-                    let of_device = device.is_none_or(|wanted| inner.device == Some(wanted));
-                    let of_kind = kind.as_ref().is_none_or(|kind| inner.what.word() == kind);
-                    if of_device && of_kind {
-                        show(self.remote.output, &event)?;
-                    }
+        let last = events.last().map(|event| event.event.id);
+        follow(&client, self.remote.output, &wanted, last.or(query.after)).await
+    }
+}
+
+/// Which events are shown of all that are heard.
+struct Wanted {
+    device: Option<DeviceId>,
+    kind: Option<String>,
+    actor: Option<Actor>,
+}
+
+impl Wanted {
+    fn fits(&self, event: &model::Event) -> bool {
+        let of_device = self
+            .device
+            .is_none_or(|wanted| event.device == Some(wanted));
+        let of_kind = self
+            .kind
+            .as_deref()
+            .is_none_or(|kind| event.what.word() == kind);
+        let of_actor = self
+            .actor
+            .as_ref()
+            .is_none_or(|actor| event.actor == *actor);
+        of_device && of_kind && of_actor
+    }
+}
+
+/// Shows what happens after the event `last`, until interrupted. A stream that breaks off is taken up again where it was, however
+/// long the daemon is away.
+async fn follow(
+    client: &Client,
+    output: Output,
+    wanted: &Wanted,
+    mut last: Option<EventId>,
+) -> Result<(), Failure> {
+    let mut away = false;
+    loop {
+        let mut news = match client.follow(last).await {
+            Ok(news) => news,
+            // That it cannot be reached at all is said at once; once heard, it is waited for.
+            Err(ClientError::Unreachable { place, why }) if last.is_some() || away => {
+                if !std::mem::replace(&mut away, true) {
+                    complain(&format!(
+                        "no ktizo answers at {place} ({why}); waiting for it"
+                    ));
+                }
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+            Err(err) => return Err(err.into()),
+        };
+        if std::mem::take(&mut away) {
+            complain("ktizo is back");
+        }
+        while let Ok(Some(news)) = news.next().await {
+            let told = match news.kind.as_str() {
+                "event" => vec![
+                    serde_json::from_value::<Event>(news.data)
+                        .map_err(|err| Failure::Local(format!("an event cannot be read: {err}")))?,
+                ],
+                // Where nothing was heard yet, this is what it goes on from.
+                "hello" if last.is_none() => {
+                    last = news.data["last_event"].as_i64().map(EventId);
+                    continue;
+                }
+                // More happened at once than is told one by one.
+                "resync" => missed(client, last).await?,
+                _ => continue,
+            };
+            for event in told {
+                last = last.max(Some(event.event.id));
+                if wanted.fits(&event.event) {
+                    show(output, &event)?;
                 }
             }
-            tokio::time::sleep(AGAIN).await;
         }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
@@ -189,6 +265,29 @@ fn audit(events: &[Event]) -> String {
         events.iter().map(row).collect(),
         "Nobody did anything yet.",
     )
+}
+
+/// A moment, or how long ago it was.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let ago = |number: &str, seconds: i64| {
+        let micros = number
+            .parse::<u32>()
+            .ok()
+            .map(|count| i64::from(count) * seconds * 1_000_000)?;
+        Some(Timestamp::from_micros(
+            SystemClock.now().as_micros() - micros,
+        ))
+    };
+    let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+    let found = units
+        .iter()
+        .find_map(|(unit, seconds)| ago(text.strip_suffix(unit)?, *seconds));
+    match found {
+        Some(at) => Ok(at),
+        None => text
+            .parse()
+            .map_err(|_| "is neither a time such as 2026-01-31T12:00:00Z nor as long ago as 90s, 15m, 2h or 7d".to_owned()),
+    }
 }
 
 /// A value as it was written down.

@@ -40,10 +40,10 @@ impl Output {
     }
 }
 
-/// Writes a line to standard output. A reader that went away, such as `head`, is no failure.
+/// Writes a line to standard output.
 pub(super) fn say(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{text}") {
-        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(err) if err.kind() == io::ErrorKind::BrokenPipe => Err(Failure::Unread),
         done => Ok(done?),
     }
 }

@@ -1,9 +1,9 @@
 //! `ktizo patch`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use api::Client;
-use api::types::{Patch, PatchDone, SavePatch};
+use api::types::{Patch, PatchChecked, PatchDone, PatchEffect, SavePatch};
 use clap::Subcommand;
 use model::{PatchId, PatchScope};
 
@@ -31,6 +31,13 @@ enum PatchCommand {
     },
     /// Add a patch, or give it another text; the configs it is for follow
     Set {
+        #[command(flatten)]
+        which: Which,
+        /// The file with the patch, YAML or JSON; - is standard input
+        file: PathBuf,
+    },
+    /// Show what a patch would change, in each config it is for; nothing is saved
+    Check {
         #[command(flatten)]
         which: Which,
         /// The file with the patch, YAML or JSON; - is standard input
@@ -83,15 +90,13 @@ impl PatchArgs {
                 }
             }
             PatchCommand::Set { which, file } => {
-                let text = files::read(&file)?;
-                let patch = SavePatch {
-                    scope: which.scope(),
-                    device: which.device,
-                    name: which.name,
-                    text,
-                };
+                let patch = which.with(&file)?;
                 let done = with_bar(&client, client.save_patch(&patch)).await?;
                 output.print(&done, told)
+            }
+            PatchCommand::Check { which, file } => {
+                let checked = client.check_patch(&which.with(&file)?).await?;
+                output.print(&checked, effects)
             }
             PatchCommand::Delete { which, yes } => {
                 let patch = which.find(&client).await?;
@@ -115,6 +120,16 @@ impl Which {
         } else {
             self.scope
         }
+    }
+
+    /// The patch with the text of a file.
+    fn with(self, file: &Path) -> Result<SavePatch, Failure> {
+        Ok(SavePatch {
+            scope: self.scope(),
+            text: files::read(file)?,
+            device: self.device,
+            name: self.name,
+        })
     }
 
     async fn find(&self, client: &Client) -> Result<Patch, Failure> {
@@ -156,6 +171,19 @@ fn called(patch: &Patch) -> String {
 
 fn told(done: &PatchDone) -> String {
     super::cluster::with_notes(&done.message, &done.warnings)
+}
+
+/// What a patch would change, config by config.
+fn effects(checked: &PatchChecked) -> String {
+    let effect = |effect: &PatchEffect| match effect.diff.trim_end() {
+        "" => format!("{}: nothing changes", effect.on),
+        diff => format!("{}:\n{diff}", effect.on),
+    };
+    let mut told: Vec<String> = checked.effects.iter().map(effect).collect();
+    if told.is_empty() {
+        told.push("There is no config yet that it would change.".to_owned());
+    }
+    super::cluster::with_notes(&told.join("\n\n"), &checked.warnings)
 }
 
 fn table(patches: &[Patch]) -> String {

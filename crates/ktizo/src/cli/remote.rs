@@ -115,6 +115,9 @@ pub enum Failure {
     /// The daemon refused, or could not be reached.
     #[error(transparent)]
     Remote(#[from] ClientError),
+    /// Whoever read the answer went away, such as `head`. That is no failure, but the end.
+    #[error("nobody reads the answer")]
+    Unread,
     /// The terminal.
     #[error("cannot read or write the terminal: {0}")]
     Terminal(#[from] std::io::Error),
@@ -131,6 +134,7 @@ impl Failure {
     /// The documented exit code: 1 failed, 3 refused by a rule, 4 not found, 5 not reached or not let in.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Self::Unread => 0,
             Self::Local(_) | Self::Terminal(_) => 1,
             Self::Invalid(_) => 3,
             Self::NotFound(_) => 4,

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use model::{Authority, PersonName, TokenId};
 
 use super::output::{columns, say, when};
-use super::{Failure, Remote};
+use super::{AUTHORITIES, Failure, Remote, one_of};
 
 /// Tokens for scripts and for `ktizo login`.
 #[derive(Debug, clap::Args)]
@@ -24,8 +24,8 @@ enum TokenCommand {
     Add {
         /// Its name
         name: PersonName,
-        /// viewer, operator (approves devices and gives orders) or admin
-        #[arg(long, default_value = "viewer")]
+        /// What it may do: look, also approve devices and give orders, or everything
+        #[arg(long, default_value = "viewer", value_parser = one_of::<Authority>(AUTHORITIES))]
         authority: Authority,
         /// For how many days it is good; 0 for ever
         #[arg(long, default_value_t = 90)]

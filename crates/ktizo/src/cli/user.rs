@@ -5,7 +5,7 @@ use clap::Subcommand;
 use model::{Authority, PersonName};
 
 use super::output::{columns, say, when};
-use super::{Failure, Remote, confirm, prompt};
+use super::{AUTHORITIES, Failure, Remote, confirm, one_of, prompt};
 
 /// People who may sign in.
 #[derive(Debug, clap::Args)]
@@ -24,16 +24,16 @@ enum UserCommand {
     Add {
         /// Its name
         name: PersonName,
-        /// viewer, operator (approves devices and gives orders) or admin
-        #[arg(long, default_value = "viewer")]
+        /// What it may do: look, also approve devices and give orders, or everything
+        #[arg(long, default_value = "viewer", value_parser = one_of::<Authority>(AUTHORITIES))]
         authority: Authority,
     },
     /// Change what a user may do, or its password
     Set {
         /// Its name
         name: PersonName,
-        /// viewer, operator (approves devices and gives orders) or admin
-        #[arg(long)]
+        /// What it may do: look, also approve devices and give orders, or everything
+        #[arg(long, value_parser = one_of::<Authority>(AUTHORITIES))]
         authority: Option<Authority>,
         /// Ask for a new password, or read it from standard input; its sessions end
         #[arg(long)]

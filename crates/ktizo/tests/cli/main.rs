@@ -4,19 +4,29 @@
 
 mod cluster;
 mod offline;
+mod reach;
+mod terminal;
+mod walk;
 
 use std::ffi::OsStr;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use api::types::{ScriptPreview, ServiceStatus};
 use api::{
-    Access, Api, AssetFolder, Gate, Live, NextBoot, Pages, Progress, Sample, Service, UnixServer,
-    router,
+    Access, Api, AssetFolder, Certificate, Gate, Live, NextBoot, Pages, Progress, Sample, Service,
+    TcpServer, Token, UnixServer, router,
 };
-use model::{MacAddr, SystemClock, Timestamp};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use model::{Clock as _, MacAddr, SystemClock, Timestamp};
+use serde_json::Value;
 use store::Store;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -50,10 +60,54 @@ fn complains(output: &Output) -> (i32, String) {
 
 /// An admin plane with a state of its own.
 struct Daemon {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     runtime: Runtime,
     stop: CancellationToken,
-    _store: Store,
+    store: Store,
+    app: Router,
+    asked: Asked,
+}
+
+/// A request that came from the command line.
+#[derive(Clone, Debug)]
+struct Question {
+    method: String,
+    path: String,
+    /// The names behind the `?`, and the fields of its body.
+    fields: Vec<String>,
+}
+
+/// What the command line asked.
+type Asked = Arc<Mutex<Vec<Question>>>;
+
+async fn write_down(State(asked): State<Asked>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let query = parts.uri.query().unwrap_or_default();
+    let mut fields: Vec<String> = query
+        .split('&')
+        .filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()))
+        .collect();
+    let is_json = parts
+        .headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/json");
+    let body = if is_json {
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        if let Ok(Value::Object(body)) = serde_json::from_slice(&bytes) {
+            // What is not given may be sent as `null`.
+            let given = body.into_iter().filter(|(_, value)| !value.is_null());
+            fields.extend(given.map(|(field, _)| field));
+        }
+        Body::from(bytes)
+    } else {
+        body
+    };
+    asked.lock().unwrap().push(Question {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        fields,
+    });
+    next.run(Request::from_parts(parts, body)).await
 }
 
 struct Well;
@@ -65,6 +119,7 @@ impl Service for Well {
             started_at: Timestamp::from_micros(0),
             state_dir: "/state".into(),
             serves: Vec::new(),
+            web_root: None,
             loaders: Vec::new(),
             problems: Vec::new(),
         }
@@ -93,7 +148,17 @@ impl NextBoot for Well {
 
 impl Daemon {
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// Starts it again with what it has kept.
+    fn restart(self) -> Self {
+        let folder = Arc::clone(&self.folder);
+        drop(self);
+        Self::start_in(folder)
+    }
+
+    fn start_in(folder: Arc<TempDir>) -> Self {
         let runtime = Runtime::new().unwrap();
         let clock = Arc::new(SystemClock);
         let store = Store::open(&folder.path().join("ktizo.db"), clock.clone()).unwrap();
@@ -113,18 +178,49 @@ impl Daemon {
             clock,
             progress: Progress::default(),
         });
+        let asked = Asked::default();
+        let app = app.layer(from_fn_with_state(Arc::clone(&asked), write_down));
         let access = Access {
             group: "ktizo-test-group-of-nobody".into(),
         };
         let socket = folder.path().join("ktizo.sock");
         let server = runtime.block_on(UnixServer::bind(&socket, access)).unwrap();
-        runtime.spawn(server.serve(app, stop.clone()));
+        runtime.spawn(server.serve(app.clone(), stop.clone()));
         Self {
             folder,
             runtime,
             stop,
-            _store: store,
+            store,
+            app,
+            asked,
         }
+    }
+
+    /// Opens it by TCP, with a self-made certificate; gives its URL, the token that may do everything, and the fingerprint.
+    fn open_tcp(&self) -> (String, String, String) {
+        let token = Token::read_or_make(&self.path("admin.token")).unwrap();
+        let certificate = Certificate::read_or_make(
+            self.folder.path(),
+            vec!["127.0.0.1".into()],
+            SystemClock.now(),
+        )
+        .unwrap();
+        let certificate = Arc::new(certificate);
+        let anywhere = (Ipv4Addr::LOCALHOST, 0).into();
+        let server = self
+            .runtime
+            .block_on(TcpServer::bind(anywhere, token))
+            .unwrap();
+        let server = server.with_tls(Arc::clone(&certificate)).unwrap();
+        let url = format!("https://{}", server.local_addr());
+        self.runtime
+            .spawn(server.serve(self.app.clone(), self.stop.clone()));
+        let token = std::fs::read_to_string(self.path("admin.token")).unwrap();
+        (
+            url,
+            token.trim().to_owned(),
+            certificate.fingerprint().to_string(),
+        )
     }
 
     fn path(&self, name: &str) -> PathBuf {

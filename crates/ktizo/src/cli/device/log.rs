@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{DeviceRef, LogQuery};
+use api::{ClientError, DeviceRef, LogQuery};
 use model::{BootId, KernelLogEntry, KernelLogLevel};
 
 use super::super::output::say;
@@ -47,8 +47,14 @@ impl Log {
                 show(output, line)?;
             }
             query.after = lines.last().map(|line| line.id).or(query.after);
-            tokio::time::sleep(AGAIN).await;
-            lines = client.kernel_log(self.device, &query).await?.lines;
+            lines = loop {
+                tokio::time::sleep(AGAIN).await;
+                match client.kernel_log(self.device, &query).await {
+                    // A daemon that is started anew is waited for.
+                    Err(ClientError::Unreachable { .. }) => {}
+                    log => break log?.lines,
+                }
+            };
         }
     }
 }

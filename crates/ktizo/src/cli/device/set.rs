@@ -9,7 +9,7 @@ use model::{Hostname, LocalBoot, MacAddr, Role, StandingOrder};
 use super::label::{LabelChange, changed};
 use super::settings::ConfigSettings;
 use super::show;
-use crate::cli::{Failure, Output};
+use crate::cli::{Failure, ORDERS, Output, one_of};
 
 /// Disk and volume of a machine.
 #[derive(Debug, Default, clap::Args)]
@@ -34,7 +34,7 @@ pub(super) struct SetDevice {
     /// Its MAC address in any spelling, or its number
     device: DeviceRef,
     /// What its next network boot does; the same order may be given again
-    #[arg(long, value_name = "install|local|menu")]
+    #[arg(long, value_name = "ORDER", value_parser = one_of::<StandingOrder>(ORDERS))]
     order: Option<StandingOrder>,
     /// Its boot MAC, after a card was changed
     #[arg(long)]
@@ -57,7 +57,7 @@ pub(super) struct SetDevice {
     #[command(flatten)]
     volume: Volume,
     /// How it is sent to its disk
-    #[arg(long, value_name = "auto|sanboot|exit")]
+    #[arg(long, value_name = "HOW", value_parser = one_of::<LocalBoot>(&["auto", "sanboot", "exit"]))]
     local_boot: Option<LocalBoot>,
     /// File name of the boot loader it gets instead of the usual one
     #[arg(long, value_name = "FILE")]

@@ -1,0 +1,183 @@
+//! `ktizo device approve`.
+
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+
+use api::types::{ApproveDevice, BulkAction, BulkDevices, Device};
+use api::{Client, DeviceQuery, DeviceRef};
+use model::{ApprovalStatus, Hostname, Role};
+
+use super::set::Volume;
+use super::{named, show};
+use crate::cli::output::{or_dash, say};
+use crate::cli::{Failure, Output, ROLES, confirm, one_of};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Approve {
+    /// Its MAC address in any spelling, or its number; several are let in with what is suggested, after a look at it, all or none
+    #[arg(required_unless_present = "all_pending", value_name = "DEVICE")]
+    devices: Vec<DeviceRef>,
+    /// Let in every machine that waits, with what is suggested, after a look at it; all or none
+    #[arg(long, conflicts_with_all = ["devices", "hostname", "address", "notes", "endpoint_elsewhere"])]
+    all_pending: bool,
+    /// Its name as a node
+    #[arg(long)]
+    hostname: Option<Hostname>,
+    /// Its address as a node
+    #[arg(long)]
+    address: Option<Ipv4Addr>,
+    /// Its role as a node
+    #[arg(long, value_parser = one_of::<Role>(ROLES))]
+    role: Option<Role>,
+    /// Free text
+    #[arg(long)]
+    notes: Option<String>,
+    #[command(flatten)]
+    volume: Volume,
+    /// A load balancer or a virtual address answers at the cluster's endpoint, so that the first control plane need not
+    #[arg(long)]
+    endpoint_elsewhere: bool,
+    /// Take the suggestions for what is not given without asking
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// The most machines of one request: those that boot wait while it is done.
+const PORTION: usize = 250;
+
+impl Approve {
+    pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
+        match self.devices.as_slice() {
+            [] => {
+                let query = DeviceQuery {
+                    status: Some(ApprovalStatus::Pending),
+                    ..DeviceQuery::default()
+                };
+                let waiting = client.devices(&query).await?;
+                if waiting.is_empty() {
+                    return say("No machine waits for approval.");
+                }
+                let devices: Vec<String> =
+                    waiting.iter().map(|device| device.id.to_string()).collect();
+                self.many(client, output, &devices).await
+            }
+            [device] => {
+                let device = *device;
+                self.one(client, output, device).await
+            }
+            several => {
+                let own = ApproveDevice {
+                    role: self.role,
+                    ..self.body()
+                };
+                let only_role = ApproveDevice {
+                    role: self.role,
+                    ..ApproveDevice::default()
+                };
+                if own != only_role {
+                    let why = "several machines are let in with what is suggested; give names, addresses and disks one by one, here or with `ktizo device set`";
+                    return Err(Failure::Local(why.to_owned()));
+                }
+                let devices: Vec<String> = several.iter().map(ToString::to_string).collect();
+                self.many(client, output, &devices).await
+            }
+        }
+    }
+
+    fn body(&self) -> ApproveDevice {
+        ApproveDevice {
+            hostname: self.hostname.clone(),
+            ip_address: self.address,
+            role: self.role,
+            notes: self.notes.clone(),
+            install_disk: self.volume.install_disk.clone(),
+            ephemeral_min_size: self.volume.ephemeral_min_size.clone(),
+            ephemeral_max_size: self.volume.ephemeral_max_size.clone(),
+            ephemeral_disk_selector: self.volume.ephemeral_disk_selector.clone(),
+            endpoint_elsewhere: self.endpoint_elsewhere,
+        }
+    }
+
+    async fn one(self, client: &Client, output: Output, device: DeviceRef) -> Result<(), Failure> {
+        let mut body = self.body();
+        if body.hostname.is_none() || body.ip_address.is_none() || body.role.is_none() {
+            let suggested = client.suggestions(device).await?;
+            body.hostname = body.hostname.or(suggested.hostname);
+            body.ip_address = body.ip_address.or(suggested.ip_address);
+            body.role = body.role.or(Some(suggested.role));
+            if body.install_disk.is_none() {
+                writeln!(std::io::stderr(), "{}", suggested.disk_note)?;
+            }
+            let question = format!(
+                "Approve {} as {} {} with address {}?",
+                named(device),
+                or_dash(body.role.as_ref()),
+                or_dash(body.hostname.as_ref()),
+                or_dash(body.ip_address.as_ref())
+            );
+            if !self.yes && !confirm(&question)? {
+                let hint = "nothing was approved; give --hostname, --address and --role, or --yes to take what is suggested";
+                return Err(Failure::Local(format!("{question} {hint}")));
+            }
+        }
+        let device = client.approve_device(device, &body).await?;
+        output.print(&device, approved)
+    }
+
+    /// Lets many in, in portions that the server takes, each after a look at it.
+    async fn many(
+        self,
+        client: &Client,
+        output: Output,
+        devices: &[String],
+    ) -> Result<(), Failure> {
+        let mut done = Vec::new();
+        for portion in devices.chunks(PORTION) {
+            let mut asked = BulkDevices {
+                action: BulkAction::Approve,
+                devices: portion.to_vec(),
+                role: self.role,
+                preview: true,
+            };
+            let preview = client.bulk(&asked).await?;
+            let mut err = std::io::stderr();
+            writeln!(err, "{}", show::approvals(&preview))?;
+            let so_far = || match done.len() {
+                0 => "nothing was approved".to_owned(),
+                count => format!("{count} were approved before, and no more"),
+            };
+            if preview.refused > 0 {
+                return Err(Failure::Local(format!(
+                    "some cannot be approved, so none of these is ({}); approve or reject those by themselves first",
+                    so_far()
+                )));
+            }
+            let more = devices.len() - done.len() - preview.devices.len();
+            let rest = if more > 0 {
+                format!(" ({more} more follow)")
+            } else {
+                String::new()
+            };
+            let question = format!("Approve these {}{rest}?", preview.devices.len());
+            if !self.yes && !confirm(&question)? {
+                return Err(Failure::Local(format!("{}; --yes does not ask", so_far())));
+            }
+            asked.preview = false;
+            done.extend(client.bulk(&asked).await?.devices);
+        }
+        output.print(&done, |done| match done.len() {
+            1 => "1 machine is approved.".to_owned(),
+            count => format!("{count} machines are approved."),
+        })
+    }
+}
+
+fn approved(device: &Device) -> String {
+    format!(
+        "{} is approved as {} {} with address {}. If it waits, it goes on now; else at its next network boot.",
+        device.mac_address,
+        or_dash(device.role.as_ref()),
+        or_dash(device.hostname.as_ref()),
+        or_dash(device.ip_address.as_ref())
+    )
+}

@@ -1,0 +1,80 @@
+//! `ktizo device reject` and `ktizo device order`: the same for one machine or for several, all or none.
+
+use api::types::{BulkAction, BulkDevices, GiveOrder};
+use api::{Client, DeviceRef};
+use model::StandingOrder;
+
+use super::named;
+use crate::cli::{Failure, ORDERS, Output, one_of};
+
+/// The machines of `ktizo device reject`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Reject {
+    /// Its MAC address in any spelling, or its number; several are turned away together, all or none
+    #[arg(required = true, value_name = "DEVICE")]
+    devices: Vec<DeviceRef>,
+}
+
+/// The machines of `ktizo device order`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Order {
+    /// What the next network boot does; the same order may be given again
+    #[arg(value_parser = one_of::<StandingOrder>(ORDERS))]
+    order: StandingOrder,
+    /// Its MAC address in any spelling, or its number; several get it together, all or none
+    #[arg(required = true, value_name = "DEVICE")]
+    devices: Vec<DeviceRef>,
+}
+
+impl Reject {
+    pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
+        if let [one] = self.devices.as_slice() {
+            let device = client.reject_device(*one).await?;
+            return output.print(&device, |device| {
+                format!(
+                    "{} is rejected: it gets no config, and its next network boot goes to its disk.",
+                    device.mac_address
+                )
+            });
+        }
+        let told = |count| {
+            format!(
+                "{count} machines are rejected: they get no config, and their next network boot goes to their disks."
+            )
+        };
+        together(client, output, BulkAction::Reject, &self.devices, told).await
+    }
+}
+
+impl Order {
+    pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
+        let order = self.order;
+        if let [one] = self.devices.as_slice() {
+            let given = GiveOrder::standing(order);
+            let device = client.give_order(*one, &given).await?;
+            return output.print(&device, |_| {
+                format!("The next network boot of {}: {order}.", named(*one))
+            });
+        }
+        let told = |count| format!("The next network boot of {count} machines: {order}.");
+        let action = BulkAction::Order { order };
+        together(client, output, action, &self.devices, told).await
+    }
+}
+
+async fn together(
+    client: &Client,
+    output: Output,
+    action: BulkAction,
+    devices: &[DeviceRef],
+    told: impl Fn(usize) -> String,
+) -> Result<(), Failure> {
+    let asked = BulkDevices {
+        action,
+        devices: devices.iter().map(ToString::to_string).collect(),
+        role: None,
+        preview: false,
+    };
+    let done = client.bulk(&asked).await?;
+    output.print(&done, |done| told(done.devices.len()))
+}

@@ -1,0 +1,414 @@
+//! What a person does at a terminal, and what the same command does without one.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{TcpListener, UdpSocket};
+use std::process::{Child, Command, Stdio};
+
+use model::{Actor, EphemeralVolume, Inventory, Labels};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use store::{Lane, NewDevice};
+
+use crate::terminal::Terminal;
+use crate::{Daemon, complains, put, says};
+
+const MAC: &str = "52:54:00:00:00:01";
+const CTRL_C: &str = "\u{3}";
+
+impl Daemon {
+    /// The program with words split at spaces, which finds the daemon, and keeps its login in the daemon's folder.
+    fn program(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ktizo"));
+        command
+            .args(line.split_whitespace())
+            .env("KTIZO_SOCKET", self.path("ktizo.sock"))
+            .env("XDG_CONFIG_HOME", self.path("home"))
+            .env_remove("KTIZO_TOKEN")
+            .env_remove("KTIZO_SERVER");
+        command
+    }
+
+    fn at_terminal(&self, line: &str) -> Terminal {
+        Terminal::start(&mut self.program(line))
+    }
+
+    /// Machines that wait for approval, past the API.
+    fn crowd(&self, numbers: std::ops::Range<u32>) {
+        let filled = self.store.write(Lane::Admin, Actor::System, move |writer| {
+            for number in numbers {
+                let [_, _, high, low] = number.to_be_bytes();
+                let mac = format!("52:54:00:01:{high:02x}:{low:02x}");
+                writer.insert_device(NewDevice {
+                    mac: mac.parse().unwrap(),
+                    hostname: None,
+                    ip_address: None,
+                    role: None,
+                    notes: String::new(),
+                    labels: Labels::default(),
+                    install_disk: None,
+                    ephemeral: EphemeralVolume::default(),
+                    inventory: Inventory::default(),
+                    seen: false,
+                })?;
+            }
+            Ok::<_, store::Error>(())
+        });
+        self.runtime.block_on(filled).unwrap();
+    }
+
+    fn founded() -> Self {
+        let daemon = Self::start();
+        says(&daemon.run("network set --node-subnet 10.0.0.0/16 --gateway 10.0.0.1"));
+        says(&daemon.run("cluster init lab https://lab.example:6443 --talos-version v1.13.9 --install-disk /dev/vda"));
+        daemon
+    }
+}
+
+#[test]
+fn a_login_shows_an_unknown_certificate_and_takes_no_for_an_answer() {
+    let daemon = Daemon::start();
+    let (url, token, fingerprint) = daemon.open_tcp();
+    let shown = api::Fingerprint(fingerprint.parse().unwrap()).to_string();
+    let login = format!("login {url}");
+    let kept = daemon.path("home/ktizo/login.json");
+
+    for answer in ["n\n", "\n", "what?\n"] {
+        let mut terminal = daemon.at_terminal(&login);
+        terminal.expect(&shown);
+        terminal.expect("Trust it? [y/N] ");
+        terminal.type_keys(answer);
+        let (code, screen) = terminal.end();
+        assert!(
+            code == 5 && screen.contains("is not trusted"),
+            "{code} {screen}"
+        );
+    }
+    // Nobody to ask: it is refused in words that say how to go on.
+    let output = daemon
+        .program(&login)
+        .env("KTIZO_TOKEN", &token)
+        .stdin(Stdio::null())
+        .output();
+    let (code, why) = complains(&output.unwrap());
+    assert!(
+        code == 5 && why.contains(&shown) && why.contains("--fingerprint"),
+        "{code} {why}"
+    );
+    assert!(!why.contains("[y/N]"), "nobody is asked: {why}");
+    assert!(!kept.exists());
+
+    // Ctrl-C where the token is asked for leaves the terminal as it was.
+    let mut terminal = daemon.at_terminal(&login);
+    terminal.expect("[y/N] ");
+    terminal.type_keys("y\n");
+    terminal.expect("API token");
+    terminal.expect(": ");
+    terminal.type_keys("half a tok");
+    terminal.type_keys(CTRL_C);
+    terminal.expect("\n");
+    assert!(terminal.echoes(), "the terminal is left silent");
+    assert_eq!(terminal.end().0, 130);
+    assert!(!kept.exists());
+
+    let mut terminal = daemon.at_terminal(&login);
+    terminal.expect("[y/N] ");
+    terminal.type_keys("y\n");
+    terminal.expect("makes one): ");
+    assert!(!terminal.echoes());
+    terminal.type_keys(&format!("{token}x\u{7f}\r"));
+    terminal.expect("Commands reach");
+    let (code, screen) = terminal.end();
+    assert!(code == 0 && !screen.contains(&token), "{code} {screen}");
+    assert!(kept.exists());
+
+    // From then on it is known, also to a script.
+    let nowhere = daemon.path("nowhere").display().to_string();
+    let mut status = daemon.program("status");
+    status.args(["--server", &url]).env("KTIZO_SOCKET", nowhere);
+    assert!(says(&status.output().unwrap()).contains("devices"));
+    says(&daemon.program("logout").output().unwrap());
+    assert!(!kept.exists());
+}
+
+#[test]
+fn events_are_followed_over_a_restart_until_somebody_has_enough() {
+    let mut daemon = Daemon::start();
+    says(&daemon.run(&format!("device add {MAC}")));
+    let mut terminal = daemon.at_terminal("events --follow");
+    let before = terminal.expect("added by hand");
+    assert!(before.contains(MAC), "{before}");
+    says(&daemon.run(&format!("device reject {MAC}")));
+    terminal.expect("rejected");
+
+    // What happens before it is back with the daemon is told as well, and once.
+    daemon = daemon.restart();
+    says(&daemon.run(&format!("device set {MAC} --notes moved")));
+    terminal.expect("changed: notes");
+    says(&daemon.run(&format!("device delete {MAC} --yes")));
+    terminal.expect("deleted");
+    terminal.type_keys(CTRL_C);
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 130, "{screen}");
+    for told in ["added by hand", "  rejected", "changed: notes", "deleted"] {
+        assert_eq!(screen.matches(told).count(), 1, "{told}: {screen}");
+    }
+    assert!(screen.trim_end().ends_with("^C"), "{screen}");
+    assert!(
+        !screen.contains("panicked") && !screen.contains("ktizo: stream"),
+        "{screen}"
+    );
+
+    // A reader that goes away ends it, and is no failure.
+    let mut follow = daemon.program("events --follow --output json --kind device_added");
+    let mut child = follow
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    assert!(line.contains(MAC), "{line}");
+    drop(lines);
+    says(&daemon.run("device add 52:54:00:00:00:02"));
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && err.is_empty(),
+        "{} {err}",
+        output.status
+    );
+}
+
+#[test]
+fn many_are_approved_after_a_look_at_them() {
+    let daemon = Daemon::founded();
+    daemon.crowd(0..2);
+    let first = says(&daemon.run("device list --output json"));
+    let approve = "device approve --all-pending";
+    let (code, why) = complains(&daemon.run(approve));
+    assert!(
+        code == 1 && why.contains("--yes") && why.contains("52:54:00:01:00:01"),
+        "{why}"
+    );
+    for answer in ["n\n", CTRL_C] {
+        let mut terminal = daemon.at_terminal(approve);
+        let look = terminal.expect("Approve these 2? [y/N] ");
+        for wanted in ["52:54:00:01:00:00", "52:54:00:01:00:01", "10.0.0."] {
+            assert!(look.contains(wanted), "{wanted}: {look}");
+        }
+        terminal.type_keys(answer);
+        let (code, screen) = terminal.end();
+        assert_eq!(code, if answer == CTRL_C { 130 } else { 1 }, "{screen}");
+        assert_eq!(says(&daemon.run("device list --output json")), first);
+    }
+    let mut terminal = daemon.at_terminal(approve);
+    terminal.expect("[y/N] ");
+    terminal.type_keys("y\n");
+    terminal.expect("2 machines are approved.");
+    assert_eq!(terminal.end().0, 0);
+
+    // More than one request takes: no look shows an address that another has shown.
+    daemon.crowd(2..300);
+    let mut terminal = daemon.at_terminal(approve);
+    let look = terminal.expect("Approve these 250 (48 more follow)? [y/N] ");
+    terminal.type_keys("y\n");
+    let rest = terminal.expect("Approve these 48? [y/N] ");
+    terminal.type_keys("y\n");
+    terminal.expect("298 machines are approved.");
+    assert_eq!(terminal.end().0, 0);
+    let addresses = |text: &str| {
+        let words = text
+            .split_whitespace()
+            .filter(|word| word.starts_with("10.0."));
+        words
+            .map(str::to_owned)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let (look, rest) = (addresses(&look), addresses(&rest));
+    assert_eq!((look.len(), rest.len()), (250, 48));
+    assert!(look.is_disjoint(&rest));
+
+    // What takes a while shows how far it is, where somebody looks.
+    let mut terminal = daemon.at_terminal("device regenerate");
+    terminal.expect("/300 configs");
+    let (code, screen) = terminal.end();
+    assert!(code == 0 && screen.contains("300"), "{code} {screen}");
+    let quiet = daemon.run("device regenerate");
+    says(&quiet);
+    assert!(
+        quiet.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&quiet.stderr)
+    );
+}
+
+#[test]
+fn an_import_shows_how_far_it_is() {
+    let daemon = Daemon::start();
+    let folder = daemon.path("v1.13.9");
+    std::fs::create_dir(&folder).unwrap();
+    let kernel = std::fs::File::create(folder.join("vmlinuz-amd64")).unwrap();
+    kernel.set_len(48 << 20).unwrap();
+    let line = format!("assets import {}", folder.display());
+    let mut terminal = daemon.at_terminal(&line);
+    terminal.expect("vmlinuz-amd64");
+    terminal.expect("/48.00 MiB");
+    let (code, screen) = terminal.end();
+    assert!(
+        code == 0 && screen.contains("1 new, 0 as they were"),
+        "{code} {screen}"
+    );
+    let quiet = daemon.run(&line);
+    assert!(says(&quiet).contains("0 new, 1 as they were"));
+    assert!(
+        quiet.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&quiet.stderr)
+    );
+}
+
+#[test]
+fn a_shell_completes_commands_and_flags() {
+    let complete = |typed: &str| {
+        let script = format!(
+            "source <(\"$KTIZO\" completion bash); \
+             read -ra COMP_WORDS <<<'{typed}'; [[ '{typed}' == *' ' ]] && COMP_WORDS+=(''); \
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); COMP_LINE='{typed}'; COMP_POINT=${{#COMP_LINE}}; \
+             spec=$(complete -p ktizo); [[ $spec =~ -F\\ ([^ ]+) ]]; \
+             \"${{BASH_REMATCH[1]}}\" ktizo \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; \
+             echo \"${{COMPREPLY[@]}}\""
+        );
+        let mut bash = Command::new("bash");
+        bash.args(["--norc", "-c", &script])
+            .env("KTIZO", env!("CARGO_BIN_EXE_ktizo"));
+        let output = bash.output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(err.is_empty(), "{err}");
+        says(&output)
+    };
+    for (typed, wanted) in [
+        ("ktizo dev", "device"),
+        ("ktizo device app", "approve"),
+        ("ktizo device approve --all", "--all-pending"),
+        ("ktizo device order ", "install"),
+        ("ktizo events --fol", "--follow"),
+        ("ktizo status --output ", "json"),
+    ] {
+        let found = complete(typed);
+        assert!(
+            found.split_whitespace().any(|word| word == wanted),
+            "{typed}: {found}"
+        );
+    }
+}
+
+/// The daemon itself on the loopback interface, with ports that nobody has.
+struct Served {
+    folder: tempfile::TempDir,
+    admin: u16,
+}
+
+impl Served {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let udp: Vec<UdpSocket> = (0..3)
+            .map(|_| UdpSocket::bind("0.0.0.0:0").unwrap())
+            .collect();
+        let tcp: Vec<TcpListener> = (0..2)
+            .map(|_| TcpListener::bind("0.0.0.0:0").unwrap())
+            .collect();
+        let udp: Vec<u16> = udp
+            .iter()
+            .map(|socket| socket.local_addr().unwrap().port())
+            .collect();
+        let tcp: Vec<u16> = tcp
+            .iter()
+            .map(|socket| socket.local_addr().unwrap().port())
+            .collect();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let text = format!(
+            "state_dir: {}\nsocket: {}\ninterfaces: [lo]\nuser: null\ngroup: root\nboot: {{dhcp_port: {}, pxe_port: {}, tftp_port: {}, http_port: {}, \
+             events_port: null, kernel_log_port: null}}\nadmin: {{listen: \"127.0.0.1:{}\"}}\n",
+            path("state"),
+            path("ktizo.sock"),
+            udp[0],
+            udp[1],
+            udp[2],
+            tcp[0],
+            tcp[1]
+        );
+        put(&folder.path().join("ktizo.yaml"), &text);
+        Self {
+            folder,
+            admin: tcp[1],
+        }
+    }
+
+    fn program(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ktizo"));
+        command
+            .args(line.split_whitespace())
+            .env("KTIZO_SOCKET", self.folder.path().join("ktizo.sock"));
+        command
+    }
+
+    /// Waits until it answers.
+    fn await_answer(&self) {
+        let answers = || self.program("status").output().unwrap().status.success();
+        assert!((0..200).any(|_| answers()), "it does not answer");
+    }
+
+    fn serve(&self) -> Command {
+        let mut serve = self.program("serve --config");
+        serve.arg(self.folder.path().join("ktizo.yaml"));
+        serve.env_remove("KTIZO_SOCKET");
+        serve
+    }
+}
+
+/// Ends a daemon as systemd does.
+fn terminate(child: &Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
+}
+
+#[test]
+fn a_set_up_link_is_shown_to_a_person_and_kept_from_logs() {
+    let served = Served::new();
+    let link = format!("http://127.0.0.1:{}/set-up?token=", served.admin);
+    // As under systemd: no terminal.
+    let mut serve = served.serve();
+    serve
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = serve.spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("ktizo admin reset") {
+        assert_ne!(out.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    served.await_answer();
+    let reset = says(&served.program("admin reset").output().unwrap());
+    let token = reset
+        .trim()
+        .strip_prefix(&link)
+        .unwrap_or_else(|| panic!("{reset}"));
+    assert!(token.len() > 20 && reset.lines().count() == 1, "{reset}");
+    terminate(&child);
+    out.read_to_string(&mut said).unwrap();
+    let output = child.wait_with_output().unwrap();
+    said.push_str(&String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    assert!(!said.contains("token=") && !said.contains(token), "{said}");
+
+    let mut terminal = Terminal::start(&mut served.serve());
+    terminal.expect(&link);
+    terminal.expect("\n");
+    served.await_answer();
+    terminal.type_keys(CTRL_C);
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(screen.matches("token=").count(), 1, "{screen}");
+}
