@@ -238,7 +238,7 @@ fn every_window_brings_the_right_bytes_through_every_weather() {
 fn one_lost_packet_of_a_hundred_costs_little() {
     // 1 MB over a LAN with a round trip near a millisecond.
     let file = content(1_000_000);
-    for (windowsize, goal_ms) in [(1, 1400), (4, 350), (16, 110)] {
+    for (windowsize, goal_ms) in [(1, 1200), (4, 350), (16, 100)] {
         let mut times: Vec<Duration> = (1..=101)
             .map(|seed| {
                 let weather = Weather {
@@ -253,6 +253,10 @@ fn one_lost_packet_of_a_hundred_costs_little() {
             })
             .collect();
         times.sort();
+        eprintln!(
+            "1 MB, 1 % lost, window {windowsize}: median {:.0?}",
+            times[50]
+        );
         assert!(
             times[50] < Duration::from_millis(goal_ms),
             "window {windowsize}: {times:?}"

@@ -193,14 +193,14 @@ fn what_is_lost_is_sent_again_after_the_round_trip_measured() {
         "0 rrq blksize=1000 windowsize=2 -> oack
          1 ack 0     -> data 1:1000 2:1000
          2 ack 2     -> data 3:1000 4:1000
-         51 tick     -> nothing, 1 ms early
-         52 tick     -> data 3:1000 4:1000
-         151 tick    -> nothing, 1 ms early
-         152 tick    -> data 3:1000 4:1000
-         352 tick    -> data 3:1000 4:1000
-         353 ack 4   -> data 5:1000 6:0
-         403 tick    -> data 5:1000 6:0
-         404 ack 6   -> end, done",
+         31 tick     -> nothing, 1 ms early
+         32 tick     -> data 3:1000 4:1000
+         91 tick     -> nothing, 1 ms early
+         92 tick     -> data 3:1000 4:1000
+         212 tick    -> data 3:1000 4:1000
+         213 ack 4   -> data 5:1000 6:0
+         243 tick    -> data 5:1000 6:0
+         244 ack 6   -> end, done",
     );
 }
 
@@ -224,15 +224,16 @@ fn a_client_that_falls_silent_is_given_up_after_ten_seconds() {
         5000,
         "0 rrq blksize=1000 -> oack
          1 ack 0    -> data 1:1000
-         51 tick    -> data 1:1000
-         151 tick   -> data 1:1000
-         351 tick   -> data 1:1000
-         751 tick   -> data 1:1000
-         1551 tick  -> data 1:1000
-         3151 tick  -> data 1:1000
-         6151 tick  -> data 1:1000
-         9151 tick  -> data 1:1000
-         12151 tick -> end, the machine fell silent",
+         31 tick    -> data 1:1000
+         91 tick    -> data 1:1000
+         211 tick   -> data 1:1000
+         451 tick   -> data 1:1000
+         931 tick   -> data 1:1000
+         1891 tick  -> data 1:1000
+         3811 tick  -> data 1:1000
+         6811 tick  -> data 1:1000
+         9811 tick  -> data 1:1000
+         12811 tick -> end, the machine fell silent",
     );
 }
 

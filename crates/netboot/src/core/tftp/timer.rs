@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-/// The shortest wait. RFC 6298 asks for a second, which would be the whole cost of a lost packet on a LAN.
-const SHORTEST: Duration = Duration::from_millis(50);
+/// The shortest wait. RFC 6298 asks for a second, which would be the whole cost of a lost packet on a LAN. Three times the 10 ms in
+/// which UEFI firmware looks for packets (EDK2, `MNP_SYS_POLL_INTERVAL`), so that a client which is late by one look, or by two, is
+/// not sent anything twice.
+const SHORTEST: Duration = Duration::from_millis(30);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(3);
 /// What is added to the round trip at the least (RFC 6298 section 2: the granularity).
@@ -99,14 +101,14 @@ mod tests {
         for _ in 0..50 {
             timer.measure(MS);
         }
-        assert_eq!(timer.wait(), 50 * MS);
+        assert_eq!(timer.wait(), 30 * MS);
         assert_eq!(timer.quickest(), MS);
-        for expected in [100, 200, 400, 800, 1600, 3000, 3000] {
+        for expected in [60, 120, 240, 480, 960, 1920, 3000, 3000] {
             timer.back_off();
             assert_eq!(timer.wait(), expected * MS);
         }
         timer.settle();
-        assert_eq!(timer.wait(), 50 * MS);
+        assert_eq!(timer.wait(), 30 * MS);
     }
 
     #[test]
