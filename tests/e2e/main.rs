@@ -3,6 +3,7 @@
 mod autoexec;
 mod boots;
 mod crash;
+mod crowd;
 mod founding;
 mod holding;
 mod identity;
@@ -96,6 +97,7 @@ fn main() -> ExitCode {
             a_hundred_kills_lose_nothing
             a_wipe_is_sent_once_whenever_it_is_killed
         }
+        crowd { no_listener_costs_a_boot_its_answer }
         autoexec { spares_the_waits_of_ipxe }
         renewal {
             beside_a_server_that_was_first

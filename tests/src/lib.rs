@@ -21,6 +21,7 @@ pub mod guest;
 pub mod kit;
 pub mod lan;
 pub mod ledger;
+pub mod listeners;
 pub mod machine;
 pub mod process;
 pub mod scene;

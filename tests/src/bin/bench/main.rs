@@ -2,9 +2,13 @@
 //!
 //! Figures are printed, not asserted: machines are shared and noisy, so compare figures of one run with each other.
 
+mod admin;
+mod boot;
+mod figures;
+mod http;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -14,23 +18,25 @@ use configgen::{ClusterInput, DeviceConfigInput, SecretsBundle, base_config, dev
 use ktizo_tests::clock::now;
 use ktizo_tests::daemon::{Ktizo, Launch};
 use ktizo_tests::kit::Kit;
-use ktizo_tests::lan::{Host, Lan, inside};
+use ktizo_tests::lan::{Host, Lan};
 use ktizo_tests::ledger::say;
+use ktizo_tests::listeners::{Changes, Listeners};
 use ktizo_tests::walls;
 use model::{Clock as _, Role, SystemClock, TalosVersion};
-use netboot::director::Platform;
-use netboot::sim::load::{Load, LoadReport};
-use netboot::sim::machine::Software;
 use serde_json::{Value, json};
+
+use admin::Door;
+use boot::{FACTS, PER_SECOND, Showing};
+use figures::{millis, row};
 
 /// How many approved devices the store has.
 const DEVICES: u32 = 10_000;
-/// How many machines ask by DHCP, at this rate.
-const MACHINES: u32 = 10_000;
-const PER_SECOND: u32 = 1_000;
-/// How many requests of each kind go over each of this many connections.
-const REQUESTS: usize = 1_000;
+/// Over how many connections machines ask at once.
 const CONNECTIONS: usize = 16;
+/// How many people look at the pages.
+const LISTENERS: u32 = 200;
+/// How many of them never read what they are told.
+const SILENT: u32 = 50;
 
 fn main() -> ExitCode {
     match walls::enter().and_then(|()| bench()) {
@@ -80,17 +86,19 @@ fn bench() -> Result<()> {
         "under 40 MB",
     );
 
-    let report = discovers(&client, &server)?;
-    let spread = |report: &LoadReport| {
-        format!(
+    let door = Door::open(&ktizo, &server)?;
+    say(format_args!("{DEVICES} devices, nobody listens"));
+    door.pages(&server)?;
+    beside_listeners(&ktizo, &server, &door, LISTENERS, 0, || door.pages(&server))?;
+
+    let report = boot::discovers(&client, &server)?;
+    row(
+        &format!("ProxyDHCP, {PER_SECOND} discovers/s, machines never seen"),
+        &format!(
             "p50 {}  p99 {}",
             millis(report.percentile(50)),
             millis(report.percentile(99))
-        )
-    };
-    row(
-        &format!("ProxyDHCP, {PER_SECOND} discovers/s"),
-        &spread(&report),
+        ),
         "p99 under 5 ms",
     );
     row(
@@ -101,26 +109,89 @@ fn bench() -> Result<()> {
         ),
         "",
     );
-    let facts = "facts=1&platform=efi&buildarch=x86_64&version=1.21.1%2Bgit-20250501&serial=S";
+    scripts(&client, &server)?;
+    crowded(&mut ktizo, &client, &server, &door)?;
+    row("memory after all that", &resident(&mut ktizo)?, "");
+    configs()
+}
+
+/// Scripts and configs, over one connection and over many.
+fn scripts(client: &Host, server: &Host) -> Result<()> {
     for (what, path) in [
         ("first script", "/boot/{mac}".to_owned()),
         (
             "script of an approved machine",
-            format!("/boot/{{mac}}?{facts}"),
+            format!("/boot/{{mac}}?{FACTS}"),
         ),
         ("config", "/talos/configs/{mac}.yaml".to_owned()),
     ] {
-        let one = requests(&client, &server, &path, 1)?;
-        let many = requests(&client, &server, &path, CONNECTIONS)?;
-        row(&format!("{what}, one at a time"), &one.0, "p99 under 5 ms");
+        let of = |number: usize| {
+            path.replace("{mac}", &mac(u32::try_from(number).unwrap_or(0) % DEVICES))
+        };
+        let (one, _) = boot::asking(client, server, 1).run(of)?;
+        let (many, rate) = boot::asking(client, server, CONNECTIONS).run(of)?;
+        row(
+            &format!("{what}, one at a time"),
+            &one.spread(),
+            "p99 under 5 ms",
+        );
         row(
             &format!("{what}, {CONNECTIONS} connections"),
-            &many.0,
-            &format!("{:.0} requests/s", many.1),
+            &many.spread(),
+            &format!("{rate:.0} requests/s"),
         );
     }
-    row("memory after all that", &resident(&mut ktizo)?, "");
-    configs()
+    Ok(())
+}
+
+/// The boot plane while somebody changes devices: with nobody listening, with many listeners, with some that never read, and once
+/// more with nobody, which tells how much is noise.
+fn crowded(ktizo: &mut Ktizo, client: &Host, server: &Host, door: &Door) -> Result<()> {
+    let quiet = |ktizo: &Ktizo| {
+        let changes = Changes::start(ktizo);
+        let showing = Showing::of(client, server)?;
+        changes.end()?;
+        Ok::<_, anyhow::Error>(showing)
+    };
+    say(format_args!(
+        "the boot plane while devices change, nobody listens"
+    ));
+    let alone = quiet(ktizo)?;
+    alone.tell(None);
+    for silent in [0, SILENT] {
+        let reading = LISTENERS - silent;
+        beside_listeners(ktizo, server, door, reading, silent, || {
+            Showing::of(client, server)?.tell(Some(&alone));
+            Ok(())
+        })?;
+        row("    memory", &resident(ktizo)?, "");
+    }
+    say(format_args!(
+        "the boot plane while devices change, nobody listens again"
+    ));
+    quiet(ktizo)?.tell(Some(&alone));
+    row("    memory", &resident(ktizo)?, "");
+    Ok(())
+}
+
+/// Does something while listeners are told of changes.
+fn beside_listeners(
+    ktizo: &Ktizo,
+    server: &Host,
+    door: &Door,
+    reading: u32,
+    silent: u32,
+    measure: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    say(format_args!(
+        "{reading} listeners, and {silent} that never read, while devices change"
+    ));
+    let listeners = Listeners::start(server, admin::AT, &door.token, reading, silent)?;
+    let changes = Changes::start(ktizo);
+    measure()?;
+    row("    meanwhile", &listeners.told(), "");
+    changes.end()?;
+    listeners.end()
 }
 
 /// What configs and secrets cost, without a daemon around them.
@@ -152,14 +223,6 @@ fn configs() -> Result<()> {
         "p50 under 1 ms",
     );
     Ok(())
-}
-
-fn row(what: &str, figure: &str, goal: &str) {
-    say(format_args!("{what:44} {figure:34} {goal}"));
-}
-
-fn millis(span: Duration) -> String {
-    format!("{:.2} ms", span.as_secs_f64() * 1000.0)
 }
 
 /// The resident memory of the daemon, and the part of it that is not mapped from files.
@@ -234,93 +297,4 @@ fn fill(ktizo: &Ktizo) -> Result<Duration> {
             .try_for_each(|hand| hand.join().expect("a benchmark thread does not panic"))
     })?;
     Ok(began.elapsed())
-}
-
-fn discovers(client: &Host, server: &Host) -> Result<LoadReport> {
-    let server: Ipv4Addr = server.address.parse()?;
-    let own: Ipv4Addr = client.address.parse()?;
-    let load = Load {
-        server: SocketAddrV4::new(server, 67),
-        client: SocketAddrV4::new(own, 68),
-        unicast: true,
-        software: Software::Edk2Pxe(Platform::EfiX64),
-        machines: MACHINES,
-        per_second: PER_SECOND,
-        patience: Duration::from_secs(3),
-    };
-    let report = inside(client, || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(load.run())
-    })?;
-    Ok(report)
-}
-
-/// Sends requests over keep-alive connections; gives the spread of the times, and the requests a second.
-fn requests(client: &Host, server: &Host, path: &str, connections: usize) -> Result<(String, f64)> {
-    let address = format!("{}:80", server.address);
-    let began = now();
-    let times = inside(client, || {
-        thread::scope(|scope| {
-            // A thread begins in the namespace of the one that starts it.
-            let hands: Vec<_> = (0..connections)
-                .map(|hand| {
-                    let address = &address;
-                    scope.spawn(move || -> std::io::Result<Vec<Duration>> {
-                        let mut stream = TcpStream::connect(address)?;
-                        stream.set_nodelay(true)?;
-                        let mut reader = BufReader::new(stream.try_clone()?);
-                        let mut times = Vec::with_capacity(REQUESTS);
-                        for number in 0..REQUESTS {
-                            let number =
-                                u32::try_from(hand * REQUESTS + number).unwrap_or(0) % DEVICES;
-                            let path = path.replace("{mac}", &mac(number));
-                            let asked = now();
-                            write!(stream, "GET {path} HTTP/1.1\r\nHost: ktizo\r\n\r\n")?;
-                            answer(&mut reader)?;
-                            times.push(asked.elapsed());
-                        }
-                        Ok(times)
-                    })
-                })
-                .collect();
-            let mut all = Vec::new();
-            for hand in hands {
-                all.extend(hand.join().expect("a benchmark thread does not panic")?);
-            }
-            Ok(all)
-        })
-    })?;
-    let spent = began.elapsed();
-    let mut times = times;
-    times.sort_unstable();
-    let at = |percent: usize| millis(times[(times.len() * percent / 100).min(times.len() - 1)]);
-    Ok((
-        format!("p50 {}  p99 {}", at(50), at(99)),
-        times.len() as f64 / spent.as_secs_f64(),
-    ))
-}
-
-/// Reads one answer whole; anything but a 200 is an error.
-fn answer(reader: &mut BufReader<TcpStream>) -> std::io::Result<()> {
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    if !line.contains(" 200 ") {
-        return Err(std::io::Error::other(format!("answered {}", line.trim())));
-    }
-    let mut length = 0;
-    loop {
-        line.clear();
-        reader.read_line(&mut line)?;
-        let head = line.trim().to_ascii_lowercase();
-        if head.is_empty() {
-            break;
-        }
-        if let Some(value) = head.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
-        }
-    }
-    std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
-    Ok(())
 }
