@@ -265,6 +265,19 @@
     choose();
     counted();
   });
+  // Another row of the same kind: the last one of the page is blank as it came, and each field is called by the number of its row.
+  addEventListener("click", ({ target }) => {
+    const kind = target.dataset?.another;
+    const last = kind && [...target.form.querySelectorAll(kind)].at(-1);
+    if (!last) return;
+    const number = Number(last.querySelector("[name]").name.match(/\d+/)[0]) + 1;
+    last.insertAdjacentHTML("afterend", last.outerHTML.replace(/((?:id|name|for)="[a-z]+-)\d+/g, `$1${number}`));
+    const fresh = last.nextElementSibling;
+    fresh.querySelector("legend").textContent = `Volume ${number + 1}`;
+    for (const field of fresh.querySelectorAll("input")) field.value = "";
+    for (const field of fresh.querySelectorAll("select")) field.selectedIndex = 0;
+    fresh.querySelector("input").focus();
+  });
   addEventListener("input", ({ target }) => { if (target.form?.dataset.check) check(target.form); });
   // Whoever leaves with something typed and not sent is asked.
   let sending = false;

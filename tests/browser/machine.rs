@@ -68,6 +68,14 @@ fn told(path: &str, facts: &[(&str, String)]) -> String {
     facts.iter().fold(path.to_owned(), fill)
 }
 
+/// The same for a machine that says it has this UUID.
+fn told_by(mac: &str, path: &str, uuid: &str) -> String {
+    told(
+        &path.replace("${uuid}", uuid),
+        &facts(mac, "PowerEdge%20R650"),
+    )
+}
+
 fn get(from: Ipv4Addr, port: u16, path: &str) -> Result<String> {
     let (status, body) = http::ask_from(from, port, "GET", path, &[], "")?;
     if status != 200 {
@@ -100,7 +108,16 @@ pub(crate) fn script_of(port: u16, mac: &str, uuid: &str) -> Result<String> {
     let from = address_of(mac);
     let first = get(from, port, &format!("/boot/{mac}"))?;
     let next = next_of(&first).context("the script asks for no facts")?;
-    get(from, port, &path_of(next)?.replace("${uuid}", uuid))
+    get(from, port, &told_by(mac, path_of(next)?, uuid))
+}
+
+/// The script that a machine gets at whose console somebody asked for a wipe.
+pub(crate) fn ask_for_wipe(port: u16, mac: &str, uuid: &str) -> Result<String> {
+    let from = address_of(mac);
+    let first = get(from, port, &format!("/boot/{mac}"))?;
+    let next = next_of(&first).context("the script asks for no facts")?;
+    let said = told_by(mac, path_of(next)?, uuid);
+    get(from, port, &format!("{said}&choice=wipe"))
 }
 
 /// The address of a machine, by which the daemon knows who fetches a kernel and whose log it hears.

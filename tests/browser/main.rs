@@ -4,6 +4,7 @@
 
 mod chromium;
 mod daemon;
+mod fleet;
 mod http;
 mod live;
 mod machine;

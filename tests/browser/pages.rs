@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::chromium::{Chromium, Size};
 use crate::daemon::{Daemon, dev};
-use crate::machine::{log, switch_on};
+use crate::machine::{ask_for_wipe, log, script_of, switch_on};
 
-const PAGES: [(&str, &str); 15] = [
+const PAGES: [(&str, &str); 18] = [
     ("/", "overview"),
     ("/devices", "devices"),
     ("/devices/new", "device-new"),
@@ -19,6 +19,9 @@ const PAGES: [(&str, &str); 15] = [
     ("/cluster/patches/new", "patch-new"),
     ("/devices/2", "device-pending"),
     ("/devices/4", "device-wipe"),
+    ("/devices/6", "device-conflict"),
+    ("/devices?needs=person", "devices-needy"),
+    ("/devices/bulk?action=reject&id=1&id=2&id=3", "bulk"),
     ("/network", "network"),
     ("/assets", "assets"),
     ("/events", "events"),
@@ -123,6 +126,23 @@ fn every_page_is_pictured_and_accessible() -> Result<()> {
         "POST",
         "/devices/4/order",
         &json!({"order": "wipe", "confirm": "worker-1"}),
+    )?;
+    // Another board shows itself with the card of one, at whose console somebody asked for a wipe before.
+    let [known, other] =
+        ["3133", "3199"].map(|end| format!("4c4c4544-0042-3510-8054-b9c04f4a{end}"));
+    script_of(daemon.boot_port, "52-54-00-aa-bb-06", &known)?;
+    let third = json!({"hostname": "worker-2", "ip_address": "10.20.0.13", "role": "worker"});
+    daemon.ask("POST", "/devices/6/approve", &third)?;
+    ask_for_wipe(daemon.boot_port, "52-54-00-aa-bb-06", &known)?;
+    page.go("/devices/6")?;
+    page.await_text(
+        "Somebody at the console asked for a wipe",
+        Duration::from_secs(10),
+    )?;
+    script_of(daemon.boot_port, "52-54-00-aa-bb-06", &other)?;
+    page.await_text(
+        "It is not certain which machine this is",
+        Duration::from_secs(10),
     )?;
     for (path, name) in PAGES {
         for scheme in ["light", "dark"] {

@@ -66,7 +66,7 @@ fn everything_but_live_updates_works_without_a_script() -> Result<()> {
     page.go("/devices?label=rack")?;
     page.await_text("1 device found", A_WHILE)?;
     page.click("#pick-1")?;
-    page.click(".bar .button.main")?;
+    page.click("#preview")?;
     page.await_text("Approve 52:54:00:aa:bb:01", A_WHILE)?;
     page.await_text("Which disks this machine has is not known", A_WHILE)?;
     page.click("main .button.main")?;

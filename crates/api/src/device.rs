@@ -38,7 +38,7 @@ pub(crate) use reject::reject;
 pub(crate) use release::renew_release;
 pub(crate) use show::{ListQuery, SORTS, boots, config, export_config, look, page, show};
 pub(crate) use suggest::{suggest, suggest_all};
-pub(crate) use update::update;
+pub(crate) use update::{MadeFrom, update};
 
 /// How a request names a device: by number, or by its MAC in any spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +105,25 @@ pub(crate) fn shown(reader: &Reader<'_>, device: Device) -> Result<types::Device
         identity_conflict: reader.conflict(device.id)?,
         ..device.into()
     })
+}
+
+/// The same for many devices, each looked up as one of all.
+pub(crate) fn shown_all(
+    reader: &Reader<'_>,
+    devices: Vec<Device>,
+) -> Result<Vec<types::Device>, Error> {
+    let ids: Vec<DeviceId> = devices.iter().map(|device| device.id).collect();
+    let outdated = reader.outdated(&ids)?;
+    let grants = reader.token_grants(&ids)?;
+    let (mut cards, mut conflicts) = (reader.cards_of(&ids)?, reader.conflicts()?);
+    let shown = |device: Device| types::Device {
+        config_outdated: outdated.contains(&device.id),
+        config_token: grants.get(&device.id).copied().map(Into::into),
+        other_cards: cards.remove(&device.id).unwrap_or_default(),
+        identity_conflict: conflicts.remove(&device.id),
+        ..device.into()
+    };
+    Ok(devices.into_iter().map(shown).collect())
 }
 
 /// The same, read anew.

@@ -5,6 +5,7 @@
 //! typed and the sentence at its field. Regions marked `data-live` are fetched again by `app.js` when an event says so.
 
 // What every page is made with.
+mod disk;
 mod fields;
 mod labels;
 mod page;
@@ -17,6 +18,7 @@ mod visitor;
 // One file for each page.
 mod approve;
 mod assets;
+mod bulk;
 mod cluster;
 mod device;
 mod devices;
@@ -47,6 +49,7 @@ pub(crate) fn pages(api: &Api) -> Router<Api> {
             "/devices/approve",
             get(approve::several).post(approve::approve),
         )
+        .route("/devices/bulk", get(bulk::preview).post(bulk::act))
         .route("/devices/{id}", get(device::show).post(device::save))
         .route("/devices/{id}/approve", get(approve::one))
         .route("/devices/{id}/reject", post(device::reject))

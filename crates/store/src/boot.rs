@@ -1,11 +1,12 @@
 //! Boots: the timeline of each attempt of a device.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use model::{Boot, BootId, BootStage, DeviceId, StageOutcome, StageRecord, Timestamp, begins_boot};
 use rusqlite::{Row, params};
 
-use crate::row::{Cells, count, micros, text};
+use crate::row::{Cells, count, json, micros, text};
 use crate::{Error, Reader, Writer};
 
 /// How much is kept of a device.
@@ -45,6 +46,15 @@ const DURING: &str = "
 const STAGES_OF: &str = "
     SELECT stage, began_at, duration_us, bytes, retries, peer, outcome, detail
     FROM boot_stages WHERE boot_id = ?1 ORDER BY id";
+
+const LAST_OF_EACH: &str = "
+    SELECT id, device_id, began_at, last_at, furthest, left_at
+    FROM boots
+    WHERE id IN (SELECT (SELECT max(id) FROM boots WHERE device_id = value) FROM json_each(?1))";
+
+const STAGES_OF_EACH: &str = "
+    SELECT stage, began_at, duration_us, bytes, retries, peer, outcome, detail, boot_id
+    FROM boot_stages WHERE boot_id IN (SELECT value FROM json_each(?1)) ORDER BY boot_id, id";
 
 /// A machine holds for one reason at a time, though that may change meanwhile, and Talos does one thing of a kind at a time; the end
 /// of a transfer may have a remark behind `: `.
@@ -106,6 +116,23 @@ impl Reader<'_> {
             [boot.0],
             |row| Cells::of(row).parse(),
         )
+    }
+
+    /// The last boot of each of these devices that has any, with its stages.
+    pub fn last_boots(&self, devices: &[DeviceId]) -> Result<HashMap<DeviceId, Boot>, Error> {
+        let boots = self.all(LAST_OF_EACH, [json(devices)?], read)?;
+        let ids: Vec<BootId> = boots.iter().map(|boot| boot.id).collect();
+        let mut stages: HashMap<BootId, Vec<StageRecord>> = HashMap::new();
+        for (boot, stage) in self.all(STAGES_OF_EACH, [json(&ids)?], |row| {
+            Ok((BootId(row.get("boot_id")?), read_stage(row)?))
+        })? {
+            stages.entry(boot).or_default().push(stage);
+        }
+        let whole = |boot: Boot| {
+            let stages = stages.remove(&boot.id).unwrap_or_default();
+            (boot.device, Boot { stages, ..boot })
+        };
+        Ok(boots.into_iter().map(whole).collect())
     }
 
     /// The last boot of a device, without its stages.

@@ -1,11 +1,12 @@
 //! Device configs: the very bytes that machines are served, and what became of them.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use model::{Device, DeviceId, InstallEvent, MacAddr, Role, Sha256Digest, Timestamp};
 use rusqlite::{Row, params};
 
-use crate::row::{Cells, fingerprint};
+use crate::row::{Cells, fingerprint, json};
 use crate::{Error, Reader, Writer};
 
 /// The config of one device.
@@ -81,10 +82,11 @@ const OUTDATED: &str = "
     WHERE d.served_sha256 <> c.sha256";
 
 impl Reader<'_> {
-    /// The devices that were served another config than they would be now, ordered by number.
-    pub fn outdated(&self) -> Result<Vec<DeviceId>, Error> {
-        let sql = format!("{OUTDATED} ORDER BY id");
-        self.all(&sql, [], |row| row.get(0).map(DeviceId))
+    /// Those of these devices that were served another config than they would be now.
+    pub fn outdated(&self, devices: &[DeviceId]) -> Result<HashSet<DeviceId>, Error> {
+        let sql = format!("{OUTDATED} AND id IN (SELECT value FROM json_each(?1))");
+        let found = self.all(&sql, [json(devices)?], |row| row.get(0).map(DeviceId))?;
+        Ok(found.into_iter().collect())
     }
 
     /// Whether a device was served another config than it would be now.

@@ -26,7 +26,7 @@ pub struct DeviceFilter {
     /// Only those that have this text somewhere in their MAC (in any spelling), name, address, serial, vendor, model, notes or labels.
     /// Letters match in either case.
     pub search: Option<String>,
-    /// Only those that need a person: their install failed, or their wipe waits for a word.
+    /// Only those that need a person: their install failed, their wipe waits for a word, or it is undecided who they are.
     pub needs_person: bool,
     /// In which order.
     pub sort: DeviceSort,
@@ -186,7 +186,10 @@ const MATCHING: &str = " FROM devices
         AND (?6 IS NULL OR arch = ?6)
         AND (?7 IS NULL
              OR EXISTS (SELECT 1 FROM json_each(labels) AS label WHERE label.key = ?7 AND (?8 IS NULL OR label.value = ?8)))
-        AND (?9 IS NULL OR json_extract(install, '$.state') = 'failed' OR json_extract(wipe, '$.state') IN ('asked', 'spent'))";
+        AND (?9 IS NULL
+             OR id IN (SELECT id FROM devices WHERE install ->> '$.state' = 'failed')
+             OR id IN (SELECT id FROM devices WHERE wipe ->> '$.state' IN ('asked', 'spent'))
+             OR id IN (SELECT device_id FROM conflicts WHERE kept_at IS NULL))";
 
 /// A person's hand in a row stays known even where the row is taken back to what it was. A row without a released config starts
 /// the count of its transfers anew: that is what a new order does.

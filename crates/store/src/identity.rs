@@ -8,7 +8,7 @@ use model::{
 };
 use rusqlite::{Row, params};
 
-use crate::row::{Cells, micros, text};
+use crate::row::{Cells, json, micros, text};
 use crate::{Error, Reader, Writer};
 
 const CONFLICT: &str = "
@@ -38,11 +38,15 @@ impl Reader<'_> {
         self.all(&sql, [device.0], |row| read_card(&mut Cells::of(row)))
     }
 
-    /// The same for every device that has any.
-    pub fn all_cards(&self) -> Result<HashMap<DeviceId, Vec<OtherCard>>, Error> {
-        let sql = "SELECT mac, confirmed_at, first_seen_at, device_id FROM device_macs ORDER BY first_seen_at, mac";
+    /// The same for each of these devices that has any.
+    pub fn cards_of(
+        &self,
+        devices: &[DeviceId],
+    ) -> Result<HashMap<DeviceId, Vec<OtherCard>>, Error> {
+        let sql = "SELECT mac, confirmed_at, first_seen_at, device_id FROM device_macs
+                   WHERE device_id IN (SELECT value FROM json_each(?1)) ORDER BY first_seen_at, mac";
         let mut cards: HashMap<_, Vec<_>> = HashMap::new();
-        for (device, card) in self.all(sql, [], |row| {
+        for (device, card) in self.all(sql, [json(devices)?], |row| {
             Ok((
                 DeviceId(row.get("device_id")?),
                 read_card(&mut Cells::of(row))?,
@@ -78,7 +82,7 @@ impl Reader<'_> {
         self.maybe(&sql, [device.0], read_conflict)
     }
 
-    /// The same as [`Reader::conflict`] for every device of which something is.
+    /// The same as [`Reader::conflict`] for every device of which something is: few ever are.
     pub fn conflicts(&self) -> Result<HashMap<DeviceId, Conflict>, Error> {
         let sql = "SELECT kind, mac, uuid, serial, with_device, since_at, device_id FROM conflicts WHERE kept_at IS NULL";
         let all = self.all(sql, [], |row| {

@@ -6,17 +6,21 @@ use model::{BootId, ConfigToken, DeviceId, Sha256Digest, TokenGrant, TokenRefusa
 use rusqlite::{Row, params};
 use subtle::ConstantTimeEq as _;
 
-use crate::row::{Cells, fingerprint};
+use crate::row::{Cells, fingerprint, json};
 use crate::{Error, Reader, Writer};
 
 const GRANT: &str = "
     SELECT boot_id, issued_at, expires_at, fetches, token_sha256 FROM config_tokens WHERE device_id = ?1";
 
 impl Reader<'_> {
-    /// The same for every device that has one.
-    pub fn token_grants(&self) -> Result<HashMap<DeviceId, TokenGrant>, Error> {
-        let sql = "SELECT boot_id, issued_at, expires_at, fetches, token_sha256, device_id FROM config_tokens";
-        let grants = self.all(sql, [], |row| {
+    /// The same for each of these devices that has one.
+    pub fn token_grants(
+        &self,
+        devices: &[DeviceId],
+    ) -> Result<HashMap<DeviceId, TokenGrant>, Error> {
+        let sql = "SELECT boot_id, issued_at, expires_at, fetches, token_sha256, device_id FROM config_tokens
+                   WHERE device_id IN (SELECT value FROM json_each(?1))";
+        let grants = self.all(sql, [json(devices)?], |row| {
             Ok((DeviceId(row.get("device_id")?), read(row)?.0))
         })?;
         Ok(grants.into_iter().collect())

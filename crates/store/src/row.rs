@@ -99,7 +99,7 @@ impl<'r, 's> Cells<'r, 's> {
 }
 
 /// A value as the JSON text that a column keeps.
-pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, Error> {
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|err| Error::Refused(err.to_string()))
 }
 

@@ -2,14 +2,15 @@
 
 use std::net::Ipv4Addr;
 
-use model::{Author, Role, StandingOrder};
-use store::{Lane, Store, Writer};
+use model::{Author, Install, Role, StandingOrder, Wipe};
+use store::{Lane, Reader, Store, Writer};
 
 use super::approve::approve_in;
+use super::delete::delete_in;
 use super::order::order_in;
 use super::reject::reject_in;
 use super::suggest::Suggester;
-use super::{DeviceRef, called, find, shown};
+use super::{DeviceRef, called, disk, find, shown};
 use crate::Error;
 use crate::generate::Ready;
 use crate::types::{self, ApproveDevice, BulkAction, BulkAnswer, BulkDevices, BulkRow, GiveOrder};
@@ -63,7 +64,7 @@ pub(crate) async fn bulk(
 fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<BulkAnswer, Error> {
     let mut tools = match asked.action {
         BulkAction::Approve => Some((Ready::read(writer)?, Suggester::read(writer, own.to_vec())?)),
-        BulkAction::Reject | BulkAction::Order { .. } => None,
+        BulkAction::Reject | BulkAction::Order { .. } | BulkAction::Delete => None,
     };
     let mut rows = Vec::new();
     for text in &asked.devices {
@@ -72,11 +73,20 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
         if rows.iter().any(|row: &BulkRow| row.id == before.id) {
             continue;
         }
+        let effect = if asked.preview {
+            effect(writer, &before, asked.action)?
+        } else {
+            String::new()
+        };
         let done = match (&asked.action, &mut tools) {
             (BulkAction::Approve, Some((ready, suggester))) => {
                 approve(writer, (ready, suggester, own), &before, asked.role)
             }
             (BulkAction::Order { order }, _) => order_of(writer, &before, *order),
+            (BulkAction::Delete, _) => {
+                let was = shown(writer, before.clone())?;
+                delete_in(writer, DeviceRef::Id(before.id)).map(|()| was)
+            }
             _ => reject_in(writer, DeviceRef::Id(before.id)),
         };
         let (after, refusal) = match done {
@@ -90,6 +100,7 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
             id: before.id,
             name: called(&before),
             device: after,
+            effect,
             refusal,
         });
     }
@@ -141,6 +152,59 @@ fn order_of(
         DeviceRef::Id(before.id),
         &GiveOrder::standing(order),
     )
+}
+
+/// What is done to a machine and its disks, in sentences.
+fn effect(
+    reader: &Reader<'_>,
+    device: &model::Device,
+    action: BulkAction,
+) -> Result<String, Error> {
+    let approved = device.approval.is_approved();
+    let mut said = match action {
+        BulkAction::Approve if approved => "It is approved already; nothing changes.".to_owned(),
+        BulkAction::Approve => disk::told(reader, device)?,
+        BulkAction::Reject => {
+            let config = if approved { " Its config is deleted." } else { "" };
+            format!("Its disks stay as they are: it is sent to its disk whenever it boots.{config}")
+        }
+        BulkAction::Order { order } => {
+            let does = match order {
+                StandingOrder::Install => {
+                    let disk = match device.life.install {
+                        Install::Installed { .. } => String::new(),
+                        _ => format!(" {}", disk::told(reader, device)?),
+                    };
+                    format!(
+                        "Its next network boot runs Talos, which overwrites the install disk unless it finds itself there already.{disk}"
+                    )
+                }
+                StandingOrder::Local => {
+                    "Its next network boot leaves to its disk at once; nothing is written.".to_owned()
+                }
+                StandingOrder::Menu => {
+                    "Its next network boot asks at the console for a minute, then boots its disk; nothing is written unless a person \
+                     there says so."
+                        .to_owned()
+                }
+            };
+            if approved {
+                does
+            } else {
+                format!("Once it is approved: {does}")
+            }
+        }
+        BulkAction::Delete => "Its disks stay as they are. If it boots again it is a new device, and waits for approval.".to_owned(),
+    };
+    match device.life.wipe {
+        _ if action == BulkAction::Approve => {}
+        Wipe::Ordered { .. } => said.push_str(" The wipe that is ordered is called off."),
+        Wipe::Asked { .. } => {
+            said.push_str(" The wipe that was asked for at its console is declined.")
+        }
+        _ => {}
+    }
+    Ok(said)
 }
 
 /// Names the devices that stand in the way, and why.

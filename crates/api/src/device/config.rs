@@ -168,7 +168,7 @@ pub(crate) async fn change_settings(
         .write(Lane::Admin, author, move |writer| {
             let mut device = find(writer, who)?;
             let change = SettingsChange::of(writer, who, patch)?;
-            expected.check(&Version::of(&change.before))?;
+            change.check(&expected)?;
             if change.fields.is_empty() {
                 return Ok(change.after);
             }
@@ -225,6 +225,11 @@ impl SettingsChange {
             after,
             fields,
         })
+    }
+
+    /// Refuses it if it was made from other settings than there are.
+    pub(super) fn check(&self, expected: &IfMatch) -> Result<(), Error> {
+        expected.check(&Version::of(&self.before))
     }
 
     /// Writes it. Config and event are the caller's.

@@ -1,12 +1,12 @@
 //! Looking at devices.
 
 use data_encoding::BASE64URL_NOPAD;
-use model::{ApprovalStatus, Arch, Author, Boot, Device, DeviceId, EventKind, LabelFilter, Role};
+use model::{ApprovalStatus, Arch, Author, Boot, DeviceId, EventKind, LabelFilter, Role};
 use serde::Deserialize;
 use serde_json::Value;
 use store::{DeviceFilter, DeviceKey, DeviceSort, Lane, Reader, SortValue, Store, StoredConfig};
 
-use super::{DeviceRef, called, find, shown};
+use super::{DeviceRef, called, find, shown, shown_all};
 use crate::{Error, types};
 
 /// Which devices a list shows.
@@ -22,7 +22,7 @@ pub(crate) struct ListQuery {
     /// Only those with this label: `key`, whatever its value, or `key=value`.
     #[param(value_type = Option<String>)]
     pub(crate) label: Option<LabelFilter>,
-    /// With `true` only those that need a person: their install failed, or their wipe waits for a word.
+    /// With `true` only those that need a person: their install failed, their wipe waits for a word, or it is undecided who they are.
     pub(crate) needs_person: bool,
     /// Only those that have this text somewhere.
     pub(crate) q: Option<String>,
@@ -93,40 +93,25 @@ pub(crate) async fn page(store: &Store, query: ListQuery) -> Result<Page, Error>
         // One more tells whether there is a next page.
         limit: query.limit.map(|limit| limit.saturating_add(1)),
     };
-    let (mut found, total, outdated, grants, mut cards, mut conflicts) = store
-        .read(Lane::Admin, move |reader| {
-            Ok((
-                reader.devices(&filter)?,
-                reader.count_matching(&filter)?,
-                reader.outdated()?,
-                reader.token_grants()?,
-                reader.all_cards()?,
-                reader.conflicts()?,
-            ))
-        })
-        .await?;
-    let mut next = None;
-    if let Some(limit) = query.limit {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        if found.len() > limit {
+    let limit = query
+        .limit
+        .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    look(store, move |reader| {
+        let mut found = reader.devices(&filter)?;
+        let mut next = None;
+        if let Some(limit) = limit.filter(|limit| found.len() > *limit) {
             found.truncate(limit);
             next = found
                 .last()
                 .map(|last| Cursor::write(word, descending, &sort.key(last)));
         }
-    }
-    let shown = |device: Device| types::Device {
-        other_cards: cards.remove(&device.id).unwrap_or_default(),
-        identity_conflict: conflicts.remove(&device.id),
-        config_outdated: outdated.binary_search(&device.id).is_ok(),
-        config_token: grants.get(&device.id).copied().map(Into::into),
-        ..device.into()
-    };
-    Ok(Page {
-        devices: found.into_iter().map(shown).collect(),
-        next,
-        total,
+        Ok(Page {
+            devices: shown_all(reader, found)?,
+            next,
+            total: reader.count_matching(&filter)?,
+        })
     })
+    .await
 }
 
 /// A place in an order, as text that callers do not look into: order, direction, key and number.

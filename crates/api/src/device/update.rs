@@ -46,21 +46,31 @@ const RECORDED: [&str; 20] = [
 /// Fields that only persons read.
 const REMARKS: [&str; 2] = ["notes", "labels"];
 
+/// What a change was made from: the device, and what its config has beyond it.
+#[derive(Debug, Default)]
+pub(crate) struct MadeFrom {
+    /// The device.
+    pub(crate) device: IfMatch,
+    /// Its settings.
+    pub(crate) settings: IfMatch,
+}
+
 /// Changes the fields that the body has, if the device is the expected version. If the device is approved, its config follows in the same transaction.
 pub(crate) async fn update(
     store: &Store,
     author: Author,
     who: DeviceRef,
     fields: Map<String, Value>,
-    expected: IfMatch,
+    expected: MadeFrom,
     own: Vec<Ipv4Addr>,
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
             let before = find(writer, who)?;
-            expected.check(&Version::of_device(&before.clone().into()))?;
+            let present = Version::of_device(&before.clone().into());
+            expected.device.check(&present)?;
             let patch = read_patch(&before, fields)?;
-            update_in(writer, &before, patch, &own)
+            update_in(writer, &before, patch, &expected.settings, &own)
         })
         .await
 }
@@ -101,11 +111,13 @@ fn update_in(
     writer: &Writer<'_>,
     before: &Device,
     patch: DevicePatch,
+    expected: &IfMatch,
     own: &[Ipv4Addr],
 ) -> Result<types::Device, Error> {
     let order = ordered(before, &patch)?;
     let settings = patch.settings.clone().unwrap_or_default();
     let settings = SettingsChange::of(writer, DeviceRef::Id(before.id), settings)?;
+    settings.check(expected)?;
     let (mut device, changed) = patched(before, patch);
     if changed.is_empty() && settings.fields.is_empty() && order.is_none() {
         return shown(writer, before.clone());

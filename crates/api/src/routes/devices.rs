@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 use crate::auth::Caller;
 use crate::body::{Asked, Body};
 use crate::types::{
-    ApproveDevice, BulkAnswer, BulkDevices, ConfigDiff, ConfigOrigin, DecideIdentity, Device,
-    GiveOrder, KernelLog, NewDevice, RegenerateProgress, Regenerated, ScriptPreview, Suggestions,
-    Vouch,
+    ApproveDevice, BulkAction, BulkAnswer, BulkDevices, ConfigDiff, ConfigOrigin, DecideIdentity,
+    Device, GiveOrder, KernelLog, NewDevice, RegenerateProgress, Regenerated, ScriptPreview,
+    Suggestions, Vouch,
 };
 use crate::version::{IfMatch, Version};
 use crate::{Api, Error, base, device};
@@ -104,7 +104,10 @@ pub(crate) async fn update(
         caller.author(),
         id.parse()?,
         fields,
-        expected,
+        device::MadeFrom {
+            device: expected,
+            ..device::MadeFrom::default()
+        },
         api.service.own_addresses(),
     )
     .await
@@ -335,6 +338,9 @@ pub(crate) async fn bulk(
     caller: Caller,
     Body(asked): Body<BulkDevices>,
 ) -> Answer<BulkAnswer> {
+    if asked.action == BulkAction::Delete {
+        caller.must(Authority::Admin)?;
+    }
     let own = api.service.own_addresses();
     device::bulk(&api.store, caller.author(), asked, own)
         .await

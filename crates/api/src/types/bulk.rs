@@ -34,6 +34,8 @@ pub enum BulkAction {
         /// The order.
         order: StandingOrder,
     },
+    /// Forget it, with its config; this is for an admin.
+    Delete,
 }
 
 /// What was done, or would be.
@@ -54,8 +56,11 @@ pub struct BulkRow {
     pub id: DeviceId,
     /// How it is called.
     pub name: String,
-    /// As it is afterwards, or would be.
+    /// As it is afterwards, or would be; one that is deleted as it was.
     pub device: Device,
+    /// In a preview: what it means for the machine and its disks, in sentences.
+    #[serde(default)]
+    pub effect: String,
     /// Why it cannot be done with this one.
     pub refusal: Option<ErrorBody>,
 }

@@ -3,47 +3,33 @@
 mod identity;
 mod log;
 mod order;
+mod settings;
+mod volume;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use configgen::MachineConfig;
-use model::{BootId, LocalBoot, Role, StandingOrder};
+use model::{BootId, StandingOrder};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use store::{EventFilter, Lane};
 
-use super::fields::{Choice, Field, Fields, of_list, told};
-use super::labels;
+use super::fields::{Choice, Fields, told};
 use super::overview::EventLine;
 use super::page::{Ask, done, render};
 use super::picture::BootPicture;
 use super::post::Post;
 use crate::device::{self, DeviceRef, PreviewQuery};
 use crate::types::{ConfigDiff, ConfigOrigin, Device, Patch, ScriptPreview};
-use crate::{Api, Error, IfMatch, Version, patch};
+use crate::{Api, Error, patch};
 
 pub(super) use identity::decide as decide_identity;
 use log::Log;
 pub(super) use order::{decline_wipe, give as give_order, renew_release, vouch};
+pub(super) use settings::save;
 
 /// How many boots a page shows.
 const BOOTS: u64 = 10;
-
-/// The fields that can be changed, in the names of the API.
-const FIELDS: [&str; 11] = [
-    "hostname",
-    "ip_address",
-    "role",
-    "install_disk",
-    "ephemeral_min_size",
-    "ephemeral_max_size",
-    "ephemeral_disk_selector",
-    "local_boot",
-    "loader",
-    "mac_address",
-    "notes",
-];
 
 #[derive(Serialize)]
 struct View {
@@ -63,10 +49,16 @@ struct View {
     explained: Explained,
     /// The patches of its own.
     patches: Vec<Patch>,
+    /// The fields of all forms of the page.
     form: Fields,
+    /// The rows of its own volumes.
+    volumes: Vec<volume::Row>,
+    /// How many there are.
+    own_volumes: usize,
+    /// Whether its install disk is chosen by what it is.
+    by_facts: bool,
     wrong: Option<String>,
-    roles: Vec<Choice>,
-    local_boots: Vec<Choice>,
+    choices: settings::Choices,
     /// What must be typed to delete or wipe it.
     confirm_label: String,
     /// What can stand after a wipe.
@@ -117,8 +109,8 @@ impl View {
             Err(err) => return Err(err),
         };
         let patches = patch::list(&api.store).await?.into_iter();
-        let mut roles = vec![Choice::new("", "none")];
-        roles.extend(Choice::words(Role::ALL));
+        let settings = device::settings(&api.store, who).await?;
+        let (form, volumes) = settings::filled(&device, &settings);
         Ok(Self {
             boots: boots
                 .iter()
@@ -137,10 +129,12 @@ impl View {
             patches: patches
                 .filter(|patch| patch.device == Some(device.id))
                 .collect(),
-            form: filled(&device),
+            form,
+            volumes,
+            own_volumes: settings.user_volumes.len(),
+            by_facts: settings.install_selector.is_some(),
             wrong: None,
-            roles,
-            local_boots: Choice::words(LocalBoot::ALL),
+            choices: settings::Choices::new(),
             confirm_label: format!("Type {} to confirm", name_of(&device)),
             after_wipe: AFTER_WIPE
                 .map(|(order, said)| Choice::new(order, said))
@@ -152,39 +146,6 @@ impl View {
     async fn show(&self, api: &Api, ask: &Ask, status: StatusCode) -> Result<Response, Error> {
         render(api, ask, ("device.html", "/devices"), status, self).await
     }
-}
-
-fn filled(device: &Device) -> Fields {
-    Fields::new([
-        ("hostname", Field::maybe(device.hostname.as_ref())),
-        ("ip_address", Field::maybe(device.ip_address)),
-        ("role", Field::maybe(device.role)),
-        ("install_disk", Field::maybe(device.install_disk.as_ref())),
-        (
-            "ephemeral_min_size",
-            Field::maybe(device.ephemeral_min_size.as_ref()),
-        ),
-        (
-            "ephemeral_max_size",
-            Field::maybe(device.ephemeral_max_size.as_ref()),
-        ),
-        (
-            "ephemeral_disk_selector",
-            Field::maybe(device.ephemeral_disk_selector.as_ref()),
-        ),
-        ("local_boot", Field::of(device.local_boot)),
-        ("loader", Field::maybe(device.loader.as_ref())),
-        ("mac_address", Field::of(device.mac_address)),
-        ("labels", Field::of(labels::text(&device.labels))),
-        ("notes", Field::of(&device.notes)),
-        // What the form was made of: a change by somebody else since must not be lost.
-        ("seen", Field::of(Version::of_device(device))),
-        ("confirm", Field::default()),
-        ("order", Field::default()),
-        ("wipe_confirm", Field::default()),
-        ("then", Field::of(StandingOrder::Menu)),
-    ])
-    .remember()
 }
 
 fn name_of(device: &Device) -> String {
@@ -265,61 +226,6 @@ pub(super) async fn show(
     view.show(&api, &ask, StatusCode::OK).await
 }
 
-pub(super) async fn save(
-    State(api): State<Api>,
-    ask: Ask,
-    Path(id): Path<String>,
-    post: Post,
-) -> Result<Response, Error> {
-    ask.visitor.must_operate()?;
-    let who: DeviceRef = id.parse()?;
-    let before = device::show(&api.store, who).await?;
-    let mut fields = Map::new();
-    for name in FIELDS {
-        if post.get(name).is_some() {
-            let text = post.text(name);
-            let value = if text.is_empty() && name != "mac_address" {
-                Value::Null
-            } else {
-                Value::from(text)
-            };
-            fields.insert(name.to_owned(), value);
-        }
-    }
-    if post.get("labels").is_some() {
-        fields.insert("labels".to_owned(), labels::read(post.text("labels")));
-    }
-    let seen = IfMatch::from_form(post.text("seen"));
-    let (author, own) = (ask.visitor.author(), api.service.own_addresses());
-    match device::update(&api.store, author, who, fields, seen, own).await {
-        Ok(after) => {
-            let said = if after == before {
-                "unchanged"
-            } else {
-                "saved"
-            };
-            Ok(done(&format!("/devices/{}", before.id), said))
-        }
-        Err(Error::Stale) => {
-            let mut view = View::read(&api, who).await?;
-            view.form.merge(&post, &[]);
-            view.wrong = Some(stale(&view.events));
-            view.show(&api, &ask, StatusCode::CONFLICT).await
-        }
-        Err(err) => refused(&api, &ask, who, &post, err).await,
-    }
-}
-
-/// What is said to the second of two people who change the same device: who was first, as far as the last change tells.
-fn stale(events: &[EventLine]) -> String {
-    let by = events.iter().find_map(EventLine::changer);
-    format!(
-        "{} changed this device while you were typing. What you typed is kept, and what they changed is marked. Save again to put \
-         yours in force.",
-        by.unwrap_or("Somebody else")
-    )
-}
-
 async fn refused(
     api: &Api,
     ask: &Ask,
@@ -328,8 +234,9 @@ async fn refused(
     err: Error,
 ) -> Result<Response, Error> {
     let mut view = View::read(api, who).await?;
+    volume::make_room(&mut view.form, &mut view.volumes, post);
     view.form.typed(post);
-    view.wrong = view.form.refuse(of_list(err))?;
+    view.wrong = view.form.refuse(settings::at_field(err, post))?;
     view.show(api, ask, StatusCode::UNPROCESSABLE_ENTITY).await
 }
 

@@ -9,13 +9,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use store::DeviceFilter;
 
+use super::bulk::{Deed, deeds};
 use super::fields::{Choice, Field, Fields, of_list};
 use super::labels;
 use super::overview::Row;
 use super::page::{Ask, done, render};
 use super::post::Post;
-use crate::types::{NewDevice, Status};
-use crate::{Api, Error, body, device, status};
+use crate::types::NewDevice;
+use crate::{Api, Error, body, device};
 
 /// How many rows a page has, unless somebody chose otherwise.
 const ROWS: u64 = 50;
@@ -24,7 +25,6 @@ const ROWS_OF: [u64; 4] = [50, 100, 250, 500];
 
 #[derive(Serialize)]
 struct Devices {
-    status: Status,
     rows: Vec<Row>,
     total: u64,
     first: u64,
@@ -38,8 +38,8 @@ struct Devices {
     /// The columns that the list can be ordered by.
     columns: Vec<Column>,
     is_filtered: bool,
-    /// Whether rows can be ticked to be approved together.
-    can_pick: bool,
+    /// What can be done with those that are ticked, beside approving them.
+    deeds: Vec<Deed>,
     /// Where all that wait and fit are approved together, if they are on more than this page.
     all: Option<String>,
     before: Option<String>,
@@ -204,11 +204,7 @@ pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, E
             Some(_) => 0,
         };
         let devices = reader.devices(&filter)?;
-        let rows = devices
-            .into_iter()
-            .map(|device| Row::read(reader, device, now));
-        let rows = rows.collect::<Result<Vec<Row>, Error>>()?;
-        Ok((rows, total, waiting))
+        Ok((Row::read_all(reader, devices, now)?, total, waiting))
     })
     .await?;
     let last = skip.saturating_add(rows.len() as u64);
@@ -218,10 +214,13 @@ pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, E
         rows.iter().filter(fits).count() as u64
     };
     let view = Devices {
-        status: status::status(&api).await?,
         before: (skip > 0).then(|| page(skip.saturating_sub(chosen.rows()))),
         after: (last < total).then(|| page(last)),
-        can_pick: ask.visitor.may_operate && of_state(ApprovalStatus::Approved) < rows.len() as u64,
+        deeds: if ask.visitor.may_operate && !rows.is_empty() {
+            deeds(&ask.visitor)
+        } else {
+            Vec::new()
+        },
         all: (waiting > of_state(ApprovalStatus::Pending))
             .then(|| chosen.page("/devices/approve", &[("all", "pending")])),
         rows,

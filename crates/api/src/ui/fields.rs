@@ -39,12 +39,13 @@ impl Field {
 /// The fields of a form by name.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(transparent)]
-pub(super) struct Fields(BTreeMap<&'static str, Field>);
+pub(super) struct Fields(BTreeMap<String, Field>);
 
 impl Fields {
     /// The fields of a form.
     pub(super) fn new<const N: usize>(fields: [(&'static str, Field); N]) -> Self {
-        Self(fields.into())
+        let named = |(name, field): (&str, Field)| (name.to_owned(), field);
+        Self(fields.map(named).into())
     }
 
     /// Takes in what was typed.
@@ -68,7 +69,7 @@ impl Fields {
         let values: BTreeMap<&str, &str> = self
             .0
             .iter()
-            .map(|(name, field)| (*name, field.value.as_str()))
+            .map(|(name, field)| (name.as_str(), field.value.as_str()))
             .collect();
         let was = serde_json::to_string(&values).unwrap_or_default();
         self.set("was", was);
@@ -81,24 +82,35 @@ impl Fields {
         let was = typed.get("was").unwrap_or_default();
         let was: BTreeMap<String, String> = serde_json::from_str(was).unwrap_or_default();
         for (name, field) in &mut self.0 {
-            let Some(was) = was.get(*name) else { continue };
-            let off = boxes.contains(name).then_some("false");
+            if name == "was" {
+                continue;
+            }
+            // What the form did not have was added to it, empty.
+            let was = was.get(name).map_or("", String::as_str);
+            let off = boxes.contains(&name.as_str()).then_some("false");
             let Some(typed) = typed.get(name).or(off) else {
                 continue;
             };
             let (typed, present) = (typed.replace("\r\n", "\n"), field.value.clone());
-            if present != *was && present != typed {
+            if present != was && present != typed {
                 field.theirs = Some(present);
             }
-            if typed != *was {
+            if typed != was {
                 field.value = typed;
             }
         }
     }
 
+    /// Adds fields that it does not have.
+    pub(super) fn add(&mut self, names: impl IntoIterator<Item = String>) {
+        for name in names {
+            self.0.entry(name).or_default();
+        }
+    }
+
     /// Puts a value into a field.
-    pub(super) fn set(&mut self, name: &'static str, value: impl ToString) {
-        self.0.insert(name, Field::of(value));
+    pub(super) fn set(&mut self, name: &str, value: impl ToString) {
+        self.0.insert(name.to_owned(), Field::of(value));
     }
 
     /// Puts a refusal at its field; gives the sentence back if it is at none of these. An error that no form can mend is an error.

@@ -1,17 +1,18 @@
 //! `/`: what happens now.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{ApprovalStatus, Timestamp};
+use model::{ApprovalStatus, DeviceId, Timestamp};
 use serde::Serialize;
 use store::{DeviceFilter, EventFilter, Reader};
 
 use super::page::{Ask, render};
 use super::picture::BootPicture;
-use crate::device::{look, shown};
+use crate::device::{look, shown_all};
 use crate::types::{Device, Event, Status};
 use crate::{Api, Error, status};
 
@@ -42,17 +43,21 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// A device with its last boot.
-    pub(super) fn read(
+    /// Devices with their last boots.
+    pub(super) fn read_all(
         reader: &Reader<'_>,
-        device: model::Device,
+        devices: Vec<model::Device>,
         now: Timestamp,
-    ) -> Result<Self, Error> {
-        let boots = reader.boots(device.id, 1)?;
-        Ok(Self {
-            boot: boots.first().map(|boot| BootPicture::new(boot, now)),
-            device: shown(reader, device)?,
-        })
+    ) -> Result<Vec<Self>, Error> {
+        let ids: Vec<DeviceId> = devices.iter().map(|device| device.id).collect();
+        let boots = reader.last_boots(&ids)?;
+        let row = |device: Device| Self {
+            boot: boots
+                .get(&device.id)
+                .map(|boot| BootPicture::new(boot, now)),
+            device,
+        };
+        Ok(shown_all(reader, devices)?.into_iter().map(row).collect())
     }
 }
 
@@ -116,11 +121,7 @@ fn waiting(reader: &Reader<'_>, now: Timestamp) -> Result<Vec<Row>, Error> {
         limit: Some(ROWS),
         ..DeviceFilter::default()
     };
-    let devices = reader.devices(&filter)?;
-    devices
-        .into_iter()
-        .map(|device| Row::read(reader, device, now))
-        .collect()
+    Row::read_all(reader, reader.devices(&filter)?, now)
 }
 
 fn needy(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, u64), Error> {
@@ -129,9 +130,7 @@ fn needy(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, u64), Error> 
         limit: Some(ROWS),
         ..DeviceFilter::default()
     };
-    let devices = reader.devices(&filter)?.into_iter();
-    let rows = devices.map(|device| Row::read(reader, device, now));
-    let rows: Vec<Row> = rows.collect::<Result<_, Error>>()?;
+    let rows = Row::read_all(reader, reader.devices(&filter)?, now)?;
     let in_all = match rows.len() as u64 {
         few @ 0..ROWS => few,
         _ => reader.count_matching(&filter)?,
@@ -142,16 +141,13 @@ fn needy(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, u64), Error> 
 /// The devices whose last boot goes on, and those whose last boot failed within a day; the newest first.
 fn under_way(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, Vec<Row>), Error> {
     let (mut booting, mut failed) = (Vec::new(), Vec::new());
-    let mut known = Vec::new();
+    let (mut known, mut devices) = (HashSet::new(), Vec::new());
     for boot in reader.newest_boots(BOOTS)? {
-        if known.contains(&boot.device) || now.since(boot.last_at) > DAY {
-            continue;
+        if now.since(boot.last_at) <= DAY && known.insert(boot.device) {
+            devices.extend(reader.device(boot.device)?);
         }
-        known.push(boot.device);
-        let Some(device) = reader.device(boot.device)? else {
-            continue;
-        };
-        let row = Row::read(reader, device, now)?;
+    }
+    for row in Row::read_all(reader, devices, now)? {
         match &row.boot {
             // Those that are held are under "waiting".
             Some(boot) if boot.moving && !boot.waits => booting.push(row),

@@ -42,9 +42,10 @@ macro_rules! built_in {
 }
 
 /// The built-in templates by file name.
-const BUILT_IN: [(&str, &str); 17] = built_in![
+const BUILT_IN: [(&str, &str); 18] = built_in![
     "approve.html",
     "assets.html",
+    "bulk.html",
     "cluster.html",
     "device-new.html",
     "device.html",

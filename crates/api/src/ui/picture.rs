@@ -95,6 +95,9 @@ impl BootPicture {
     }
 }
 
+/// What a machine waits for that nobody has let in.
+const APPROVAL: &str = "waits for approval";
+
 /// The word for a boot, its colour, whether it goes on and whether it failed.
 fn state(
     boot: &Boot,
@@ -124,7 +127,12 @@ fn state(
         _ if boot.left_at == Some(boot.last_at) => ("went to its disk", "calm", false, false),
         (BootStage::Hold, _) if silent => ("stopped waiting", "calm", false, false),
         _ if silent => ("broke off", "bad", false, true),
-        (BootStage::Hold, StageOutcome::Running) => ("waits for approval", "wait", true, false),
+        (BootStage::Hold, StageOutcome::Running) => match last {
+            Some(last) if !["", APPROVAL].contains(&last.detail.as_str()) => {
+                ("waits for a person", "wait", true, false)
+            }
+            _ => (APPROVAL, "wait", true, false),
+        },
         (stage, _) => (doing(stage), "accent", true, false),
     }
 }
@@ -328,6 +336,7 @@ mod tests {
         assert_eq!(told(&waiting), "");
         waiting.stages[0].detail = "wipe not proven".to_owned();
         assert_eq!(told(&waiting), "Waits: wipe not proven");
+        assert_eq!(BootPicture::new(&waiting, at(1)).word, "waits for a person");
     }
 
     #[test]

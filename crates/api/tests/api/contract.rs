@@ -63,6 +63,26 @@ async fn every_route_answers_everybody_as_the_table_says() {
 }
 
 #[tokio::test]
+async fn many_are_deleted_by_an_admin_alone() {
+    let mut world = World::with_control_plane().await;
+    let url = by_tcp(&mut world).await;
+    let tokens = everybody(&world).await;
+    world.add("52:54:00:00:00:09").await;
+    let http = reqwest::Client::new();
+    let asked =
+        json!({"action": "delete", "devices": ["52:54:00:00:00:09"], "preview": true}).to_string();
+    for (who, token) in &tokens {
+        let request = http
+            .post(format!("{url}/api/v1/devices/bulk"))
+            .bearer_auth(token)
+            .header("content-type", "application/json")
+            .body(asked.clone());
+        let status = request.send().await.unwrap().status().as_u16();
+        assert_eq!(status == 403, *who < Authority::Admin, "{who}: {status}");
+    }
+}
+
+#[tokio::test]
 async fn to_do_a_thing_twice_is_to_do_it_once() {
     let world = World::with_control_plane().await;
     let path = |verb: &str| format!("/devices/{MAC_1}/{verb}");

@@ -70,6 +70,9 @@ async fn conflicts_are_shown_and_decided() {
     let device = world.ok("GET", &path, Value::Null).await;
     assert_eq!(device["identity_conflict"]["kind"], "one_mac_two_machines");
     assert_eq!(device["uuid"], BOARD);
+    let needy = "/devices?needs_person=true";
+    let list = world.ok("GET", needy, Value::Null).await;
+    assert_eq!(list[0]["mac_address"], MAC_1, "it needs a person");
     let decide = format!("{path}/identity");
     let (code, ..) = world
         .refused("POST", &decide, json!({"decision": "split"}))
@@ -89,6 +92,7 @@ async fn conflicts_are_shown_and_decided() {
     assert_eq!(kept["serial"], "S1");
     let decided = world.ok("POST", &decide, accept.clone()).await;
     assert_eq!(decided["serial"], "S10");
+    assert_eq!(world.ok("GET", needy, Value::Null).await, json!([]));
     let (code, ..) = world.refused("POST", &decide, accept).await;
     assert_eq!(code, "nothing_undecided");
 

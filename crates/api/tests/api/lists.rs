@@ -367,6 +367,66 @@ async fn many_are_approved_together_after_a_look() {
 }
 
 #[tokio::test]
+async fn many_are_turned_away_ordered_and_forgotten_after_a_look() {
+    let world = World::with_control_plane().await;
+    for n in 10..13 {
+        world.add(&mac(n)).await;
+    }
+    let devices = json!([mac(10), mac(11), mac(12)]);
+    let ask = |action: Value, preview: bool| json!({"action": action, "devices": devices, "preview": preview});
+    let effects = |answer: &Value| -> Vec<String> {
+        let rows = answer["devices"].as_array().unwrap().iter();
+        rows.map(|row| row["effect"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let seen = world
+        .ok("POST", "/devices/bulk", ask(json!("reject"), true))
+        .await;
+    assert!(
+        effects(&seen)
+            .iter()
+            .all(|said| said.contains("disks stay as they are")),
+        "{seen}"
+    );
+    assert_eq!(
+        world
+            .ok("GET", "/devices?status=rejected", Value::Null)
+            .await,
+        json!([])
+    );
+    world
+        .ok("POST", "/devices/bulk", ask(json!("reject"), false))
+        .await;
+    let rejected = world
+        .ok("GET", "/devices?status=rejected", Value::Null)
+        .await;
+    assert_eq!(rejected.as_array().unwrap().len(), 3);
+    let install = json!({"order": {"order": "install"}});
+    let seen = world.ok("POST", "/devices/bulk", ask(install, true)).await;
+    assert!(
+        effects(&seen)[0].contains("overwrites the install disk"),
+        "{seen}"
+    );
+    let forgotten = world
+        .ok("POST", "/devices/bulk", ask(json!("delete"), false))
+        .await;
+    assert_eq!(forgotten["devices"][2]["device"]["mac_address"], mac(12));
+    let left = world.ok("GET", "/devices", Value::Null).await;
+    assert_eq!(left.as_array().unwrap().len(), 1);
+    // The last control plane stands in the way, and keeps the rest where it is.
+    world.add(&mac(10)).await;
+    let worker = json!({"hostname": "worker-1", "ip_address": "10.0.0.12", "role": "worker"});
+    let path = format!("/devices/{}/approve", mac(10));
+    world.ok("POST", &path, worker).await;
+    world.add(&mac(11)).await;
+    let both = json!({"action": "delete", "devices": [mac(11), MAC_1]});
+    let (code, _, _) = world.refused("POST", "/devices/bulk", both).await;
+    assert_eq!(code, "bulk_refused");
+    let left = world.ok("GET", "/devices", Value::Null).await;
+    assert_eq!(left.as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
 async fn one_that_cannot_be_approved_holds_all_back() {
     let world = World::ready().await;
     world

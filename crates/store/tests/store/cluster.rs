@@ -156,14 +156,14 @@ async fn the_config_that_a_device_has_is_kept_until_it_has_another() {
 
     save(b"first").await;
     assert_eq!(served().await, None);
-    assert!(house.read(|r| r.outdated()).await.is_empty());
+    assert!(house.read(move |r| r.outdated(&[id])).await.is_empty());
     let first = sha().await;
     house.write(move |w| w.config_released(id, first)).await;
     // It is made anew while the old one is on its way.
     save(b"second").await;
     house.write(move |w| w.config_served(id, first)).await;
     assert_eq!(served().await.unwrap(), b"first");
-    assert_eq!(house.read(|r| r.outdated()).await, [id]);
+    assert_eq!(house.read(move |r| r.outdated(&[id])).await, [id].into());
     assert!(house.read(move |r| r.is_outdated(id)).await);
 
     // A transfer that broke off leaves what the device has.
@@ -175,6 +175,6 @@ async fn the_config_that_a_device_has_is_kept_until_it_has_another() {
     house.write(move |w| w.config_released(id, second)).await;
     house.write(move |w| w.config_served(id, second)).await;
     assert_eq!(served().await.unwrap(), b"second");
-    assert!(house.read(|r| r.outdated()).await.is_empty());
+    assert!(house.read(move |r| r.outdated(&[id])).await.is_empty());
     assert!(!house.read(move |r| r.is_outdated(id)).await);
 }

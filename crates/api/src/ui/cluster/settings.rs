@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{REFUSED, View, confirmation, renamed};
 use crate::types::GenerateCluster;
+use crate::ui::disk;
 use crate::ui::fields::{Choice, Field, Fields, of_list};
 use crate::ui::page::{Ask, done};
 use crate::ui::post::Post;
@@ -29,10 +30,6 @@ pub(super) struct Form {
     default_kubernetes: String,
 }
 
-/// The facts by which a disk is selected, in the names of the API, and what they are called.
-const FACTS: [&str; 8] = [
-    "size", "type", "model", "serial", "wwid", "uuid", "modalias", "bus_path",
-];
 const YES_OR_NO: [&str; 5] = [
     "kube_proxy",
     "install_wipe",
@@ -129,18 +126,7 @@ fn filled(
         // What the form was made of: a change by somebody else since must not be lost.
         ("seen", Field::of(Version::of(&settings))),
     ]);
-    for (name, fact) in [
-        ("disk_size", selector.size),
-        ("disk_type", selector.kind),
-        ("disk_model", selector.model),
-        ("disk_serial", selector.serial),
-        ("disk_wwid", selector.wwid),
-        ("disk_uuid", selector.uuid),
-        ("disk_modalias", selector.modalias),
-        ("disk_bus_path", selector.bus_path),
-    ] {
-        fields.set(name, fact.unwrap_or_default());
-    }
+    disk::fill(&mut fields, &selector);
     fields.remember()
 }
 
@@ -191,16 +177,7 @@ fn patch(post: &Post) -> Map<String, Value> {
         "install",
         match post.text("install") {
             "none" => Value::Null,
-            "selector" => {
-                let mut selector = Map::new();
-                for fact in FACTS {
-                    let text = post.text(&format!("disk_{fact}"));
-                    if !text.is_empty() {
-                        selector.insert(fact.to_owned(), text.into());
-                    }
-                }
-                json!({"selector": selector})
-            }
+            "selector" => json!({"selector": disk::read(post)}),
             _ => json!({"disk": post.text("install_disk")}),
         },
     );
