@@ -264,7 +264,7 @@ CREATE TABLE network_settings (
     talos_version TEXT,
     payload TEXT NOT NULL CHECK (payload <> ''),
     extra_kernel_args TEXT NOT NULL CHECK (json_type(extra_kernel_args) = 'array')
-, reports INTEGER NOT NULL DEFAULT 1 CHECK (reports IN (0, 1)), install_attempts INTEGER NOT NULL DEFAULT 3 CHECK (install_attempts >= 1), proof_limit_seconds INTEGER NOT NULL DEFAULT 1200 CHECK (proof_limit_seconds >= 0), config_release TEXT NOT NULL DEFAULT 'token' CHECK (config_release <> '')) STRICT;
+, reports INTEGER NOT NULL DEFAULT 1 CHECK (reports IN (0, 1)), install_attempts INTEGER NOT NULL DEFAULT 3 CHECK (install_attempts >= 1), proof_limit_seconds INTEGER NOT NULL DEFAULT 1200 CHECK (proof_limit_seconds >= 0), config_release TEXT NOT NULL DEFAULT 'token' CHECK (config_release <> ''), firmware TEXT NOT NULL DEFAULT '{}' CHECK (json_type(firmware) = 'object')) STRICT;
 
 CREATE TABLE patches (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

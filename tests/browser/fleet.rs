@@ -162,3 +162,33 @@ fn many_are_rejected_ordered_and_deleted_after_a_look() -> Result<()> {
     page.await_text("this needs admin", A_WHILE)?;
     Ok(())
 }
+
+#[test]
+fn firmware_gets_what_its_profile_says() -> Result<()> {
+    let daemon = Daemon::start(22_300)?;
+    daemon.user("ada", "admin")?;
+    let page = Chromium::start(&daemon)?;
+    page.sign_in("ada")?;
+    page.go("/network")?;
+    page.fill("#firmware-efi_x64-loader", "../odd.efi")?;
+    page.click("#save")?;
+    page.await_text("must be a bare file name", A_WHILE)?;
+    assert_eq!(
+        page.run("return document.activeElement.id")?,
+        "firmware-efi_x64-loader"
+    );
+    page.fill("#firmware-efi_x64-loader", "odd.efi")?;
+    page.click("#firmware-bios-discovery_control option[value=false]")?;
+    page.click("#save")?;
+    page.await_text("Saved.", A_WHILE)?;
+    let settings = daemon.ask("GET", "/network/settings", &Value::Null)?;
+    assert_eq!(settings["firmware"]["efi_x64"]["loader"], "odd.efi");
+    assert_eq!(settings["firmware"]["bios"]["discovery_control"], false);
+    assert_eq!(settings["firmware"]["bios"]["loader"], Value::Null);
+    page.go("/diagnostics")?;
+    page.await_text(
+        "odd.efi, which the network settings give to UEFI x64",
+        A_WHILE,
+    )?;
+    Ok(())
+}

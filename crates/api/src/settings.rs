@@ -54,7 +54,8 @@ fn plan(ground: &Ground, patch: &NetworkPatch) -> Result<Plan, Error> {
     for (field, value) in patch {
         // What a change means is told in its answer, which may come back with the rest of it.
         if field != "meaning" {
-            fields.insert(field.clone(), value.clone());
+            let value = laid_over(before.get(field), value);
+            fields.insert(field.clone(), value);
         }
     }
     let settings: NetworkSettings = body::read_value(fields.into())?;
@@ -85,6 +86,28 @@ fn plan(ground: &Ground, patch: &NetworkPatch) -> Result<Plan, Error> {
         },
         ..Plan::default()
     })
+}
+
+/// A value with the changes of one laid over it: in an object an absent field stays and `null` clears, as in the settings themselves.
+fn laid_over(before: Option<&Value>, change: &Value) -> Value {
+    let Some(Value::Object(before)) = before else {
+        return change.clone();
+    };
+    match change {
+        Value::Null => Value::Object(Map::new()),
+        Value::Object(change) => {
+            let mut merged = before.clone();
+            for (field, value) in change {
+                if value.is_null() {
+                    merged.remove(field);
+                } else {
+                    merged.insert(field.clone(), laid_over(before.get(field), value));
+                }
+            }
+            merged.into()
+        }
+        other => other.clone(),
+    }
 }
 
 fn fields_of(settings: &NetworkSettings) -> Result<Map<String, Value>, Error> {

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{ApprovalStatus, AssetKind, AssetName, MacAddr, Role, Timestamp};
+use model::{ApprovalStatus, AssetKind, AssetName, FirmwareKind, MacAddr, Role, Timestamp};
 use store::{Lane, Reader};
 
 use crate::types::{DeviceCounts, ScriptPreview, ServiceStatus, Status};
@@ -42,8 +42,21 @@ pub(crate) async fn status(api: &Api) -> Result<Status, Error> {
     Ok(picture)
 }
 
-fn look(reader: &Reader<'_>, service: ServiceStatus) -> Result<Status, store::Error> {
+fn look(reader: &Reader<'_>, mut service: ServiceStatus) -> Result<Status, store::Error> {
     let settings = reader.settings()?;
+    for kind in FirmwareKind::ALL {
+        let Some(loader) = &settings.firmware.of(*kind).loader else {
+            continue;
+        };
+        let mut known = service.loaders.iter();
+        if !known.any(|known| known.name == *loader && known.path.is_some()) {
+            service.problems.push(format!(
+                "boot loader {loader}, which the network settings give to {}, is in none of the loader folders: copy it there, or \
+                 `ktizo network set --loader {kind}=none`",
+                kind.title()
+            ));
+        }
+    }
     let mut base_configs = Vec::new();
     for role in Role::ALL {
         if reader.base(*role)?.is_some() {

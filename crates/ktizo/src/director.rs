@@ -16,8 +16,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use configgen::script::{ReportPorts, Scripts};
 use model::{
-    Actor, Approval, AssetName, BootStage, Clock, ConfigRelease, EventKind, SeenBy, StageOutcome,
-    Standing, TalosVersion,
+    Actor, Approval, AssetName, BootStage, Clock, ConfigRelease, EventKind, FirmwareKind, SeenBy,
+    StageOutcome, Standing, TalosVersion,
 };
 use netboot::director::{
     BootAsk, BootClient, ConfigAnswer, ConfigAsk, Content, Director, LoaderName, Observation,
@@ -85,10 +85,27 @@ impl Office {
         Arc::clone(&self.peers)
     }
 
-    /// The loader of one machine: its own, or the one of its kind.
+    /// The loader of one machine: its own or that of its firmware's profile, else the one of its platform.
     fn loader_of(&self, own: Option<&str>, platform: Platform) -> Option<LoaderName> {
         own.and_then(LoaderName::parse)
             .or_else(|| self.loaders.for_platform(platform).cloned())
+    }
+}
+
+/// Which profile of the network settings is for a client.
+const fn kind_of(client: BootClient) -> FirmwareKind {
+    match client {
+        BootClient::Http(Platform::EfiX64) => FirmwareKind::HttpX64,
+        BootClient::Http(Platform::EfiArm64) => FirmwareKind::HttpArm64,
+        BootClient::Pxe(platform)
+        | BootClient::Http(platform)
+        | BootClient::Ipxe { platform, .. } => match platform {
+            Platform::Bios => FirmwareKind::Bios,
+            Platform::EfiX64 => FirmwareKind::EfiX64,
+            Platform::EfiArm64 => FirmwareKind::EfiArm64,
+            Platform::EfiIa32 => FirmwareKind::EfiIa32,
+            Platform::EfiArm32 => FirmwareKind::EfiArm32,
+        },
     }
 }
 
@@ -114,6 +131,9 @@ impl Director for Office {
             }
         };
         let own = device.as_ref().and_then(|device| device.loader.as_deref());
+        let profiles = settings.as_ref().map(|settings| &settings.firmware);
+        let profile = profiles.map(|profiles| profiles.of(kind_of(ask.client)));
+        let own = own.or_else(|| profile.and_then(|profile| profile.loader.as_deref()));
         let loader = |platform| match self.loader_of(own, platform) {
             Some(name) => Program::Loader(name),
             None => Program::Nothing("no loader is configured for this kind of machine"),
@@ -130,8 +150,12 @@ impl Director for Office {
             | BootClient::Pxe(platform)
             | BootClient::Http(platform) => loader(platform),
         };
+        // iPXE asks port 4011 for nothing, whatever the firmware below it does.
+        let is_firmware = !matches!(ask.client, BootClient::Ipxe { .. });
         Offer {
             program,
+            discovery_control: !is_firmware
+                || profile.is_none_or(|profile| profile.discovery_control),
             server: settings.and_then(|settings| settings.server_address),
         }
     }

@@ -44,6 +44,7 @@ mod actor;
 mod asset;
 mod author;
 mod event;
+mod firmware_profile;
 mod person;
 
 pub use actor::Actor;
@@ -60,6 +61,7 @@ pub use digest::Sha256Digest;
 pub use disk::Disk;
 pub use error::ParseError;
 pub use event::{Event, EventKind, SeenBy};
+pub use firmware_profile::{FirmwareKind, FirmwareProfile, FirmwareProfiles, is_loader_name};
 pub use hostname::Hostname;
 pub use id::{DeviceId, EventId};
 pub use identity::{

@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::error::word_enum;
-use crate::{ConfigRelease, TalosVersion};
+use crate::{ConfigRelease, FirmwareKind, FirmwareProfiles, TalosVersion, is_loader_name};
 
 /// The settings every boot decision reads, kept in the store and changed by API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -45,6 +45,8 @@ pub struct NetworkSettings {
     pub install_attempts: u32,
     /// How long after its config went out a machine may be silent before its install counts as failed, in seconds.
     pub proof_limit_seconds: u32,
+    /// What each kind of firmware gets where it needs something else than the usual.
+    pub firmware: FirmwareProfiles,
 }
 
 word_enum! {
@@ -74,6 +76,7 @@ impl Default for NetworkSettings {
             reports: true,
             install_attempts: 3,
             proof_limit_seconds: 1200,
+            firmware: FirmwareProfiles::default(),
         }
     }
 }
@@ -172,6 +175,15 @@ impl NetworkSettings {
                 address.filter(|a| a.is_unspecified() || a.is_multicast() || a.is_broadcast())
             {
                 return refuse(field, format!("{address} is not the address of one host"));
+            }
+        }
+        for kind in FirmwareKind::ALL {
+            let loader = self.firmware.of(*kind).loader.as_deref();
+            if loader.is_some_and(|name| !is_loader_name(name)) {
+                return refuse(
+                    kind.loader_field(),
+                    "must be a bare file name such as ipxe.efi".to_owned(),
+                );
             }
         }
         for arg in &self.extra_kernel_args {
@@ -304,6 +316,19 @@ mod tests {
                 "server_address",
                 NetworkSettings {
                     server_address: Some("224.0.0.1".parse().unwrap()),
+                    ..base()
+                },
+            ),
+            (
+                "firmware.http_x64.loader",
+                NetworkSettings {
+                    firmware: FirmwareProfiles {
+                        http_x64: crate::FirmwareProfile {
+                            loader: Some("../passwd".into()),
+                            ..crate::FirmwareProfile::default()
+                        },
+                        ..FirmwareProfiles::default()
+                    },
                     ..base()
                 },
             ),

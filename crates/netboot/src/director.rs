@@ -124,6 +124,8 @@ pub struct Offer {
     pub program: Program,
     /// The address to name as this server instead of the one that faces the machine.
     pub server: Option<Ipv4Addr>,
+    /// Whether option 43 tells PXE firmware to take the offered file without asking port 4011.
+    pub discovery_control: bool,
 }
 
 /// A boot program.
@@ -146,11 +148,7 @@ pub struct LoaderName(String);
 impl LoaderName {
     /// Takes a bare file name; `None` for anything that could leave a folder or hide in one.
     pub fn parse(name: &str) -> Option<Self> {
-        let letters = name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
-        (letters && (1..=64).contains(&name.len()) && !name.starts_with('.'))
-            .then(|| Self(name.to_owned()))
+        model::is_loader_name(name).then(|| Self(name.to_owned()))
     }
 
     /// The bare file name.

@@ -47,6 +47,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0009_identity",
         sql: include_str!("../migrations/0009_identity.sql"),
     },
+    Migration {
+        name: "0010_firmware",
+        sql: include_str!("../migrations/0010_firmware.sql"),
+    },
 ];
 
 /// One step to a newer format, done whole or not at all.

@@ -9,15 +9,15 @@ use crate::{Error, Reader, Writer};
 const READ: &str = "
     SELECT strict_boot_mode, hold_limit_seconds, menu_seconds, node_subnet, gateway, nameservers, server_address,
            talos_version, payload, extra_kernel_args, reports, install_attempts, proof_limit_seconds,
-           config_release
+           config_release, firmware
     FROM network_settings";
 
 const SAVE: &str = "
     INSERT OR REPLACE INTO network_settings (
         id, strict_boot_mode, hold_limit_seconds, menu_seconds, node_subnet, gateway, nameservers, server_address,
         talos_version, payload, extra_kernel_args, reports, install_attempts, proof_limit_seconds,
-        config_release)
-    VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+        config_release, firmware)
+    VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 impl Reader<'_> {
     /// The settings in force.
@@ -46,6 +46,7 @@ impl Writer<'_> {
                 settings.install_attempts,
                 settings.proof_limit_seconds,
                 ConfigRelease::as_str(settings.config_release),
+                json(&settings.firmware)?,
             ],
         )?;
         self.next_revision()?;
@@ -71,5 +72,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<NetworkSettings> {
         install_attempts: cells.get()?,
         proof_limit_seconds: cells.get()?,
         config_release: cells.parse()?,
+        firmware: cells.json()?,
     })
 }

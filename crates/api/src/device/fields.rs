@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 
 use configgen::{ByteSize, VolumeLimit};
-use model::{Device, DeviceId, Hostname, MacAddr, NetworkSettings, check_node_address};
+use model::{
+    Device, DeviceId, Hostname, MacAddr, NetworkSettings, check_node_address, is_loader_name,
+};
 use store::Reader;
 
 use super::called;
@@ -52,10 +54,7 @@ pub(super) fn check_values(device: &Device, settings: &NetworkSettings) -> Resul
         }
     }
     if let Some(loader) = &device.loader {
-        let letters = loader
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
-        if !letters || !(1..=64).contains(&loader.len()) || loader.starts_with('.') {
+        if !is_loader_name(loader) {
             let why = "must be a bare file name such as ipxe.efi";
             return Err(Error::invalid("loader", why));
         }

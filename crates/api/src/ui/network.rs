@@ -1,9 +1,11 @@
 //! `/network`: what every boot on this network gets.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{ConfigRelease, NetworkSettings, Payload};
+use model::{ConfigRelease, FirmwareKind, NetworkSettings, Payload};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -18,15 +20,74 @@ struct View {
     wrong: Option<String>,
     payloads: Vec<Choice>,
     releases: Vec<Choice>,
+    profiles: Vec<Profile>,
+    /// Loaders that can be chosen without typing.
+    loaders: Vec<String>,
+}
+
+/// A kind of firmware, and what its fields are called.
+#[derive(Serialize)]
+struct Profile {
+    title: &'static str,
+    is_http: bool,
+    loader: String,
+    discovery_control: String,
+}
+
+impl Profile {
+    fn new(kind: FirmwareKind) -> Self {
+        Self {
+            title: kind.title(),
+            is_http: kind.is_http(),
+            loader: field_of(kind, "loader"),
+            discovery_control: field_of(kind, "discovery_control"),
+        }
+    }
+}
+
+/// What the field of a kind of firmware is called in the form.
+fn field_of(kind: FirmwareKind, field: &str) -> String {
+    format!("firmware-{kind}-{field}")
+}
+
+/// The field of the form for `firmware.efi_x64.loader`.
+fn at_field(err: Error) -> Error {
+    match err {
+        Error::Refused(mut refusal) => {
+            refusal.field = refusal.field.map(|field| match field.as_str() {
+                it if it.starts_with("firmware.") => it.replace('.', "-"),
+                _ => field,
+            });
+            of_list(Error::Refused(refusal))
+        }
+        other => other,
+    }
 }
 
 impl View {
+    async fn read(api: &Api, settings: &NetworkSettings) -> Result<Self, Error> {
+        let service = Arc::clone(&api.service);
+        let known = tokio::task::spawn_blocking(move || service.status().loaders)
+            .await
+            .map_err(|err| Error::Internal(err.to_string()))?;
+        let there = known.into_iter().filter(|loader| loader.path.is_some());
+        Ok(Self {
+            loaders: there.map(|loader| loader.name).collect(),
+            ..Self::new(settings)
+        })
+    }
+
     fn new(settings: &NetworkSettings) -> Self {
         Self {
             form: filled(settings),
             wrong: None,
             payloads: Choice::words(Payload::ALL),
             releases: Choice::words(ConfigRelease::ALL),
+            profiles: FirmwareKind::ALL
+                .iter()
+                .map(|kind| Profile::new(*kind))
+                .collect(),
+            loaders: Vec::new(),
         }
     }
 
@@ -41,7 +102,7 @@ fn filled(settings: &NetworkSettings) -> Fields {
         .iter()
         .map(ToString::to_string)
         .collect();
-    Fields::new([
+    let mut fields = Fields::new([
         ("strict_boot_mode", Field::of(settings.strict_boot_mode)),
         ("hold_limit_seconds", Field::of(settings.hold_limit_seconds)),
         ("menu_seconds", Field::of(settings.menu_seconds)),
@@ -67,13 +128,21 @@ fn filled(settings: &NetworkSettings) -> Fields {
         // What the form was made of: a change by somebody else since must not be lost.
         ("seen", Field::of(Version::of(settings))),
         ("server_address", Field::maybe(settings.server_address)),
-    ])
-    .remember()
+    ]);
+    for kind in FirmwareKind::ALL {
+        let profile = settings.firmware.of(*kind);
+        let loader = profile.loader.as_deref().unwrap_or_default();
+        fields.set(&field_of(*kind, "loader"), loader);
+        let on = profile.discovery_control;
+        fields.set(&field_of(*kind, "discovery_control"), on);
+    }
+    fields.remember()
 }
 
 pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
     let now = settings::show(&api.store).await?.settings;
-    View::new(&now).show(&api, &ask, StatusCode::OK).await
+    let view = View::read(&api, &now).await?;
+    view.show(&api, &ask, StatusCode::OK).await
 }
 
 pub(super) async fn save(State(api): State<Api>, ask: Ask, post: Post) -> Result<Response, Error> {
@@ -98,15 +167,15 @@ pub(super) async fn save(State(api): State<Api>, ask: Ask, post: Post) -> Result
             Ok(done("/network", said))
         }
         Err(Error::Stale) => {
-            let mut view = View::new(&before);
+            let mut view = View::read(&api, &before).await?;
             view.form.merge(&post, &[]);
             view.wrong = Some(STALE.to_owned());
             view.show(&api, &ask, StatusCode::CONFLICT).await
         }
         Err(err) => {
-            let mut view = View::new(&before);
+            let mut view = View::read(&api, &before).await?;
             view.form.typed(&post);
-            view.wrong = view.form.refuse(of_list(err))?;
+            view.wrong = view.form.refuse(at_field(err))?;
             view.show(&api, &ask, StatusCode::UNPROCESSABLE_ENTITY)
                 .await
         }
@@ -160,6 +229,23 @@ fn patch(post: &Post) -> Result<Map<String, Value>, Error> {
         if let Some(word) = post.get(name) {
             patch.insert(name.to_owned(), word.into());
         }
+    }
+    let mut firmware = Map::new();
+    for kind in FirmwareKind::ALL {
+        let mut profile = Map::new();
+        if let Some(loader) = post.get(&field_of(*kind, "loader")).map(str::trim) {
+            let loader = (!loader.is_empty()).then_some(loader);
+            profile.insert("loader".to_owned(), loader.into());
+        }
+        if let Some(on) = post.get(&field_of(*kind, "discovery_control")) {
+            profile.insert("discovery_control".to_owned(), (on != "false").into());
+        }
+        if !profile.is_empty() {
+            firmware.insert(kind.to_string(), profile.into());
+        }
+    }
+    if !firmware.is_empty() {
+        patch.insert("firmware".to_owned(), firmware.into());
     }
     for name in ["strict_boot_mode", "reports"] {
         if let Some(on) = post.get(name) {

@@ -36,6 +36,43 @@ async fn settings_are_changed_field_by_field() {
 }
 
 #[tokio::test]
+async fn a_profile_of_firmware_is_changed_field_by_field() {
+    let world = World::new().await;
+    let loader = json!({"firmware": {"efi_x64": {"loader": "odd.efi"}}});
+    world.ok("PUT", "/network/settings", loader).await;
+    let control =
+        json!({"firmware": {"efi_x64": {"discovery_control": false}, "bios": {"loader": null}}});
+    let changed = world.ok("PUT", "/network/settings", control).await;
+    assert_eq!(
+        changed["firmware"]["efi_x64"],
+        json!({"loader": "odd.efi", "discovery_control": false})
+    );
+    assert_eq!(
+        changed["firmware"]["http_x64"],
+        json!({"loader": null, "discovery_control": true})
+    );
+    // A loader that is nowhere is told.
+    let status = world.ok("GET", "/status", Value::Null).await;
+    let problems = status["problems"].to_string();
+    assert!(problems.contains("odd.efi"), "{problems}");
+    for (bad, field) in [
+        (
+            json!({"efi_x64": {"loader": "../x"}}),
+            "firmware.efi_x64.loader",
+        ),
+        (json!({"efi_x64": {"speed": 1}}), "firmware.efi_x64.speed"),
+        (json!({"toaster": {}}), "firmware.toaster"),
+    ] {
+        let body = json!({"firmware": bad});
+        let (_, named, _) = world.refused("PUT", "/network/settings", body).await;
+        assert_eq!(named, field);
+    }
+    let usual = json!({"firmware": {"efi_x64": null}});
+    let back = world.ok("PUT", "/network/settings", usual).await;
+    assert_eq!(back["firmware"]["efi_x64"], changed["firmware"]["http_x64"]);
+}
+
+#[tokio::test]
 async fn to_switch_strict_mode_says_what_it_means() {
     let world = World::new().await;
     let off = world

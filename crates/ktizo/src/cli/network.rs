@@ -5,7 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use api::types::NetworkPatch;
 use clap::Subcommand;
 use ipnet::Ipv4Net;
-use model::{ConfigRelease, NetworkSettings, Payload, TalosVersion};
+use model::{
+    ConfigRelease, FirmwareKind, FirmwareProfile, FirmwareProfiles, NetworkSettings, Payload,
+    TalosVersion,
+};
 use serde_json::Value;
 
 use super::output::{fields, or_dash, say};
@@ -74,6 +77,12 @@ struct NetworkSet {
     /// Seconds that a machine may be silent after its config went out before its install counts as failed
     #[arg(long, value_name = "SECONDS")]
     proof_limit: Option<u32>,
+    /// The boot loader that a kind of firmware gets, such as efi_x64=ipxe.efi; KIND=none takes the one of the config file again
+    #[arg(long, value_name = "KIND=FILE", value_parser = of_kind)]
+    loader: Vec<(FirmwareKind, String)>,
+    /// Whether option 43 tells a kind of firmware to take the offered loader without asking port 4011, such as efi_x64=off
+    #[arg(long, value_name = "KIND=on|off", value_parser = switch_of_kind)]
+    discovery_control: Vec<(FirmwareKind, bool)>,
 }
 
 /// A setting as the API takes it: a value, or `null` for `none`.
@@ -86,6 +95,19 @@ fn on_or_off(text: &str) -> Result<bool, String> {
         "off" | "false" => Ok(false),
         _ => Err("on or off".to_owned()),
     }
+}
+
+fn of_kind(text: &str) -> Result<(FirmwareKind, String), String> {
+    let (kind, value) = text.split_once('=').ok_or("KIND=VALUE")?;
+    let kind = kind
+        .parse()
+        .map_err(|err: model::ParseError| err.to_string())?;
+    Ok((kind, value.to_owned()))
+}
+
+fn switch_of_kind(text: &str) -> Result<(FirmwareKind, bool), String> {
+    let (kind, value) = of_kind(text)?;
+    Ok((kind, on_or_off(&value)?))
 }
 
 fn or_none<T>(text: &str) -> Result<OrNone, String>
@@ -141,6 +163,14 @@ impl NetworkSet {
         let flag = |on: Option<bool>| on.map(Value::from);
         let number = |seconds: Option<u32>| seconds.map(Value::from);
         let value = |or_none: Option<OrNone>| or_none.map(|OrNone(value)| value);
+        let mut firmware = serde_json::Map::new();
+        for (kind, loader) in self.loader {
+            let loader = Some(loader).filter(|loader| loader != "none");
+            profile(&mut firmware, kind).insert("loader".to_owned(), loader.into());
+        }
+        for (kind, on) in self.discovery_control {
+            profile(&mut firmware, kind).insert("discovery_control".to_owned(), on.into());
+        }
         [
             ("strict_boot_mode", flag(self.strict_boot_mode)),
             ("hold_limit_seconds", number(self.hold_limit)),
@@ -156,11 +186,23 @@ impl NetworkSet {
             ("reports", flag(self.reports)),
             ("install_attempts", number(self.install_attempts)),
             ("proof_limit_seconds", number(self.proof_limit)),
+            ("firmware", (!firmware.is_empty()).then(|| firmware.into())),
         ]
         .into_iter()
         .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value)))
         .collect()
     }
+}
+
+/// The change of one kind's profile.
+fn profile(
+    firmware: &mut serde_json::Map<String, Value>,
+    kind: FirmwareKind,
+) -> &mut serde_json::Map<String, Value> {
+    let profile = firmware
+        .entry(kind.as_str())
+        .or_insert_with(|| Value::Object(serde_json::Map::new()));
+    profile.as_object_mut().expect("it is made as an object")
 }
 
 impl NetworkArgs {
@@ -182,6 +224,24 @@ impl NetworkArgs {
 
 fn on_off(on: bool) -> String {
     if on { "on" } else { "off" }.to_owned()
+}
+
+/// What differs from the usual.
+fn firmware(profiles: &FirmwareProfiles) -> String {
+    let usual = FirmwareProfile::default();
+    let lines = FirmwareKind::ALL.iter().filter_map(|kind| {
+        let profile = profiles.of(*kind);
+        let loader = profile.loader.as_deref();
+        let off = (!profile.discovery_control).then_some("discovery control off");
+        let said: Vec<&str> = loader.into_iter().chain(off).collect();
+        (*profile != usual).then(|| format!("{kind}: {}", said.join(", ")))
+    });
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() {
+        "the usual loaders".to_owned()
+    } else {
+        lines.join("; ")
+    }
 }
 
 fn table(settings: &NetworkSettings) -> String {
@@ -232,5 +292,6 @@ fn table(settings: &NetworkSettings) -> String {
         ("reports", on_off(settings.reports)),
         ("install attempts", settings.install_attempts.to_string()),
         ("proof limit", format!("{} s", settings.proof_limit_seconds)),
+        ("firmware", firmware(&settings.firmware)),
     ])
 }

@@ -9,6 +9,7 @@ use store::NewDevice;
 use super::*;
 use model::ConfigToken;
 
+mod firmware;
 mod orders;
 mod strangers;
 

@@ -30,22 +30,6 @@ pub struct ServerIdentity {
     pub http_port: u16,
 }
 
-/// What a kind of firmware needs beyond the standards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FirmwareProfile {
-    /// Whether option 43 tells PXE firmware to take the offered file without asking port 4011. Some UEFI firmware of HP and Dell ignores
-    /// offers that have it.
-    pub discovery_control: bool,
-}
-
-impl Default for FirmwareProfile {
-    fn default() -> Self {
-        Self {
-            discovery_control: true,
-        }
-    }
-}
-
 /// A datagram to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -64,12 +48,7 @@ pub struct Reply {
 }
 
 /// Puts what the director decided into a DHCP message. `None` if there is nothing to say that this client could use.
-pub fn answer(
-    query: &BootQuery,
-    offer: &Offer,
-    server: &ServerIdentity,
-    profile: FirmwareProfile,
-) -> Option<Reply> {
+pub fn answer(query: &BootQuery, offer: &Offer, server: &ServerIdentity) -> Option<Reply> {
     let server = ServerIdentity {
         address: offer.server.unwrap_or(server.address),
         ..*server
@@ -77,7 +56,7 @@ pub fn answer(
     let file = boot_file(query, &offer.program, &server)?;
     let (destination, ifindex) = destination(query);
     Some(Reply {
-        bytes: compose(query, &file, server.address, profile),
+        bytes: compose(query, &file, server.address, offer.discovery_control),
         destination,
         source: query.ingress.local,
         source_port: query.ingress.door.port(),
@@ -110,7 +89,7 @@ fn boot_file(query: &BootQuery, program: &Program, server: &ServerIdentity) -> O
     }
 }
 
-fn compose(query: &BootQuery, file: &str, server: Ipv4Addr, profile: FirmwareProfile) -> Vec<u8> {
+fn compose(query: &BootQuery, file: &str, server: Ipv4Addr, discovery_control: bool) -> Vec<u8> {
     let asked = &query.request.packet;
     // iPXE says PXE whatever loaded it, and takes nothing else.
     let class = match query.client {
@@ -128,7 +107,7 @@ fn compose(query: &BootQuery, file: &str, server: Ipv4Addr, profile: FirmwarePro
             options.insert(options::CLIENT_UUID, uuid.to_vec());
         }
     }
-    if class == VendorClass::Pxe && profile.discovery_control {
+    if class == VendorClass::Pxe && discovery_control {
         options.insert(options::VENDOR_SPECIFIC, discovery(query));
     }
     let mut name = file.as_bytes().to_vec();
@@ -275,9 +254,12 @@ mod tests {
             address: LOCAL,
             http_port: 8080,
         };
-        let offer = Offer { program, server };
-        let profile = FirmwareProfile::default();
-        let reply = answer(&query(software), &offer, &identity, profile)?;
+        let offer = Offer {
+            program,
+            server,
+            discovery_control: true,
+        };
+        let reply = answer(&query(software), &offer, &identity)?;
         Some(BootReply::decode(&reply.bytes).unwrap())
     }
 
@@ -342,19 +324,19 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_may_leave_option_43_out() {
-        let offer = Offer {
-            program: Program::Loader(LoaderName::parse("snponly.efi").unwrap()),
-            server: None,
-        };
+    fn an_offer_may_leave_option_43_out() {
         let identity = ServerIdentity {
             address: LOCAL,
             http_port: 80,
         };
         let query = query(Software::Edk2Pxe(Platform::EfiX64));
         for discovery_control in [true, false] {
-            let profile = FirmwareProfile { discovery_control };
-            let reply = answer(&query, &offer, &identity, profile).unwrap();
+            let offer = Offer {
+                program: Program::Loader(LoaderName::parse("snponly.efi").unwrap()),
+                server: None,
+                discovery_control,
+            };
+            let reply = answer(&query, &offer, &identity).unwrap();
             let vendor = BootReply::decode(&reply.bytes).unwrap().vendor;
             assert_eq!(vendor.is_some(), discovery_control);
         }
@@ -372,6 +354,7 @@ mod tests {
         let offer = Offer {
             program: Program::Loader(LoaderName::parse(&"a".repeat(64)).unwrap()),
             server: None,
+            discovery_control: true,
         };
         let identity = ServerIdentity {
             address: LOCAL,
@@ -379,7 +362,7 @@ mod tests {
         };
         for (max_size, fits) in [(None, false), (Some(0), false), (Some(1472), true)] {
             query.request.max_size = max_size;
-            let reply = answer(&query, &offer, &identity, FirmwareProfile::default()).unwrap();
+            let reply = answer(&query, &offer, &identity).unwrap();
             let packet = Packet::decode(&reply.bytes).unwrap();
             assert_eq!(packet.option(options::BOOT_FILE).is_some(), fits);
             assert_eq!(packet.option(options::CLIENT_UUID), Some(long.as_slice()));

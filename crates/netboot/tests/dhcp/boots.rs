@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use netboot::core::answer::{FirmwareProfile, ServerIdentity, answer};
+use netboot::core::answer::{ServerIdentity, answer};
 use netboot::core::classify::{Door, Ingress, classify};
 use netboot::director::{BootAsk, BootClient, LoaderName, Offer, Platform, Program};
 use netboot::sim::boot::{Carried, Step, Stuck, World, boot};
@@ -15,7 +15,7 @@ const SCRIPT: &str = "#!ipxe\necho hello\n";
 
 /// The core, a director and a few files.
 struct Site {
-    profile: FirmwareProfile,
+    discovery_control: bool,
     decide: fn(&BootAsk) -> Program,
     carried: usize,
 }
@@ -36,12 +36,13 @@ impl World for Site {
         let offer = Offer {
             program: (self.decide)(&query.ask()),
             server: None,
+            discovery_control: self.discovery_control,
         };
         let server = ServerIdentity {
             address: LOCAL,
             http_port: 80,
         };
-        answer(&query, &offer, &server, self.profile)
+        answer(&query, &offer, &server)
             .map(|reply| Carried {
                 source: SocketAddrV4::new(reply.source, reply.source_port),
                 destination: reply.destination,
@@ -99,7 +100,7 @@ fn go(
     decide: fn(&BootAsk) -> Program,
 ) -> Result<Vec<Step>, Stuck> {
     let mut site = Site {
-        profile: FirmwareProfile { discovery_control },
+        discovery_control,
         decide,
         carried: 0,
     };
@@ -168,7 +169,7 @@ fn a_machine_without_a_uuid_boots_too() {
     let mut nameless = machine(Software::BiosRom);
     nameless.guid = None;
     let mut site = Site {
-        profile: FirmwareProfile::default(),
+        discovery_control: true,
         decide: plain,
         carried: 0,
     };

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
-use netboot::core::answer::{FirmwareProfile, Reply, ServerIdentity, answer};
+use netboot::core::answer::{Reply, ServerIdentity, answer};
 use netboot::core::classify::{Door, Ignored, Ingress, classify};
 use netboot::director::{BootClient, LoaderName, Offer, Program};
 use netboot::wire::dhcp::{BootReply, Packet};
@@ -84,12 +84,13 @@ fn reply_to(datagram: &Datagram, door: Door) -> Result<(BootClient, Reply), Igno
     let offer = Offer {
         program: decide(query.client),
         server: None,
+        discovery_control: true,
     };
     let server = ServerIdentity {
         address: LOCAL,
         http_port: 80,
     };
-    let reply = answer(&query, &offer, &server, FirmwareProfile::default());
+    let reply = answer(&query, &offer, &server);
     Ok((query.client, reply.expect("each of these can be answered")))
 }
 

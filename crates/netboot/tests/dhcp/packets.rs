@@ -8,7 +8,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use netboot::core::answer::{FirmwareProfile, ServerIdentity, answer};
+use netboot::core::answer::{ServerIdentity, answer};
 use netboot::core::classify::{Door, Ingress, classify};
 use netboot::director::{LoaderName, Offer, Program};
 use netboot::wire::dhcp::Packet;
@@ -91,12 +91,13 @@ impl Recorded {
         let offer = Offer {
             program: self.program.clone(),
             server: None,
+            discovery_control: true,
         };
         let server = ServerIdentity {
             address: LOCAL,
             http_port: 80,
         };
-        let Some(reply) = answer(&query, &offer, &server, FirmwareProfile::default()) else {
+        let Some(reply) = answer(&query, &offer, &server) else {
             return text + "no answer: nothing it could load\n";
         };
         writeln!(

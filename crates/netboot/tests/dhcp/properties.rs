@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use netboot::core::answer::{FirmwareProfile, ServerIdentity, answer};
+use netboot::core::answer::{ServerIdentity, answer};
 use netboot::core::classify::{Door, Ignored, Ingress, classify};
 use netboot::director::{LoaderName, Offer, Program};
 use netboot::wire::dhcp::{BootReply, BootRequest, Operation, Packet};
@@ -108,8 +108,9 @@ fn check(datagram: &[u8], ingress: Ingress, program: Program) -> Result<(), Test
     let offer = Offer {
         program,
         server: None,
+        discovery_control: true,
     };
-    let Some(reply) = answer(&query, &offer, &server, FirmwareProfile::default()) else {
+    let Some(reply) = answer(&query, &offer, &server) else {
         return Ok(());
     };
     let seen = BootReply::decode(&reply.bytes).expect("an answer can be read");

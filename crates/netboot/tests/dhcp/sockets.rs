@@ -42,6 +42,7 @@ impl Director for Plain {
         Offer {
             program,
             server: None,
+            discovery_control: true,
         }
     }
 

@@ -1,6 +1,8 @@
 //! Settings and base configs.
 
-use model::{ConfigRelease, NetworkSettings, Origin, Payload, Role};
+use model::{
+    ConfigRelease, FirmwareProfile, FirmwareProfiles, NetworkSettings, Origin, Payload, Role,
+};
 use store::Change;
 
 use crate::House;
@@ -28,6 +30,13 @@ async fn settings_are_the_defaults_until_they_are_saved_whole() {
         reports: false,
         install_attempts: 7,
         proof_limit_seconds: 61,
+        firmware: FirmwareProfiles {
+            efi_x64: FirmwareProfile {
+                loader: Some("ipxe.efi".to_owned()),
+                discovery_control: false,
+            },
+            ..FirmwareProfiles::default()
+        },
     };
     for settings in [whole, NetworkSettings::default()] {
         let saved = settings.clone();

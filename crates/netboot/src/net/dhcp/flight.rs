@@ -1,6 +1,5 @@
 //! One request under way: asked of the director, answered, sent, told.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +11,10 @@ use tracing::{debug, warn};
 
 use super::counters::DhcpCounters;
 use super::server::DhcpPorts;
-use crate::core::answer::{CLIENT_PORT, FirmwareProfile, Reply, ServerIdentity, answer, describe};
+use crate::core::answer::{CLIENT_PORT, Reply, ServerIdentity, answer, describe};
 use crate::core::chain::ChainWatch;
 use crate::core::classify::{AnswerKind, BootQuery, Door};
-use crate::director::{BootClient, Director, Observation, Platform, Program};
+use crate::director::{BootClient, Director, Observation, Program};
 use crate::net::shared::SharedPort;
 use crate::net::udp::{Arrival, Departure, UdpPort};
 
@@ -25,7 +24,6 @@ pub(super) struct Airport {
     pub(super) proxy: UdpPort,
     pub(super) ports: DhcpPorts,
     pub(super) http_port: u16,
-    pub(super) profiles: BTreeMap<Platform, FirmwareProfile>,
     pub(super) deadline: Duration,
     pub(super) chains: Mutex<ChainWatch>,
     pub(super) counters: Arc<DhcpCounters>,
@@ -83,13 +81,7 @@ impl Airport {
             address: query.ingress.local,
             http_port: self.http_port,
         };
-        let platform = match query.client {
-            BootClient::Pxe(platform)
-            | BootClient::Http(platform)
-            | BootClient::Ipxe { platform, .. } => platform,
-        };
-        let profile = self.profiles.get(&platform).copied().unwrap_or_default();
-        let Some(reply) = answer(&query, &offer, &server, profile) else {
+        let Some(reply) = answer(&query, &offer, &server) else {
             self.counters.count_nothing();
             let detail = match &offer.program {
                 Program::Nothing(_) => describe(query.client, &offer.program),

@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 use super::counters::DhcpCounters;
 use super::flight::{Airport, DhcpSocket};
 use crate::Error;
-use crate::core::answer::{CLIENT_PORT, FirmwareProfile};
+use crate::core::answer::CLIENT_PORT;
 use crate::core::chain::ChainWatch;
 use crate::core::classify::{Door, Ignored, Ingress, classify};
 use crate::core::dampen::{Dampener, RateLimit};
@@ -35,8 +35,6 @@ pub struct DhcpConfig {
     pub sharing: Sharing,
     /// The port of the boot HTTP server, for the URLs in answers.
     pub http_port: u16,
-    /// What kinds of firmware need; those not named get the default.
-    pub profiles: BTreeMap<Platform, FirmwareProfile>,
     /// How often one machine is answered.
     pub limit: RateLimit,
     /// How many requests may be under way. One more, and the oldest is given up.
@@ -52,7 +50,6 @@ impl Default for DhcpConfig {
             ports: DhcpPorts::default(),
             sharing: Sharing::IfTaken,
             http_port: 80,
-            profiles: BTreeMap::new(),
             limit: RateLimit::default(),
             in_flight: 512,
             deadline: Duration::from_millis(500),
@@ -158,7 +155,6 @@ impl DhcpServer {
                 proxy,
                 ports,
                 http_port: config.http_port,
-                profiles: config.profiles,
                 deadline: config.deadline,
                 chains: Mutex::new(ChainWatch::new(MACHINES)),
                 counters: Arc::default(),

@@ -49,6 +49,7 @@ impl Director for Told {
         Offer {
             program: Program::Script,
             server: None,
+            discovery_control: true,
         }
     }
 
