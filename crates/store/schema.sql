@@ -177,6 +177,18 @@ CREATE TABLE devices (
         CHECK (status <> 'approved' OR (hostname IS NOT NULL AND ip_address IS NOT NULL AND role IS NOT NULL))
 ) STRICT;
 
+CREATE INDEX devices_awaiting_a_word ON devices (id) WHERE wipe ->> '$.state' IN ('asked', 'spent');
+
+CREATE INDEX devices_by_address ON devices (
+    coalesce(
+        (json_extract('[' || replace(ip_address, '.', ',') || ']', '$[0]') << 24)
+        + (json_extract('[' || replace(ip_address, '.', ',') || ']', '$[1]') << 16)
+        + (json_extract('[' || replace(ip_address, '.', ',') || ']', '$[2]') << 8)
+        + json_extract('[' || replace(ip_address, '.', ',') || ']', '$[3]'), -1),
+    id);
+
+CREATE INDEX devices_by_name ON devices (coalesce(hostname, ''), id);
+
 CREATE INDEX devices_by_status ON devices (status);
 
 CREATE INDEX devices_by_uuid ON devices (uuid) WHERE uuid IS NOT NULL;
@@ -184,6 +196,8 @@ CREATE INDEX devices_by_uuid ON devices (uuid) WHERE uuid IS NOT NULL;
 CREATE INDEX devices_forgettable ON devices (last_seen_at) WHERE status = 'pending' AND kept = 0;
 
 CREATE INDEX devices_owing_proof ON devices (id) WHERE install ->> '$.state' = 'begun';
+
+CREATE INDEX devices_that_failed ON devices (id) WHERE install ->> '$.state' = 'failed';
 
 CREATE INDEX devices_to_be_wiped ON devices (id) WHERE wipe ->> '$.state' IN ('asked', 'ordered');
 

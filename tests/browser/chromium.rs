@@ -75,6 +75,14 @@ impl Chromium {
         Ok(chromium)
     }
 
+    /// Starts one in which a new user of a daemon is signed in.
+    pub(crate) fn signed_in(daemon: &Daemon, name: &str, authority: &str) -> Result<Self> {
+        daemon.user(name, authority)?;
+        let page = Self::start(daemon)?;
+        page.sign_in(name)?;
+        Ok(page)
+    }
+
     fn command(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
         let body = if method == "POST" {
             body.to_string()

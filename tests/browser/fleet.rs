@@ -13,13 +13,11 @@ const A_WHILE: Duration = Duration::from_secs(10);
 #[test]
 fn all_settings_of_a_device_are_in_one_form() -> Result<()> {
     let daemon = Daemon::start(22_100)?;
-    daemon.user("otto", "operator")?;
     let machine = json!({"mac_address": "52:54:00:aa:bb:01"});
     daemon.ask("POST", "/devices", &machine)?;
     let approved = json!({"hostname": "cp-1", "ip_address": "10.20.0.11", "role": "controlplane"});
     daemon.ask("POST", "/devices/1/approve", &approved)?;
-    let page = Chromium::start(&daemon)?;
-    page.sign_in("otto")?;
+    let page = Chromium::signed_in(&daemon, "otto", "operator")?;
     page.go("/devices/1")?;
     let open = "for (const box of document.querySelectorAll('#settings details')) box.open = true";
     page.run(open)?;
@@ -86,7 +84,6 @@ fn all_settings_of_a_device_are_in_one_form() -> Result<()> {
 #[test]
 fn many_are_rejected_ordered_and_deleted_after_a_look() -> Result<()> {
     let daemon = Daemon::start(22_200)?;
-    daemon.user("ada", "admin")?;
     for number in 1..=6 {
         let machine = json!({"mac_address": format!("52:54:00:aa:bb:0{number}")});
         daemon.ask("POST", "/devices", &machine)?;
@@ -95,8 +92,7 @@ fn many_are_rejected_ordered_and_deleted_after_a_look() -> Result<()> {
     daemon.ask("POST", "/devices/1/approve", &approved)?;
     let approved = json!({"hostname": "worker-1", "ip_address": "10.20.0.12", "role": "worker"});
     daemon.ask("POST", "/devices/6/approve", &approved)?;
-    let page = Chromium::start(&daemon)?;
-    page.sign_in("ada")?;
+    let page = Chromium::signed_in(&daemon, "ada", "admin")?;
     let choose = |deed: &str, devices: &[u8]| -> Result<()> {
         page.go("/devices")?;
         for device in devices {
@@ -166,9 +162,7 @@ fn many_are_rejected_ordered_and_deleted_after_a_look() -> Result<()> {
 #[test]
 fn firmware_gets_what_its_profile_says() -> Result<()> {
     let daemon = Daemon::start(22_300)?;
-    daemon.user("ada", "admin")?;
-    let page = Chromium::start(&daemon)?;
-    page.sign_in("ada")?;
+    let page = Chromium::signed_in(&daemon, "ada", "admin")?;
     page.go("/network")?;
     page.fill("#firmware-efi_x64-loader", "../odd.efi")?;
     page.click("#save")?;

@@ -17,14 +17,12 @@ const BACK: Duration = Duration::from_secs(20);
 #[test]
 fn a_restart_of_the_daemon_loses_neither_news_nor_what_was_typed() -> Result<()> {
     let mut daemon = Daemon::start(21_400)?;
-    daemon.user("ada", "admin")?;
     daemon.ask(
         "POST",
         "/devices",
         &json!({"mac_address": "52:54:00:aa:bb:09"}),
     )?;
-    let page = Chromium::start(&daemon)?;
-    page.sign_in("ada")?;
+    let page = Chromium::signed_in(&daemon, "ada", "admin")?;
     page.go("/devices/1")?;
     page.await_text("Live", A_WHILE)?;
     page.run("window.notReloaded = true")?;
@@ -66,7 +64,6 @@ fn a_restart_of_the_daemon_loses_neither_news_nor_what_was_typed() -> Result<()>
 #[test]
 fn ten_thousand_devices_are_searched_sorted_and_approved_together() -> Result<()> {
     let daemon = Daemon::start(21_500)?;
-    daemon.user("ada", "admin")?;
     std::thread::scope(|scope| {
         let shares: Vec<_> = (0..8)
             .map(|share| {
@@ -90,8 +87,7 @@ fn ten_thousand_devices_are_searched_sorted_and_approved_together() -> Result<()
             .map(|share| share.join().expect("no share panics"));
         done.collect::<Result<()>>()
     })?;
-    let page = Chromium::start(&daemon)?;
-    page.sign_in("ada")?;
+    let page = Chromium::signed_in(&daemon, "ada", "admin")?;
     for path in ["/devices", "/devices?skip=9950", "/devices?q=01:00:27:0f"] {
         let began = now();
         page.go(path)?;

@@ -14,14 +14,12 @@ const A_WHILE: Duration = Duration::from_secs(10);
 #[test]
 fn a_viewer_has_no_buttons_and_is_refused() -> Result<()> {
     let daemon = Daemon::start(21_100)?;
-    daemon.user("vera", "viewer")?;
     daemon.ask(
         "POST",
         "/devices",
         &json!({"mac_address": "52:54:00:aa:bb:01"}),
     )?;
-    let page = Chromium::start(&daemon)?;
-    page.sign_in("vera")?;
+    let page = Chromium::signed_in(&daemon, "vera", "viewer")?;
     for path in [
         "/",
         "/devices",
@@ -56,7 +54,6 @@ fn a_viewer_has_no_buttons_and_is_refused() -> Result<()> {
 #[test]
 fn an_operator_approves_and_sees_no_secret() -> Result<()> {
     let daemon = Daemon::start(21_800)?;
-    daemon.user("otto", "operator")?;
     let (machine, patch) = (
         json!({"mac_address": "52:54:00:aa:bb:01"}),
         "machine:\n  token: abcdef.0123456789abcdef\n",
@@ -67,8 +64,7 @@ fn an_operator_approves_and_sees_no_secret() -> Result<()> {
         "/patches",
         &json!({"scope": "cluster", "name": "token", "text": patch}),
     )?;
-    let page = Chromium::start(&daemon)?;
-    page.sign_in("otto")?;
+    let page = Chromium::signed_in(&daemon, "otto", "operator")?;
     page.go("/devices/1/approve")?;
     page.click("main .button.main")?;
     page.await_text("Approved.", A_WHILE)?;
@@ -116,14 +112,12 @@ fn an_operator_approves_and_sees_no_secret() -> Result<()> {
 #[test]
 fn what_was_typed_outlives_the_session() -> Result<()> {
     let daemon = Daemon::start(21_900)?;
-    daemon.user("ada", "admin")?;
     daemon.ask(
         "POST",
         "/devices",
         &json!({"mac_address": "52:54:00:aa:bb:01"}),
     )?;
-    let page = Chromium::start(&daemon)?;
-    page.sign_in("ada")?;
+    let page = Chromium::signed_in(&daemon, "ada", "admin")?;
     page.go("/devices/1")?;
     page.await_text("Live", A_WHILE)?;
     page.fill("#notes", "typed before the session ended")?;
@@ -220,14 +214,12 @@ fn two_people_who_edit_one_device_lose_nothing() -> Result<()> {
 #[test]
 fn a_person_says_who_a_machine_is() -> Result<()> {
     let daemon = Daemon::start(22_000)?;
-    daemon.user("otto", "operator")?;
     let known = "4c4c4544-0042-3510-8054-b9c04f4a3133";
     let other = "4c4c4544-0042-3510-8054-b9c04f4a3199";
     script_of(daemon.boot_port, "52-54-00-aa-bb-01", known)?;
     let approved = json!({"hostname": "cp-1", "ip_address": "10.20.0.11", "role": "controlplane"});
     daemon.ask("POST", "/devices/1/approve", &approved)?;
-    let page = Chromium::start(&daemon)?;
-    page.sign_in("otto")?;
+    let page = Chromium::signed_in(&daemon, "otto", "operator")?;
     page.go("/devices/1")?;
     page.await_text("Live", A_WHILE)?;
     script_of(daemon.boot_port, "52-54-00-aa-bb-01", other)?;

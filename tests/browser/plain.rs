@@ -88,9 +88,7 @@ fn everything_but_live_updates_works_without_a_script() -> Result<()> {
 #[test]
 fn what_comes_from_the_network_is_shown_and_never_run() -> Result<()> {
     let daemon = Daemon::start(21_700)?;
-    daemon.user("ada", "admin")?;
-    let page = Chromium::start(&daemon)?;
-    page.sign_in("ada")?;
+    let page = Chromium::signed_in(&daemon, "ada", "admin")?;
     let hostile = "<script>window.owned=1</script><img src=x onerror=window.owned=1>\"'&lt;";
     let machine = switch_on(daemon.boot_port, "52-54-00-aa-bb-01", hostile);
     page.await_text("<script>window.owned=1</script>", A_WHILE)?;

@@ -174,14 +174,15 @@ const APPROVED: &str = concat!(
 );
 
 /// ?1 status, ?2 pattern for texts, ?3 pattern for the MAC with colons, ?4 pattern for the MAC without any, ?5 role, ?6 processor,
-/// ?7 key of a label, ?8 its value, ?9 anything for those that need a person.
+/// ?7 key of a label, ?8 its value, ?9 anything for those that need a person, ?10 pattern for what the labels hold of the text at least.
 const MATCHING: &str = " FROM devices
       WHERE (?1 IS NULL OR status = ?1)
         AND (?2 IS NULL
              OR mac LIKE ?3 OR replace(mac, ':', '') LIKE ?4
              OR hostname LIKE ?2 ESCAPE '\\' OR ip_address LIKE ?2 ESCAPE '\\' OR serial LIKE ?2 ESCAPE '\\'
              OR vendor LIKE ?2 ESCAPE '\\' OR model LIKE ?2 ESCAPE '\\' OR notes LIKE ?2 ESCAPE '\\'
-             OR EXISTS (SELECT 1 FROM json_each(labels) AS label WHERE label.key || '=' || label.value LIKE ?2 ESCAPE '\\'))
+             OR labels LIKE ?10 ESCAPE '\\'
+                AND EXISTS (SELECT 1 FROM json_each(labels) AS label WHERE label.key || '=' || label.value LIKE ?2 ESCAPE '\\'))
         AND (?5 IS NULL OR role = ?5)
         AND (?6 IS NULL OR arch = ?6)
         AND (?7 IS NULL
@@ -266,6 +267,15 @@ impl Reader<'_> {
         let sql = format!("SELECT count(*){MATCHING}");
         self.one(&sql, params_from_iter(matching(filter)), |row| {
             Cells::of(row).count()
+        })
+    }
+
+    /// The same, and how many of those wait for approval.
+    pub fn tally(&self, filter: &DeviceFilter) -> Result<(u64, u64), Error> {
+        let sql = format!("SELECT count(*), count(*) FILTER (WHERE status = 'pending'){MATCHING}");
+        self.one(&sql, params_from_iter(matching(filter)), |row| {
+            let mut cells = Cells::of(row);
+            Ok((cells.count()?, cells.count()?))
         })
     }
 
@@ -449,7 +459,7 @@ impl Writer<'_> {
     }
 }
 
-/// The nine values of [`MATCHING`].
+/// The ten values of [`MATCHING`].
 fn matching(filter: &DeviceFilter) -> Vec<Value> {
     let needle = filter.search.as_deref().map(str::trim);
     let needle = needle.filter(|needle| !needle.is_empty());
@@ -467,6 +477,8 @@ fn matching(filter: &DeviceFilter) -> Vec<Value> {
             .as_ref()
             .and_then(|label| text(label.value.as_ref())),
         filter.needs_person.then(|| "yes".to_owned()),
+        // The labels are kept as JSON, which has something else between a key and its value.
+        needle.map(|needle| text_pattern(needle.split('=').next().unwrap_or_default())),
     ]
     .into_iter()
     .map(|text| text.map_or(Value::Null, Value::Text))

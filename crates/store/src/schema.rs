@@ -51,6 +51,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0010_firmware",
         sql: include_str!("../migrations/0010_firmware.sql"),
     },
+    Migration {
+        name: "0011_lists",
+        sql: include_str!("../migrations/0011_lists.sql"),
+    },
 ];
 
 /// One step to a newer format, done whole or not at all.

@@ -200,7 +200,7 @@ fn effect(
         _ if action == BulkAction::Approve => {}
         Wipe::Ordered { .. } => said.push_str(" The wipe that is ordered is called off."),
         Wipe::Asked { .. } => {
-            said.push_str(" The wipe that was asked for at its console is declined.")
+            said.push_str(" The wipe that was asked for at its console is declined.");
         }
         _ => {}
     }

@@ -53,11 +53,13 @@ pub(super) fn check_values(device: &Device, settings: &NetworkSettings) -> Resul
             return Err(Error::invalid("ephemeral_disk_selector", why));
         }
     }
-    if let Some(loader) = &device.loader {
-        if !is_loader_name(loader) {
-            let why = "must be a bare file name such as ipxe.efi";
-            return Err(Error::invalid("loader", why));
-        }
+    if device
+        .loader
+        .as_deref()
+        .is_some_and(|loader| !is_loader_name(loader))
+    {
+        let why = "must be a bare file name such as ipxe.efi";
+        return Err(Error::invalid("loader", why));
     }
     if let Some(address) = device.ip_address {
         check_node_address(address, settings)

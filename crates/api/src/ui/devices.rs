@@ -194,15 +194,7 @@ pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, E
     };
     let now = api.gate.now();
     let (rows, total, waiting) = device::look(&api.store, move |reader| {
-        let total = reader.count_matching(&filter)?;
-        let pending = DeviceFilter {
-            status: Some(ApprovalStatus::Pending),
-            ..filter.clone()
-        };
-        let waiting = match filter.status {
-            None | Some(ApprovalStatus::Pending) => reader.count_matching(&pending)?,
-            Some(_) => 0,
-        };
+        let (total, waiting) = reader.tally(&filter)?;
         let devices = reader.devices(&filter)?;
         Ok((Row::read_all(reader, devices, now)?, total, waiting))
     })

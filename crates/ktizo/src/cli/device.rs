@@ -21,7 +21,7 @@ use super::progress::with_bar;
 use super::{Failure, ROLES, Remote, confirm, one_of};
 use approve::Approve;
 use label::{LabelChange, changed};
-use many::{Order, Reject};
+use many::{Delete, Order, Reject};
 use set::{SetDevice, Volume};
 
 /// Machines.
@@ -165,15 +165,6 @@ struct Add {
 }
 
 #[derive(Debug, clap::Args)]
-struct Delete {
-    /// Its MAC address in any spelling, or its number
-    device: DeviceRef,
-    /// Do not ask
-    #[arg(long, short)]
-    yes: bool,
-}
-
-#[derive(Debug, clap::Args)]
 struct Boots {
     /// Its MAC address in any spelling, or its number
     device: DeviceRef,
@@ -253,26 +244,7 @@ impl DeviceArgs {
                 let device = client.vouch(one.device, Proof::Wiped).await?;
                 output.print(&device, show::details)
             }
-            DeviceCommand::Delete(delete) => {
-                let device = client.device(delete.device).await?;
-                let name = or_dash(device.hostname.as_ref());
-                let question = format!(
-                    "Forget {} ({name}, {}) and its config?",
-                    device.mac_address, device.status
-                );
-                if !delete.yes && !confirm(&question)? {
-                    return Err(Failure::Local(
-                        "nothing was deleted; --yes does not ask".to_owned(),
-                    ));
-                }
-                client.delete_device(delete.device).await?;
-                output.print(&device, |device| {
-                    format!(
-                        "{} is forgotten; if it boots again it is new.",
-                        device.mac_address
-                    )
-                })
-            }
+            DeviceCommand::Delete(delete) => delete.run(&client, output).await,
             DeviceCommand::Boots(boots) => {
                 let found = client.boots(boots.device, boots.limit).await?;
                 output.print(&found, |found| show::boots(found))

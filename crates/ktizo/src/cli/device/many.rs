@@ -1,11 +1,12 @@
-//! `ktizo device reject` and `ktizo device order`: the same for one machine or for several, all or none.
+//! `ktizo device reject`, `order` and `delete`: the same for one machine or for several, all or none.
 
 use api::types::{BulkAction, BulkDevices, GiveOrder};
 use api::{Client, DeviceRef};
 use model::StandingOrder;
 
 use super::named;
-use crate::cli::{Failure, ORDERS, Output, one_of};
+use crate::cli::output::or_dash;
+use crate::cli::{Failure, ORDERS, Output, confirm, one_of};
 
 /// The machines of `ktizo device reject`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,17 @@ pub(super) struct Order {
     /// Its MAC address in any spelling, or its number; several get it together, all or none
     #[arg(required = true, value_name = "DEVICE")]
     devices: Vec<DeviceRef>,
+}
+
+/// The machines of `ktizo device delete`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Delete {
+    /// Its MAC address in any spelling, or its number; several are forgotten together, all or none
+    #[arg(required = true, value_name = "DEVICE")]
+    devices: Vec<DeviceRef>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
 }
 
 impl Reject {
@@ -59,6 +71,37 @@ impl Order {
         let told = |count| format!("The next network boot of {count} machines: {order}.");
         let action = BulkAction::Order { order };
         together(client, output, action, &self.devices, told).await
+    }
+}
+
+impl Delete {
+    pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
+        let ask = |question: &str| {
+            if self.yes || confirm(question)? {
+                return Ok(());
+            }
+            let why = "nothing was deleted; --yes does not ask";
+            Err(Failure::Local(why.to_owned()))
+        };
+        if let [one] = self.devices.as_slice() {
+            let device = client.device(*one).await?;
+            let name = or_dash(device.hostname.as_ref());
+            ask(&format!(
+                "Forget {} ({name}, {}) and its config?",
+                device.mac_address, device.status
+            ))?;
+            client.delete_device(*one).await?;
+            return output.print(&device, |device| {
+                format!(
+                    "{} is forgotten; if it boots again it is new.",
+                    device.mac_address
+                )
+            });
+        }
+        let count = self.devices.len();
+        ask(&format!("Forget these {count} machines and their configs?"))?;
+        let told = |count| format!("{count} machines are forgotten; if one boots again it is new.");
+        together(client, output, BulkAction::Delete, &self.devices, told).await
     }
 }
 

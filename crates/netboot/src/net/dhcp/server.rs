@@ -1,6 +1,6 @@
 //! Binding the two ports, and the loop that takes datagrams from them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use crate::core::answer::CLIENT_PORT;
 use crate::core::chain::ChainWatch;
 use crate::core::classify::{Door, Ignored, Ingress, classify};
 use crate::core::dampen::{Dampener, RateLimit};
-use crate::director::{Director, Platform};
+use crate::director::Director;
 use crate::net::interface::{InterfaceTable, Served};
 use crate::net::port::{Protocol, port_owner};
 use crate::net::shared::SharedPort;
