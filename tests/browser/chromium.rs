@@ -153,9 +153,12 @@ impl Chromium {
         })
     }
 
-    /// Clicks on an element.
+    /// Clicks on an element, out of reach of what sticks to the edges of the screen.
     pub(crate) fn click(&self, css: &str) -> Result<()> {
         let element = self.element(css)?;
+        let centred = "arguments[0].scrollIntoView({block: 'center'})";
+        let it = json!({ELEMENT: &element});
+        self.post("/execute/sync", &json!({"script": centred, "args": [it]}))?;
         self.post(&format!("/element/{element}/click"), &json!({}))
             .with_context(|| format!("{css} cannot be clicked"))
             .map(drop)

@@ -18,7 +18,7 @@ use std::net::Ipv4Addr;
 
 use super::output::or_dash;
 use super::progress::with_bar;
-use super::{Failure, ROLES, Remote, confirm, one_of};
+use super::{Failure, ROLES, Remote, one_of};
 use approve::Approve;
 use label::{LabelChange, changed};
 use many::{Delete, Order, Reject};
