@@ -5,10 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use ktizo_tests::clock::{now, poll};
 use ktizo_tests::disk::Disk;
-use ktizo_tests::guest::KERNEL;
+use ktizo_tests::guest;
+use ktizo_tests::kit::Arch;
 use ktizo_tests::ledger::within;
 use ktizo_tests::machine::{Firmware, Machine};
-use ktizo_tests::scene::Scene;
+use ktizo_tests::scene::{Scene, TALOS};
 
 use crate::runner::Lab;
 use crate::trial::{
@@ -49,10 +50,18 @@ boots! {
     uefi_card_rom_rejected_goes_to_its_disk: UefiIpxe, Rejected;
     http_boot_approved_gets_its_config: UefiHttp, Approved;
     http_boot_rejected_goes_to_its_disk: UefiHttp, Rejected;
+    arm_unknown_is_held_until_approved: ArmPxe, Unknown;
 }
 
 fn stands(lab: &Lab, name: &str, firmware: Firmware, standing: Standing) -> Result<()> {
     let mut scene = scene(lab, name)?;
+    if firmware.arch() == Arch::Arm64 {
+        let assets = scene.folder.join("assets");
+        guest::build(&lab.kit, Arch::Arm64, &assets)?;
+        let assets = assets.to_string_lossy();
+        let words = ["assets", "import", &assets, "--version", TALOS];
+        scene.ktizo.command(words)?;
+    }
     decide(&scene, standing)?;
     let image = scene.folder.join("disk.img");
     let disk = match standing {
@@ -67,7 +76,7 @@ fn stands(lab: &Lab, name: &str, firmware: Firmware, standing: Standing) -> Resu
         &mut scene,
         &title,
         (firmware, &disk),
-        |scene, machine| prove(scene, machine, standing),
+        |scene, machine| prove(scene, machine, firmware.arch(), standing),
     )
 }
 
@@ -94,7 +103,8 @@ fn decide(scene: &Scene, standing: Standing) -> Result<()> {
 /// An entry of the menu that a machine passes before it installs, as it shows on the screen.
 const MENU: &str = "Install Talos with the config of this machine";
 
-fn prove(scene: &Scene, machine: &mut Machine, standing: Standing) -> Result<()> {
+fn prove(scene: &Scene, machine: &mut Machine, arch: Arch, standing: Standing) -> Result<()> {
+    let kernel = format!("vmlinuz-{}", arch.name());
     match standing {
         Standing::Unknown => {
             machine.wait("Unknown MAC Address", PATIENCE)?;
@@ -104,11 +114,11 @@ fn prove(scene: &Scene, machine: &mut Machine, standing: Standing) -> Result<()>
             ensure!(pending.is_some(), "the machine is not listed as pending");
             // Held means held: it does nothing by itself.
             std::thread::sleep(Duration::from_secs(3));
-            gets_nothing(scene, machine, KERNEL).context("it was not held")?;
+            gets_nothing(scene, machine, &kernel).context("it was not held")?;
             scene.approve(MAC, "cp-1", 50)?;
             let approved = now();
             let kernel = scene.tap.wait(approved, Duration::from_secs(30), |what| {
-                fetches(what, KERNEL)
+                fetches(what, &kernel)
             });
             let kernel = kernel.context("the approved machine did not ask for its kernel")?;
             within(

@@ -46,6 +46,7 @@ fn main() -> ExitCode {
             uefi_card_rom_rejected_goes_to_its_disk
             http_boot_approved_gets_its_config
             http_boot_rejected_goes_to_its_disk
+            arm_unknown_is_held_until_approved
         }
         orders {
             bios_order_local_goes_to_its_disk

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::cpio::Cpio;
-use crate::kit::Kit;
+use crate::kit::{Arch, Kit};
 use crate::process::run;
 
 /// The kernel's file name, as `ktizo assets import` reads it.
@@ -17,16 +17,16 @@ pub const INITRAMFS: &str = "initramfs-amd64.xz";
 const INIT: &str = include_str!("../data/guest/init");
 const LEASE: &str = include_str!("../data/guest/lease");
 
-/// Writes kernel and initramfs into a folder that then is ready to be imported.
+/// Writes kernel and initramfs for an architecture into a folder that then is ready to be imported.
 ///
 /// # Errors
 /// When a part of the kit is missing or `xz` fails.
-pub fn build(kit: &Kit, folder: &Path) -> Result<()> {
+pub fn build(kit: &Kit, arch: Arch, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
-    fs::copy(kit.kernel(), folder.join(KERNEL))
-        .context("the guest's kernel could not be copied")?;
-    let plain = folder.join("initramfs-amd64");
-    fs::write(&plain, archive(kit)?).context("the guest's initramfs could not be written")?;
+    let kernel = folder.join(format!("vmlinuz-{}", arch.name()));
+    fs::copy(kit.kernel(arch), kernel).context("the guest's kernel could not be copied")?;
+    let plain = folder.join(format!("initramfs-{}", arch.name()));
+    fs::write(&plain, archive(kit, arch)?).context("the guest's initramfs could not be written")?;
     // The kernel knows xz with this checksum only.
     let plain = plain
         .to_str()
@@ -35,7 +35,7 @@ pub fn build(kit: &Kit, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn archive(kit: &Kit) -> Result<Vec<u8>> {
+fn archive(kit: &Kit, arch: Arch) -> Result<Vec<u8>> {
     let mut cpio = Cpio::default();
     for directory in ["bin", "dev", "modules"] {
         cpio.directory(directory);
@@ -45,16 +45,16 @@ fn archive(kit: &Kit) -> Result<Vec<u8>> {
     cpio.file(
         "bin/busybox",
         0o755,
-        &fs::read(kit.busybox()).context("busybox could not be read")?,
+        &fs::read(kit.guest_busybox(arch)).context("busybox could not be read")?,
     );
     cpio.file("init", 0o755, INIT.as_bytes());
     cpio.file("lease", 0o755, LEASE.as_bytes());
-    let order =
-        fs::read(kit.modules().join("modules")).context("the modules' order could not be read")?;
+    let order = fs::read(kit.modules(arch).join("modules"))
+        .context("the modules' order could not be read")?;
     cpio.file("modules/order", 0o644, &order);
     for module in String::from_utf8(order)?.lines() {
         let name = format!("{module}.ko");
-        let content = fs::read(kit.modules().join(&name))
+        let content = fs::read(kit.modules(arch).join(&name))
             .with_context(|| format!("{name} could not be read"))?;
         cpio.file(&format!("modules/{name}"), 0o644, &content);
     }
@@ -107,7 +107,7 @@ pub fn script(server: &str) -> String {
 /// As [`build`].
 pub fn assets(kit: &Kit) -> Result<PathBuf> {
     let folder = kit.folder("assets")?;
-    build(kit, &folder)?;
+    build(kit, Arch::Amd64, &folder)?;
     Ok(folder)
 }
 

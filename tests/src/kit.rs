@@ -6,6 +6,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+/// What a machine's processor is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Arch {
+    /// x86-64.
+    Amd64,
+    /// 64-bit ARM.
+    Arm64,
+}
+
+impl Arch {
+    /// Talos's word for it, which its files are named by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+}
+
 /// Paths of everything that the lab starts or serves.
 #[derive(Clone, Debug)]
 pub struct Kit {
@@ -33,7 +52,14 @@ impl Kit {
             build: build.to_path_buf(),
             dev: target.join("ktizo-dev"),
         };
-        for needed in [kit.busybox(), kit.kernel(), kit.loaders(), kit.ovmf_2025()] {
+        for needed in [
+            kit.busybox(),
+            kit.guest_busybox(Arch::Arm64),
+            kit.kernel(Arch::Amd64),
+            kit.kernel(Arch::Arm64),
+            kit.loaders(),
+            kit.ovmf_2025(),
+        ] {
             if !needed.exists() {
                 bail!("{} is missing: run `cargo xtask setup`", needed.display());
             }
@@ -51,19 +77,30 @@ impl Kit {
         self.dev.join("loaders")
     }
 
-    /// The static busybox of the guest.
+    /// A static busybox for this host.
     pub fn busybox(&self) -> PathBuf {
         self.dev.join("lab/busybox/busybox")
     }
 
-    /// The guest's kernel.
-    pub fn kernel(&self) -> PathBuf {
-        self.dev.join("lab/guest/vmlinuz")
+    /// The static busybox of a guest.
+    pub fn guest_busybox(&self, arch: Arch) -> PathBuf {
+        match arch {
+            Arch::Amd64 => self.busybox(),
+            Arch::Arm64 => self.dev.join("lab/busybox-arm64/busybox"),
+        }
     }
 
-    /// The folder of the guest kernel's modules, with their order in a file `modules`.
-    pub fn modules(&self) -> PathBuf {
-        self.dev.join("lab/guest")
+    /// A guest's kernel.
+    pub fn kernel(&self, arch: Arch) -> PathBuf {
+        self.modules(arch).join("vmlinuz")
+    }
+
+    /// The folder of a guest kernel's modules, with their order in a file `modules`.
+    pub fn modules(&self, arch: Arch) -> PathBuf {
+        self.dev.join(match arch {
+            Arch::Amd64 => "lab/guest",
+            Arch::Arm64 => "lab/guest-arm64",
+        })
     }
 
     /// The folder of the host's own UEFI firmware.
@@ -74,6 +111,11 @@ impl Kit {
     /// The folder of Debian 13's UEFI firmware.
     pub fn ovmf_2025(&self) -> PathBuf {
         self.dev.join("lab/ovmf")
+    }
+
+    /// The folder of the host's own UEFI firmware for ARM.
+    pub fn aavmf(&self) -> PathBuf {
+        PathBuf::from("/usr/share/AAVMF")
     }
 
     /// A new, empty folder for one test; the last run's is removed. It stays after the test, to be looked at.

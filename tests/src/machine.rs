@@ -1,7 +1,7 @@
 //! Machines: QEMU with real firmware, plugged into the LAN.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::accel::Accel;
 use crate::clock::{now, poll};
 use crate::console::Console;
 use crate::disk::Disk;
-use crate::kit::Kit;
+use crate::kit::{Arch, Kit};
 use crate::lan::Lan;
 use crate::process::Process;
 
@@ -28,6 +28,8 @@ pub enum Firmware {
     UefiHttp,
     /// The host's OVMF with the iPXE ROM that the card brings.
     UefiIpxe,
+    /// A machine with ARM, and the host's UEFI firmware for it with its own PXE.
+    ArmPxe,
 }
 
 impl Firmware {
@@ -39,14 +41,48 @@ impl Firmware {
             Self::UefiPxe2025 => "uefi-pxe-2025",
             Self::UefiHttp => "uefi-http",
             Self::UefiIpxe => "uefi-ipxe",
+            Self::ArmPxe => "arm-pxe",
         }
     }
 
-    fn flash(self, kit: &Kit) -> Option<std::path::PathBuf> {
+    /// The processor that it is for.
+    pub fn arch(self) -> Arch {
         match self {
-            Self::BiosIpxe => None,
-            Self::UefiPxe | Self::UefiIpxe => Some(kit.ovmf()),
-            Self::UefiPxe2025 | Self::UefiHttp => Some(kit.ovmf_2025()),
+            Self::ArmPxe => Arch::Arm64,
+            _ => Arch::Amd64,
+        }
+    }
+
+    /// Its code and its empty variables.
+    fn flash(self, kit: &Kit) -> Option<(PathBuf, PathBuf)> {
+        let (folder, code, variables) = match self {
+            Self::BiosIpxe => return None,
+            Self::UefiPxe | Self::UefiIpxe => (kit.ovmf(), "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
+            Self::UefiPxe2025 | Self::UefiHttp => {
+                (kit.ovmf_2025(), "OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd")
+            }
+            Self::ArmPxe => (kit.aavmf(), "AAVMF_CODE.fd", "AAVMF_VARS.fd"),
+        };
+        Some((folder.join(code), folder.join(variables)))
+    }
+
+    /// QEMU for a machine with it, on whatever runs that here.
+    fn qemu(self, folder: &Path) -> Command {
+        match self.arch() {
+            Arch::Amd64 => {
+                let accel = Accel::probed(folder);
+                let mut qemu = Command::new("qemu-system-x86_64");
+                // Without graphics the BIOS and its iPXE write to the serial port.
+                qemu.arg("-machine")
+                    .arg(format!("q35,accel={},graphics=off", accel.name()))
+                    .args(["-cpu", accel.cpu()]);
+                qemu
+            }
+            Arch::Arm64 => {
+                let mut qemu = Command::new("qemu-system-aarch64");
+                qemu.args(["-machine", "virt,accel=tcg", "-cpu", "cortex-a57"]);
+                qemu
+            }
         }
     }
 
@@ -90,10 +126,9 @@ impl Machine {
     /// # Errors
     /// When QEMU or the tap cannot be had.
     pub fn start(kit: &Kit, lan: &mut Lan, build: &Build<'_>, folder: &Path) -> Result<Self> {
-        let accel = Accel::probed(folder);
         let tap = lan.tap()?;
         let log = folder.join("serial.log");
-        let mut qemu = Command::new("qemu-system-x86_64");
+        let mut qemu = build.firmware.qemu(folder);
         qemu.args([
             "-nodefaults",
             "-display",
@@ -105,13 +140,6 @@ impl Machine {
             "-no-reboot",
         ])
         .args(["-m", "1024", "-smp", "1", "-device", "virtio-rng-pci"])
-        // Without graphics the BIOS and its iPXE write to the serial port.
-        .args([
-            "-machine",
-            &format!("q35,accel={},graphics=off", accel.name()),
-            "-cpu",
-            accel.cpu(),
-        ])
         .args(["-serial", &format!("file:{}", log.display())])
         .args(["-uuid", build.uuid, "-smbios"])
         .arg(format!(
@@ -132,15 +160,14 @@ impl Machine {
             "virtio-net-pci,netdev=n0,mac={},bootindex=1{rom}",
             build.mac
         ));
-        if let Some(flash) = build.firmware.flash(kit) {
+        if let Some((code, empty)) = build.firmware.flash(kit) {
             // The firmware keeps its boot entries in the variables: every machine gets new ones.
             let variables = folder.join("variables.fd");
-            fs::copy(flash.join("OVMF_VARS_4M.fd"), &variables)
-                .context("the firmware's variables could not be copied")?;
+            fs::copy(empty, &variables).context("the firmware's variables could not be copied")?;
             qemu.arg("-drive")
                 .arg(format!(
-                    "if=pflash,unit=0,format=raw,readonly=on,file={}/OVMF_CODE_4M.fd",
-                    flash.display()
+                    "if=pflash,unit=0,format=raw,readonly=on,file={}",
+                    code.display()
                 ))
                 .arg("-drive")
                 .arg(format!(

@@ -25,6 +25,16 @@ const TESTS: &[(Proof, &str, &str)] = &[
         "the lab's machines",
     ),
     (
+        Program("qemu-system-aarch64"),
+        "qemu-system-arm",
+        "the lab's machines with ARM",
+    ),
+    (
+        File("/usr/share/AAVMF/AAVMF_CODE.fd"),
+        "qemu-efi-aarch64",
+        "the lab's UEFI for ARM",
+    ),
+    (
         File("/usr/lib/ipxe/qemu/pxe-virtio.rom"),
         "ipxe-qemu",
         "the boot ROM in the lab's network cards",

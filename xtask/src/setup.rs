@@ -49,9 +49,11 @@ pub(crate) fn runtime(dirs: &Dirs) -> Result<()> {
 pub(crate) fn everything(dirs: &Dirs) -> Result<()> {
     packages::for_tests()?;
     loaders(dirs)?;
-    busybox(dirs)?;
+    busybox(dirs, "busybox-static", "busybox")?;
+    busybox(dirs, "busybox-static:arm64", "busybox-arm64")?;
     firmware(dirs)?;
-    guest(dirs)?;
+    guest(dirs, "linux-image-cloud-amd64", "guest")?;
+    guest(dirs, "linux-image-cloud-arm64:arm64", "guest-arm64")?;
     axe(dirs)?;
     contract::install(dirs)?;
     Archive::clear(dirs)
@@ -91,10 +93,12 @@ fn loaders(dirs: &Dirs) -> Result<()> {
     })
 }
 
-fn busybox(dirs: &Dirs) -> Result<()> {
-    once(&dirs.lab().join("busybox"), |fresh| {
-        say("setup: unpacking busybox for the lab's guest");
-        let package = Archive::open(dirs)?.unpack("busybox-static")?;
+fn busybox(dirs: &Dirs, package: &str, folder: &str) -> Result<()> {
+    once(&dirs.lab().join(folder), |fresh| {
+        say(format_args!(
+            "setup: unpacking {package} for the lab's guest"
+        ));
+        let package = Archive::open(dirs)?.unpack(package)?;
         let built = ["usr/bin/busybox", "bin/busybox"].map(|path| package.join(path));
         let built = built
             .iter()
@@ -118,15 +122,18 @@ fn firmware(dirs: &Dirs) -> Result<()> {
     })
 }
 
-fn guest(dirs: &Dirs) -> Result<()> {
-    once(&dirs.lab().join("guest"), |fresh| {
-        say("setup: unpacking a kernel for the lab's guest");
+fn guest(dirs: &Dirs, metapackage: &str, folder: &str) -> Result<()> {
+    once(&dirs.lab().join(folder), |fresh| {
+        say(format_args!(
+            "setup: unpacking the kernel of {metapackage} for the lab's guest"
+        ));
         let archive = Archive::open(dirs)?;
         // The metapackage depends on exactly one kernel, whose name carries its version.
-        let kernel = archive.depends("linux-image-cloud-amd64")?;
+        let kernel = archive.depends(metapackage)?;
         let package = archive.unpack(&kernel)?;
-        let release = kernel
-            .strip_prefix("linux-image-")
+        let release = kernel.split(':').next();
+        let release = release
+            .and_then(|name| name.strip_prefix("linux-image-"))
             .context("the kernel package has an odd name")?;
         copy(
             &package.join(format!("boot/vmlinuz-{release}")),

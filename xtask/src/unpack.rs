@@ -49,7 +49,7 @@ impl Archive {
         Ok(())
     }
 
-    /// The one package that a metapackage depends on.
+    /// The one package that a metapackage depends on, for the same architecture.
     pub(crate) fn depends(&self, metapackage: &str) -> Result<String> {
         let record =
             output(
@@ -60,12 +60,14 @@ impl Archive {
             .lines()
             .find_map(|line| line.strip_prefix("Depends: "));
         let first = depends.and_then(|line| line.split([' ', ',']).next());
-        Ok(first
-            .with_context(|| format!("{metapackage} depends on nothing"))?
-            .to_owned())
+        let first = first.with_context(|| format!("{metapackage} depends on nothing"))?;
+        Ok(match metapackage.split_once(':') {
+            Some((_, architecture)) => format!("{first}:{architecture}"),
+            None => first.to_owned(),
+        })
     }
 
-    /// Downloads a package and unpacks it into a folder, which is given.
+    /// Downloads a package and unpacks it into a folder, which is given. Its name may end in `:` and another architecture.
     pub(crate) fn unpack(&self, package: &str) -> Result<PathBuf> {
         let folder = self.folder.join("unpacked").join(package);
         if folder.exists() {
@@ -110,7 +112,8 @@ impl Archive {
         }
         let mirror = mirror(&host_sources());
         let source = format!(
-            "Types: deb\nURIs: {mirror}\nSuites: {SUITE}\nComponents: main\nSigned-By: {keyring}\n"
+            "Types: deb\nURIs: {mirror}\nSuites: {SUITE}\nComponents: main\nArchitectures: {}\nSigned-By: {keyring}\n",
+            architectures().join(" ")
         );
         fs::write(self.folder.join("debian.sources"), source)?;
         let hosts = output(Command::new("apt-config").arg("dump"))?;
@@ -132,6 +135,15 @@ impl Archive {
     }
 }
 
+/// The architectures that packages are unpacked of: the lab has machines of both, whatever the host is.
+fn architectures() -> [&'static str; 2] {
+    if cfg!(target_arch = "aarch64") {
+        ["arm64", "amd64"]
+    } else {
+        ["amd64", "arm64"]
+    }
+}
+
 /// Apt's configuration for folders of our own. Nothing of the host's is read (it may run hooks on every update)
 /// but how it reaches its mirrors.
 fn configuration(folder: &Path, hosts: &str) -> String {
@@ -147,7 +159,11 @@ fn configuration(folder: &Path, hosts: &str) -> String {
          Dir::State::Status \"/dev/null\";\n\
          Dir::Cache \"{folder}/cache\";\n\
          APT::Sandbox::User \"root\";\n\
-         Acquire::Languages \"none\";\n"
+         {}\n\
+         Acquire::Languages \"none\";\n",
+        architectures()
+            .map(|name| format!("APT::Architectures:: \"{name}\";"))
+            .join(" ")
     );
     let reaching = |line: &&str| {
         let lower = line.to_ascii_lowercase();
