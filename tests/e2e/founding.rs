@@ -44,6 +44,7 @@ pub(crate) fn from_nothing_to_a_machine_and_its_drift(lab: &Lab) -> Result<()> {
         ktizo,
         tap,
         site,
+        server,
         lan,
         folder,
     };

@@ -9,6 +9,7 @@ mod holding;
 mod identity;
 mod lifecycle;
 mod orders;
+mod readiness;
 mod renewal;
 mod reports;
 mod runner;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
             the_unit_is_valid_and_closed
             roots_powers_are_given_up
         }
+        readiness { each_reason_is_named_while_it_lasts }
         service {
             says_that_it_is_ready_and_that_it_lives
             ends_in_time_with_work_under_way

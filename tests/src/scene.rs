@@ -25,6 +25,8 @@ pub struct Scene {
     pub tap: Wiretap,
     /// The site's DHCP server.
     pub site: Site,
+    /// The host of the daemon.
+    pub server: Host,
     /// The LAN.
     pub lan: Lan,
     /// Where logs and disks are.
@@ -59,6 +61,7 @@ impl Scene {
             ktizo,
             tap,
             site,
+            server,
             lan,
             folder,
         };

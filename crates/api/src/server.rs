@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use model::Listening;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -149,7 +150,13 @@ impl Drop for Counted {
 }
 
 /// Serves until `stop` is cancelled, then lets the requests under way end.
-async fn serve(listener: impl Listener, app: Router, stop: CancellationToken) {
+async fn serve(
+    listener: impl Listener,
+    listening: Listening,
+    app: Router,
+    stop: CancellationToken,
+) {
+    let serving = listening.begin();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     let sources = Sources::default();
@@ -199,11 +206,13 @@ async fn serve(listener: impl Listener, app: Router, stop: CancellationToken) {
             }
             Err(err) => {
                 tracing::warn!(%err, "cannot accept an admin connection");
+                serving.failed(&err);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+                serving.again();
             }
         }
     }
-    drop(listener);
+    drop((listener, serving));
     while connections.join_next().await.is_some() {}
 }
 

@@ -4,11 +4,14 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{ApprovalStatus, AssetKind, AssetName, FirmwareKind, MacAddr, Role, Timestamp};
-use store::{Lane, Reader};
+use model::{
+    ApprovalStatus, Arch, Asset, AssetKind, AssetName, FirmwareKind, MacAddr, Role, TalosVersion,
+    Timestamp,
+};
+use store::{DeviceFilter, Lane, Reader};
 
 use crate::types::{DeviceCounts, ScriptPreview, ServiceStatus, Status};
-use crate::{Api, Error, Sample, base};
+use crate::{Api, AssetFolder, Error, Sample, base};
 
 /// Tells how the daemon does, apart from the store.
 pub trait Service: Send + Sync + 'static {
@@ -30,19 +33,46 @@ pub trait NextBoot: Send + Sync + 'static {
 
 /// The whole picture.
 pub(crate) async fn status(api: &Api) -> Result<Status, Error> {
-    let service = Arc::clone(&api.service);
-    let service = tokio::task::spawn_blocking(move || service.status())
-        .await
-        .map_err(|err| Error::Internal(err.to_string()))?;
-    let mut picture = api
-        .store
-        .read(Lane::Admin, move |reader| look(reader, service))
-        .await?;
+    let mut picture = look_at_store(api, service(api).await?).await?;
     picture.edited = base::hand_edits(&api.store, api.base_folder.clone()).await?;
     Ok(picture)
 }
 
-fn look(reader: &Reader<'_>, mut service: ServiceStatus) -> Result<Status, store::Error> {
+/// Why a machine could not be served, in the sentences of [`status`]; empty if it could. One that cannot be found out is a reason itself
+/// and hides none of the others.
+pub(crate) async fn reasons(api: &Api) -> Vec<String> {
+    let service = match service(api).await {
+        Ok(service) => service,
+        Err(err) => return vec![err.to_string()],
+    };
+    let mut known = service.problems.clone();
+    match look_at_store(api, service).await {
+        Ok(picture) => [picture.service.problems, picture.missing].concat(),
+        Err(err) => {
+            known.push(err.to_string());
+            known
+        }
+    }
+}
+
+async fn service(api: &Api) -> Result<ServiceStatus, Error> {
+    let service = Arc::clone(&api.service);
+    tokio::task::spawn_blocking(move || service.status())
+        .await
+        .map_err(|err| Error::Internal(err.to_string()))
+}
+
+async fn look_at_store(api: &Api, service: ServiceStatus) -> Result<Status, Error> {
+    let folder = api.assets.clone();
+    let look = move |reader: &Reader<'_>| look(reader, service, &folder);
+    Ok(api.store.read(Lane::Admin, look).await?)
+}
+
+fn look(
+    reader: &Reader<'_>,
+    mut service: ServiceStatus,
+    folder: &AssetFolder,
+) -> Result<Status, store::Error> {
     let settings = reader.settings()?;
     for kind in FirmwareKind::ALL {
         let Some(loader) = &settings.firmware.of(*kind).loader else {
@@ -68,23 +98,16 @@ fn look(reader: &Reader<'_>, mut service: ServiceStatus) -> Result<Status, store
         .talos_version
         .clone()
         .or_else(|| assets.first().map(|asset| asset.version.clone()));
-    let mut missing = Vec::new();
-    for kind in AssetKind::ALL {
-        // Which processors there are is known once machines were seen; one architecture is enough to begin with.
-        let there = assets
-            .iter()
-            .any(|asset| asset.kind == *kind && Some(&asset.version) == version.as_ref());
-        if !there {
-            let name = AssetName {
-                arch: model::Arch::Amd64,
-                kind: *kind,
-            };
-            let of = version
-                .as_ref()
-                .map(|version| format!(" of Talos {version}"));
+    let mut missing = missing_assets(reader, &assets, version.as_ref())?;
+    for asset in assets
+        .iter()
+        .filter(|it| Some(&it.version) == version.as_ref())
+    {
+        if !folder.file(asset.sha256).is_file() {
             missing.push(format!(
-                "no {kind}{} (such as {name}) was imported: `ktizo assets import DIR`",
-                of.unwrap_or_default()
+                "the file of {} of Talos {} is gone from the state folder: import it anew with `ktizo assets import DIR`",
+                asset.name(),
+                asset.version
             ));
         }
     }
@@ -113,4 +136,56 @@ fn look(reader: &Reader<'_>, mut service: ServiceStatus) -> Result<Status, store
         missing,
         edited: Vec::new(),
     })
+}
+
+/// What was not imported of the release that machines boot. One architecture is enough to begin with; approved machines are of those
+/// that are needed.
+fn missing_assets(
+    reader: &Reader<'_>,
+    assets: &[Asset],
+    version: Option<&TalosVersion>,
+) -> Result<Vec<String>, store::Error> {
+    let there = |kind: AssetKind, arch: Option<Arch>| {
+        assets.iter().any(|asset| {
+            asset.kind == kind
+                && Some(&asset.version) == version
+                && arch.is_none_or(|arch| asset.arch == arch)
+        })
+    };
+    let of = version.map_or_else(String::new, |version| format!(" of Talos {version}"));
+    let mut missing = Vec::new();
+    for kind in AssetKind::ALL {
+        if !there(*kind, None) {
+            let name = AssetName {
+                arch: Arch::Amd64,
+                kind: *kind,
+            };
+            missing.push(format!(
+                "no {kind}{of} (such as {name}) was imported: `ktizo assets import DIR`"
+            ));
+        }
+    }
+    for arch in Arch::ALL {
+        let approved = DeviceFilter {
+            status: Some(ApprovalStatus::Approved),
+            arch: Some(*arch),
+            limit: Some(1),
+            ..DeviceFilter::default()
+        };
+        if reader.count_matching(&approved)? == 0 {
+            continue;
+        }
+        for kind in AssetKind::ALL {
+            if there(*kind, None) && !there(*kind, Some(*arch)) {
+                let name = AssetName {
+                    arch: *arch,
+                    kind: *kind,
+                };
+                missing.push(format!(
+                    "{name}{of} was not imported, and approved machines need it: `ktizo assets import DIR`"
+                ));
+            }
+        }
+    }
+    Ok(missing)
 }

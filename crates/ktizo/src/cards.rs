@@ -18,6 +18,25 @@ pub(crate) struct Cards {
     pub missing: Vec<String>,
 }
 
+impl Cards {
+    /// Sentences about each card that is to be served and cannot be, as the host's cards are at a moment.
+    pub(crate) fn not_served(&self, there: &Interfaces) -> Vec<String> {
+        let Served::Named(names) = &self.served else {
+            return Vec::new();
+        };
+        let trouble = |name: &String| match there.by_name(name) {
+            None => Some(format!(
+                "network card {name} is down or not there: no machine behind it is served"
+            )),
+            Some(card) if card.addresses.is_empty() => Some(format!(
+                "network card {name} has no IPv4 address: no machine behind it is served"
+            )),
+            Some(_) => None,
+        };
+        names.iter().filter_map(trouble).collect()
+    }
+}
+
 /// Chooses the named cards, of which one at least must be there; without a name, the one that has the default route. The error is a
 /// sentence with what there is.
 pub(crate) fn choose(
@@ -145,6 +164,16 @@ mod tests {
         );
         let cards = choose(&["eth0".to_owned(), "eth1".to_owned()], &host(), None).unwrap();
         assert_eq!((cards.first.name.as_str(), cards.gateway), ("eth0", None));
+    }
+
+    #[test]
+    fn a_card_that_goes_or_loses_its_address_is_named() {
+        let names = ["eth0", "eth1", "eth7"].map(str::to_owned);
+        let cards = choose(&names, &host(), None).unwrap();
+        let trouble = cards.not_served(&host());
+        assert_eq!(trouble.len(), 2, "{trouble:?}");
+        assert!(trouble[0].starts_with("network card eth1 has no IPv4 address"));
+        assert!(trouble[1].starts_with("network card eth7 is down or not there"));
     }
 
     #[test]

@@ -34,7 +34,7 @@ use crate::director::{Office, Preview};
 use crate::loaders::Loaders;
 use crate::notify;
 use crate::privilege::become_user;
-use crate::report::{Counters, Report};
+use crate::report::{Counters, Ports, Report};
 use crate::screen;
 use crate::state::{StateDir, seed_settings};
 use crate::witness::Witness;
@@ -59,6 +59,19 @@ impl Bound {
         ReportPorts {
             events: self.events.as_ref().map(|sink| sink.local_addr().port()),
             kernel_log: self.kernel_log.as_ref().map(|log| log.local_addr().port()),
+        }
+    }
+
+    /// How the servers do.
+    fn ports(&self) -> Ports {
+        Ports {
+            dhcp: self.dhcp.listening(),
+            tftp: self.tftp.listening(),
+            http: self.http.listening(),
+            events: self.events.as_ref().map(EventSinkServer::listening),
+            kernel_log: self.kernel_log.as_ref().map(KernelLogServer::listening),
+            socket: self.socket.listening(),
+            admin: self.admin.as_ref().map(TcpServer::listening),
         }
     }
 }
@@ -101,6 +114,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         privilege,
         bound.reports(),
         bound.certificate.clone(),
+        bound.ports(),
         Counters {
             dhcp: bound.dhcp.counters(),
             tftp: bound.tftp.counters(),

@@ -115,15 +115,20 @@ impl Loaders {
             .map(|(_, name)| name)
     }
 
-    /// Sentences about each loader that is chosen and missing, or known to be bad.
-    pub(crate) fn complaints(&self) -> Vec<String> {
-        let complain = |(_, name): &(Platform, LoaderName)| match self.get(name) {
-            Err(missing) => Some(missing),
-            Ok(loader) => loader
-                .warning
-                .map(|warning| format!("boot loader {}: {warning}", loader.path.display())),
+    /// Sentences about each loader that is chosen and missing.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let names = self.chosen.iter().map(|(_, name)| name);
+        names.filter_map(|name| self.get(name).err()).collect()
+    }
+
+    /// Sentences about each loader that is chosen and known to be bad.
+    pub(crate) fn doubts(&self) -> Vec<String> {
+        let doubt = |(_, name): &(Platform, LoaderName)| {
+            let loader = self.get(name).ok()?;
+            let warning = loader.warning?;
+            Some(format!("boot loader {}: {warning}", loader.path.display()))
         };
-        self.chosen.iter().filter_map(complain).collect()
+        self.chosen.iter().filter_map(doubt).collect()
     }
 }
 
@@ -203,9 +208,9 @@ mod tests {
             b"second"
         );
         assert!(
-            loaders.complaints()[0].contains("undionly.kpxe is in none of"),
+            loaders.missing()[0].contains("undionly.kpxe is in none of"),
             "{:?}",
-            loaders.complaints()
+            loaders.missing()
         );
         std::fs::write(first.path().join("snponly.efi"), b"first").unwrap();
         loaders.refresh();
@@ -228,9 +233,9 @@ mod tests {
             vec![(Platform::EfiX64, name("ipxe.efi"))],
         );
         assert!(
-            loaders.complaints()[0].contains("from 2019"),
+            loaders.doubts()[0].contains("from 2019"),
             "{:?}",
-            loaders.complaints()
+            loaders.doubts()
         );
     }
 }

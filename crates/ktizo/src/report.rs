@@ -1,14 +1,14 @@
 //! What the daemon says of itself: on the first screen, and by API.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use api::types::{LoaderStatus, Served, ServiceStatus};
 use api::{Certificate, Fingerprint, Sample, Service};
 use configgen::script::{ReportPorts, boot_root};
-use model::Timestamp;
+use model::{Listening, Timestamp};
 use netboot::director::Platform;
 use netboot::net::dhcp::{DhcpCounters, DhcpServer};
 use netboot::net::event_sink::EventSinkCounters;
@@ -34,7 +34,7 @@ pub(crate) struct Report {
     pub cards: Cards,
     /// Whether root was given up.
     pub privilege: Privilege,
-    serves: Vec<Served>,
+    ports: Vec<Port>,
     started_at: Timestamp,
     loaders: Arc<Loaders>,
     chosen: Vec<(Platform, String)>,
@@ -42,6 +42,33 @@ pub(crate) struct Report {
     admin: Option<SocketAddr>,
     certificate: Option<Arc<Certificate>>,
     counters: Counters,
+}
+
+/// One service at one address.
+#[derive(Clone, Debug)]
+struct Port {
+    what: &'static str,
+    address: String,
+    listening: Listening,
+}
+
+/// How the servers do at their ports.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ports {
+    /// ProxyDHCP.
+    pub dhcp: Listening,
+    /// TFTP.
+    pub tftp: Listening,
+    /// Boot HTTP.
+    pub http: Listening,
+    /// The receiver of events, if there is one.
+    pub events: Option<Listening>,
+    /// The receiver of kernel logs, if there is one.
+    pub kernel_log: Option<Listening>,
+    /// The admin API by Unix socket.
+    pub socket: Listening,
+    /// The admin API by TCP, if it is open.
+    pub admin: Option<Listening>,
 }
 
 /// What the servers of the boot plane have counted.
@@ -63,6 +90,8 @@ pub(crate) struct Counters {
 
 /// Less free space than this is a problem, in bytes: SQLite and the compiled files need room to write.
 const LEAST_FREE: u64 = 64 << 20;
+/// A disk with less than this is called full.
+const FULL: u64 = 1 << 20;
 
 impl Report {
     /// Takes note of what was bound.
@@ -79,9 +108,10 @@ impl Report {
         privilege: Privilege,
         reports: ReportPorts,
         certificate: Option<Arc<Certificate>>,
+        ports: Ports,
         counters: Counters,
     ) -> Self {
-        let ports = config.boot;
+        let boot = config.boot;
         let own = cards
             .first
             .addresses
@@ -93,46 +123,58 @@ impl Report {
         } else {
             ""
         };
-        let served = |what: &str, address: String| Served {
-            what: what.to_owned(),
+        let port = |what, address: String, listening| Port {
+            what,
             address,
+            listening,
         };
-        let mut serves = vec![
-            served(
+        let mut open = vec![
+            port(
                 "ProxyDHCP",
                 format!(
                     "udp {own}:{} and {}, card {card}{shared}",
-                    ports.dhcp_port, ports.pxe_port
+                    boot.dhcp_port, boot.pxe_port
                 ),
+                ports.dhcp,
             ),
-            served("TFTP", format!("udp {own}:{}", ports.tftp_port)),
-            served("boot HTTP", boot_root(own, ports.http_port)),
+            port("TFTP", format!("udp {own}:{}", boot.tftp_port), ports.tftp),
+            port("boot HTTP", boot_root(own, boot.http_port), ports.http),
         ];
-        if let Some(port) = reports.events {
-            serves.push(served("Talos events", format!("tcp {own}:{port}")));
+        if let (Some(number), Some(listening)) = (reports.events, ports.events) {
+            open.push(port(
+                "Talos events",
+                format!("tcp {own}:{number}"),
+                listening,
+            ));
         }
-        if let Some(port) = reports.kernel_log {
-            serves.push(served("kernel logs", format!("tcp and udp {own}:{port}")));
+        if let (Some(number), Some(listening)) = (reports.kernel_log, ports.kernel_log) {
+            let address = format!("tcp and udp {own}:{number}");
+            open.push(port("kernel logs", address, listening));
         }
-        serves.push(served(
+        open.push(port(
             "admin API",
             format!("unix {}", config.socket.display()),
+            ports.socket,
         ));
-        if let Some(address) = config.admin {
+        if let (Some(address), Some(listening)) = (config.admin, ports.admin) {
             let url = reached_at(address, cards, certificate.as_ref());
             let everywhere = if address.ip().is_unspecified() {
                 ", and at every other address of this host"
             } else {
                 ""
             };
-            serves.push(served("web and API", format!("{url}/{everywhere}")));
+            open.push(port(
+                "web and API",
+                format!("{url}/{everywhere}"),
+                listening,
+            ));
         }
         Self {
             state_dir: config.state_dir.clone(),
             socket: config.socket.clone(),
             cards: cards.clone(),
             privilege,
-            serves,
+            ports: open,
             started_at,
             loaders,
             chosen: config
@@ -140,7 +182,7 @@ impl Report {
                 .iter()
                 .map(|(platform, name)| (*platform, name.to_string()))
                 .collect(),
-            http_port: ports.http_port,
+            http_port: boot.http_port,
             admin: config.admin,
             certificate,
             counters,
@@ -170,7 +212,12 @@ impl Report {
 impl Report {
     /// What is served where; the certificate may have changed since the start.
     fn serves(&self) -> Vec<Served> {
-        let mut serves = self.serves.clone();
+        let served = |port: &Port| Served {
+            what: port.what.to_owned(),
+            address: port.address.clone(),
+            trouble: port.listening.trouble(),
+        };
+        let mut serves: Vec<Served> = self.ports.iter().map(served).collect();
         if let (Some(certificate), Some(last)) = (&self.certificate, serves.last_mut()) {
             let fingerprint = Fingerprint(certificate.fingerprint());
             last.address
@@ -179,24 +226,71 @@ impl Report {
         serves
     }
 
-    /// What is broken, in sentences.
+    /// Why a machine may not be served, in sentences.
     fn problems(&self) -> Vec<String> {
-        let mut problems = self.loaders.complaints();
-        match nix::sys::statvfs::statvfs(&self.state_dir) {
-            Ok(disk) => {
-                let free = disk.blocks_available() * disk.fragment_size();
-                if free < LEAST_FREE {
-                    problems.push(format!(
-                        "the disk of {} is nearly full: {} MiB are free",
-                        self.state_dir.display(),
-                        free >> 20
-                    ));
-                }
-            }
-            Err(err) => problems.push(format!("{}: {err}", self.state_dir.display())),
+        let not_served = |port: &Port| {
+            let why = port.listening.trouble()?;
+            Some(format!(
+                "{} is not served at {}: {why}",
+                port.what, port.address
+            ))
+        };
+        let mut problems: Vec<String> = self.ports.iter().filter_map(not_served).collect();
+        match Interfaces::read() {
+            Ok(there) => problems.extend(self.cards.not_served(&there)),
+            Err(err) => problems.push(format!("the network cards cannot be listed: {err}")),
         }
+        problems.extend(self.loaders.missing());
+        problems.extend(room(&self.state_dir).err());
         problems
     }
+
+    /// How each port does, as numbers.
+    fn port_samples(&self) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        for port in &self.ports {
+            let labels = [("service", port.what)];
+            samples.push(Sample::gauge(
+                "ktizo_port_served",
+                "Whether what comes to a port is taken",
+                &labels,
+                port.listening.is_served().into(),
+            ));
+            samples.push(Sample::counter(
+                "ktizo_port_failures",
+                "How often the system failed to hand out what came to a port",
+                &labels,
+                port.listening.failures(),
+            ));
+        }
+        samples
+    }
+}
+
+/// Whether there is room to write in a folder; the error is a sentence.
+fn room(folder: &Path) -> Result<(), String> {
+    let called = folder.display();
+    let disk =
+        nix::sys::statvfs::statvfs(folder).map_err(|err| format!("the disk of {called}: {err}"))?;
+    let free = disk.blocks_available() * disk.fragment_size();
+    // A file system that makes its file records as they are needed says that it has none.
+    let out_of_files = disk.files() > 0 && disk.files_available() == 0;
+    if free >= LEAST_FREE && !out_of_files {
+        return Ok(());
+    }
+    let how = if out_of_files || free < FULL {
+        "full"
+    } else {
+        "nearly full"
+    };
+    let left = if out_of_files {
+        "no file can be made".to_owned()
+    } else {
+        format!("{} MiB are free", free >> 20)
+    };
+    Err(format!(
+        "the disk of {called} is {how}: {left}; free some space"
+    ))
 }
 
 impl Report {
@@ -206,7 +300,6 @@ impl Report {
     }
 }
 
-/// The scheme of the admin API's URLs.
 /// The root of what listens at an address by TCP; one that listens everywhere is reached at the first card's.
 fn reached_at(
     address: SocketAddr,
@@ -221,6 +314,7 @@ fn reached_at(
     format!("{}://{host}", scheme(certificate))
 }
 
+/// The scheme of the admin API's URLs.
 const fn scheme(certificate: Option<&Arc<Certificate>>) -> &'static str {
     if certificate.is_some() {
         "https"
@@ -455,10 +549,11 @@ impl Service for Report {
             web_root: self.admin_url(),
             loaders,
             problems: self.problems(),
+            warnings: self.loaders.doubts(),
         }
     }
 
     fn samples(&self) -> Vec<Sample> {
-        self.counters.samples()
+        [self.port_samples(), self.counters.samples()].concat()
     }
 }

@@ -91,6 +91,9 @@ fn screen(report: &Report, known: &Known) -> String {
     for problem in &status.problems {
         line("PROBLEM", problem);
     }
+    for warning in &status.warnings {
+        line("WARNING", warning);
+    }
     text.push_str("\nNext, in another terminal:\n");
     let program = std::env::current_exe().map_or_else(|_| "ktizo".to_owned(), |path| short(&path));
     let socket = if report.socket.as_os_str() == DEFAULT_SOCKET {

@@ -45,6 +45,7 @@ mod asset;
 mod author;
 mod event;
 mod firmware_profile;
+mod listening;
 mod person;
 
 pub use actor::Actor;
@@ -75,6 +76,7 @@ pub use label::{LabelFilter, LabelKey, LabelValue, Labels, TooManyLabels};
 pub use lifecycle::{
     Install, InstallEvent, Lifecycle, ProofSource, Scene, WIPE_VALID, Wipe, WipeEvent,
 };
+pub use listening::{Listening, Serving};
 pub use mac::MacAddr;
 pub use machine::{Arch, Firmware};
 pub use mask::mask_queries;

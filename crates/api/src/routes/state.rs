@@ -49,10 +49,7 @@ pub(crate) async fn healthz() -> &'static str {
 
 /// Whether a machine could be served; if not, each reason on a line.
 pub(crate) async fn readyz(State(api): State<Api>) -> (StatusCode, String) {
-    let reasons = match status::status(&api).await {
-        Ok(status) => [status.service.problems, status.missing].concat(),
-        Err(err) => vec![err.to_string()],
-    };
+    let reasons = status::reasons(&api).await;
     if reasons.is_empty() {
         (StatusCode::OK, "ready\n".to_owned())
     } else {

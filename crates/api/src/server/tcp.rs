@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use model::Listening;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -26,6 +27,7 @@ pub struct TcpServer {
     address: SocketAddr,
     token: Arc<Token>,
     tls: Option<TlsAcceptor>,
+    listening: Listening,
 }
 
 impl TcpServer {
@@ -42,6 +44,7 @@ impl TcpServer {
             listener,
             token: Arc::new(token),
             tls: None,
+            listening: Listening::default(),
         })
     }
 
@@ -59,9 +62,15 @@ impl TcpServer {
         self.address
     }
 
+    /// How it does at its port.
+    pub fn listening(&self) -> Listening {
+        self.listening.clone()
+    }
+
     /// Serves until `stop` is cancelled; returns when the requests under way have ended. To wait no longer, drop the future.
     pub async fn serve(self, app: Router, stop: CancellationToken) {
-        serve(self, app, stop).await;
+        let listening = self.listening.clone();
+        serve(self, listening, app, stop).await;
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
+use model::Listening;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,7 @@ pub struct UnixServer {
     listener: UnixListener,
     path: PathBuf,
     access: Arc<Access>,
+    listening: Listening,
 }
 
 impl UnixServer {
@@ -55,6 +57,7 @@ impl UnixServer {
             listener,
             path: path.to_owned(),
             access: Arc::new(access),
+            listening: Listening::default(),
         })
     }
 
@@ -63,10 +66,16 @@ impl UnixServer {
         &self.path
     }
 
+    /// How it does at its socket.
+    pub fn listening(&self) -> Listening {
+        self.listening.clone()
+    }
+
     /// Serves until `stop` is cancelled; removes the socket and returns when the requests under way have ended. To wait no longer,
     /// drop the future.
     pub async fn serve(self, app: Router, stop: CancellationToken) {
-        serve(self, app, stop).await;
+        let listening = self.listening.clone();
+        serve(self, listening, app, stop).await;
     }
 }
 

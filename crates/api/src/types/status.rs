@@ -19,8 +19,11 @@ pub struct ServiceStatus {
     pub web_root: Option<String>,
     /// The boot loaders at hand, and those that are chosen and missing.
     pub loaders: Vec<LoaderStatus>,
-    /// What is broken, in sentences; empty while all is well.
+    /// Why a machine may not be served, in sentences; empty while all is well.
     pub problems: Vec<String>,
+    /// What is served, but not as it should be, in sentences.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// One service at one address.
@@ -30,6 +33,9 @@ pub struct Served {
     pub what: String,
     /// Such as `udp 0.0.0.0:67` or `http://192.168.1.2`.
     pub address: String,
+    /// Why nothing that comes there is taken; `null` while it is.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 /// A boot loader.

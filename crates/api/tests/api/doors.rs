@@ -10,7 +10,9 @@ use api::{
     Access, BindError, Certificate, Client, ClientError, EventQuery, TcpServer, Token, Trust,
     UnixServer,
 };
+use model::{Actor, Arch, Asset, AssetKind, Inventory, SeenBy, Sha256Digest};
 use serde_json::{Value, json};
+use store::Lane;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
@@ -218,6 +220,59 @@ async fn every_refusal_has_the_same_shape() {
                 .is_some_and(|message| !message.is_empty())
         );
     }
+}
+
+/// A release of one architecture is imported; an approved machine has the other. Then a file goes.
+#[tokio::test]
+async fn readyz_names_the_assets_that_machines_lack() {
+    let world = World::with_control_plane().await;
+    let reasons = async || {
+        let (status, text) = world.ask_raw("GET", "/readyz", String::new()).await;
+        (status, text.as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(reasons().await.1.matches("was imported").count(), 2);
+    let (mac, sha256) = (MAC_1.parse().unwrap(), Sha256Digest([7; 32]));
+    let imported = world
+        .store
+        .write(Lane::Admin, Actor::System, move |writer| {
+            for kind in AssetKind::ALL {
+                writer.insert_asset(&Asset {
+                    version: "v1.13.9".parse().unwrap(),
+                    arch: Arch::Amd64,
+                    kind: *kind,
+                    size: 3,
+                    sha256,
+                    imported_at: writer.now(),
+                })?;
+            }
+            let shown = Inventory {
+                arch: Some(Arch::Arm64),
+                ..Inventory::default()
+            };
+            writer.sight(mac, &shown, SeenBy::Dhcp).map(drop)
+        });
+    imported.await.unwrap();
+    let (status, text) = reasons().await;
+    assert_eq!(status, 503);
+    for why in [
+        "vmlinuz-arm64 of Talos v1.13.9 was not imported, and approved machines need it",
+        "initramfs-arm64.xz of Talos v1.13.9 was not imported",
+        "the file of vmlinuz-amd64 of Talos v1.13.9 is gone from the state folder",
+    ] {
+        assert!(text.contains(why), "{why}: {text}");
+    }
+    std::fs::write(world.path("assets").join(sha256.to_string()), "abc").unwrap();
+    let amd64 = Inventory {
+        arch: Some(Arch::Amd64),
+        ..Inventory::default()
+    };
+    let seen = world
+        .store
+        .write(Lane::Admin, Actor::System, move |writer| {
+            writer.sight(mac, &amd64, SeenBy::Dhcp).map(drop)
+        });
+    seen.await.unwrap();
+    assert_eq!(reasons().await, (200, "ready\n".to_owned()));
 }
 
 #[tokio::test]

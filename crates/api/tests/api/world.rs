@@ -45,6 +45,7 @@ impl Service for Well {
             serves: vec![Served {
                 what: "ProxyDHCP".into(),
                 address: "udp 0.0.0.0:67".into(),
+                trouble: None,
             }],
             web_root: None,
             loaders: vec![LoaderStatus {
@@ -54,6 +55,7 @@ impl Service for Well {
                 complaint: None,
             }],
             problems: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 

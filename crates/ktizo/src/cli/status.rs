@@ -61,6 +61,12 @@ fn table(status: &Status) -> String {
             .map(|problem| ("PROBLEM", problem.clone())),
     );
     rows.extend(
+        service
+            .warnings
+            .iter()
+            .map(|warning| ("WARNING", warning.clone())),
+    );
+    rows.extend(
         status
             .missing
             .iter()

@@ -122,6 +122,7 @@ impl Service for Well {
             web_root: None,
             loaders: Vec::new(),
             problems: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 

@@ -11,7 +11,7 @@ mod limits;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use model::Clock;
+use model::{Clock, Listening};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -36,6 +36,7 @@ pub struct EventSinkServer {
     clock: Arc<dyn Clock>,
     limits: EventSinkLimits,
     counters: Arc<EventSinkCounters>,
+    listening: Listening,
 }
 
 impl EventSinkServer {
@@ -49,6 +50,7 @@ impl EventSinkServer {
             clock,
             limits: EventSinkLimits::default(),
             counters: Arc::default(),
+            listening: Listening::default(),
         })
     }
 
@@ -69,9 +71,15 @@ impl EventSinkServer {
         Arc::clone(&self.counters)
     }
 
+    /// How it does at its port.
+    pub fn listening(&self) -> Listening {
+        self.listening.clone()
+    }
+
     /// Serves until `stop` is cancelled; then takes no more connections and calls, and returns when those under way are answered. To
     /// wait no longer for these, drop the future.
     pub async fn serve(self, taker: Arc<dyn EventTaker>, stop: CancellationToken) {
+        let serving = self.listening.begin();
         let limits = self.limits;
         let places = Places::new(limits.connections);
         let desk = Arc::new(Desk {
@@ -98,7 +106,9 @@ impl EventSinkServer {
                 Err(err) => {
                     // Out of descriptors, mostly: they come back when connections end, not by asking again at once.
                     tracing::warn!(%err, "cannot accept an event connection");
+                    serving.failed(&err);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
+                    serving.again();
                     continue;
                 }
             };
@@ -115,7 +125,7 @@ impl EventSinkServer {
             };
             connections.spawn(connection.run(stream));
         }
-        drop(self.listener);
+        drop((self.listener, serving));
         while connections.join_next().await.is_some() {}
     }
 }

@@ -27,6 +27,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use model::Listening;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -52,6 +53,7 @@ pub struct BootHttpServer {
     limits: Limits,
     interfaces: Option<InterfaceTable>,
     counters: Arc<BootHttpCounters>,
+    listening: Listening,
 }
 
 impl BootHttpServer {
@@ -66,6 +68,7 @@ impl BootHttpServer {
             limits: Limits::default(),
             interfaces: None,
             counters: Arc::default(),
+            listening: Listening::default(),
         })
     }
 
@@ -93,9 +96,15 @@ impl BootHttpServer {
         Arc::clone(&self.counters)
     }
 
+    /// How it does at its port.
+    pub fn listening(&self) -> Listening {
+        self.listening.clone()
+    }
+
     /// Serves until `stop` is cancelled; then takes no more connections, closes those without a request, and returns when the
     /// answers under way have gone out. To wait no longer for these, drop the future.
     pub async fn serve(mut self, director: Arc<dyn Director>, stop: CancellationToken) {
+        let serving = self.listening.begin();
         let shared = Arc::new(Shared {
             director,
             counters: Arc::clone(&self.counters),
@@ -126,7 +135,9 @@ impl BootHttpServer {
                 Err(err) => {
                     // Out of descriptors, mostly: they come back when connections end, not by asking again at once.
                     tracing::warn!(%err, "cannot accept a boot HTTP connection");
+                    serving.failed(&err);
                     tokio::time::sleep(ACCEPT_PAUSE).await;
+                    serving.again();
                     continue;
                 }
             };
@@ -153,7 +164,7 @@ impl BootHttpServer {
             let task = connections.spawn(connection.run(stream, peer));
             seat_of.insert(task.id(), admitted.seat);
         }
-        drop(self.listener);
+        drop((self.listener, serving));
         while connections.join_next().await.is_some() {}
     }
 

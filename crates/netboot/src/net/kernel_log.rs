@@ -11,7 +11,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::{Clock, KernelLogLine};
+use model::{Clock, KernelLogLine, Listening, Serving};
 use socket2::SockRef;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
@@ -38,6 +38,7 @@ pub struct KernelLogServer {
     clock: Arc<dyn Clock>,
     limits: KernelLogLimits,
     counters: Arc<KernelLogCounters>,
+    listening: Listening,
 }
 
 /// The most datagrams that are taken before their lines are handed on.
@@ -87,6 +88,7 @@ impl KernelLogServer {
             clock,
             limits: KernelLogLimits::default(),
             counters: Arc::default(),
+            listening: Listening::default(),
         })
     }
 
@@ -107,8 +109,14 @@ impl KernelLogServer {
         Arc::clone(&self.counters)
     }
 
+    /// How it does at its ports.
+    pub fn listening(&self) -> Listening {
+        self.listening.clone()
+    }
+
     /// Serves until `stop` is cancelled; then hands on what has arrived by then, and returns.
     pub async fn serve(self, taker: Arc<dyn EventTaker>, stop: CancellationToken) {
+        let serving = self.listening.begin();
         let desk = Arc::new(Desk {
             taker,
             clock: self.clock,
@@ -117,8 +125,8 @@ impl KernelLogServer {
             limits: self.limits,
         });
         tokio::join!(
-            accept(self.listener, &desk, &stop),
-            receive(self.socket, &desk, &stop)
+            accept(self.listener, &desk, &serving, &stop),
+            receive(self.socket, &desk, &serving, &stop)
         );
     }
 }
@@ -186,7 +194,12 @@ impl Desk {
     }
 }
 
-async fn accept(listener: TcpListener, desk: &Arc<Desk>, stop: &CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    desk: &Arc<Desk>,
+    serving: &Serving,
+    stop: &CancellationToken,
+) {
     let places = Places::new(desk.limits.connections);
     let mut connections = JoinSet::new();
     loop {
@@ -204,7 +217,9 @@ async fn accept(listener: TcpListener, desk: &Arc<Desk>, stop: &CancellationToke
             Ok((stream, peer)) => (stream, peer.ip().to_canonical()),
             Err(err) => {
                 tracing::warn!(%err, "cannot accept a kernel log connection");
+                serving.failed(&err);
                 sleep(ACCEPT_PAUSE).await;
+                serving.again();
                 continue;
             }
         };
@@ -225,7 +240,7 @@ async fn accept(listener: TcpListener, desk: &Arc<Desk>, stop: &CancellationToke
     while connections.join_next().await.is_some() {}
 }
 
-async fn receive(socket: UdpSocket, desk: &Desk, stop: &CancellationToken) {
+async fn receive(socket: UdpSocket, desk: &Desk, serving: &Serving, stop: &CancellationToken) {
     let mut buffer = vec![0; LARGEST];
     let mut last_batches = LAST_BATCHES;
     while last_batches > 0 {
@@ -255,7 +270,9 @@ async fn receive(socket: UdpSocket, desk: &Desk, stop: &CancellationToken) {
                 Err(err) if err.kind() == io::ErrorKind::WouldBlock => break,
                 Err(err) => {
                     tracing::warn!(%err, "cannot receive a kernel log datagram");
+                    serving.failed(&err);
                     sleep(ACCEPT_PAUSE).await;
+                    serving.again();
                     break;
                 }
             }

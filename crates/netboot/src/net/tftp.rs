@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use model::Listening;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +45,7 @@ pub struct TftpServer {
     policy: Policy,
     interfaces: Option<InterfaceTable>,
     counters: Arc<TftpCounters>,
+    listening: Listening,
 }
 
 /// RFC 2347 allows a request 512 bytes; what fills this is no request.
@@ -71,6 +73,7 @@ impl TftpServer {
             policy: Policy::default(),
             interfaces: None,
             counters: Arc::default(),
+            listening: Listening::default(),
         })
     }
 
@@ -105,9 +108,15 @@ impl TftpServer {
         Arc::clone(&self.counters)
     }
 
+    /// How it does at its port.
+    pub fn listening(&self) -> Listening {
+        self.listening.clone()
+    }
+
     /// Serves until `stop` is cancelled; then takes no more requests, drops the sessions that were never answered, and returns
     /// when the transfers under way have ended. To wait no longer for these, drop the future.
     pub async fn serve(mut self, director: Arc<dyn Director>, stop: CancellationToken) {
+        let serving = self.listening.begin();
         let shared = Arc::new(Shared {
             director,
             port: self.port,
@@ -146,10 +155,13 @@ impl TftpServer {
                 }
                 Err(err) => {
                     tracing::warn!(%err, "cannot receive TFTP requests");
+                    serving.failed(&err);
                     tokio::time::sleep(RECEIVE_PAUSE).await;
+                    serving.again();
                 }
             }
         }
+        drop(serving);
         shared.floor.dismiss_unanswered();
         while let Some(ended) = transfers.join_next().await {
             log_broken(ended);

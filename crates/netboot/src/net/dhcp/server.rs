@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use model::Listening;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -104,6 +105,7 @@ pub struct DhcpServer {
     in_flight: usize,
     shared: bool,
     logged: BTreeSet<u16>,
+    listening: Listening,
 }
 
 impl DhcpServer {
@@ -165,6 +167,7 @@ impl DhcpServer {
             in_flight: config.in_flight.max(1),
             shared,
             logged: BTreeSet::new(),
+            listening: Listening::default(),
         })
     }
 
@@ -188,8 +191,14 @@ impl DhcpServer {
         Arc::clone(&self.airport.counters)
     }
 
+    /// How it does at its ports.
+    pub fn listening(&self) -> Listening {
+        self.listening.clone()
+    }
+
     /// Serves until `stop`; then finishes what is under way, which takes no longer than the deadline of a request.
     pub async fn serve(mut self, director: Arc<dyn Director>, stop: CancellationToken) {
+        let serving = self.listening.begin();
         let airport = Arc::clone(&self.airport);
         let mut flights = Flights::default();
         let (mut at_dhcp, mut at_proxy) = ([0; LARGEST], [0; LARGEST]);
@@ -209,10 +218,13 @@ impl DhcpServer {
                 }
                 Err(err) => {
                     warn!(%err, "cannot receive DHCP messages: {err}");
+                    serving.failed(&err);
                     sleep(REST).await;
+                    serving.again();
                 }
             }
         }
+        drop(serving);
         while flights.tasks.join_next().await.is_some() {}
     }
 
