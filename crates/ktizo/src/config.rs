@@ -293,6 +293,21 @@ impl Config {
 }
 
 impl Config {
+    /// What is allowed and dangerous, in sentences.
+    pub fn warnings(&self) -> Vec<String> {
+        let open = self
+            .admin
+            .filter(|address| !address.ip().to_canonical().is_loopback());
+        let Some(address) = open.filter(|_| self.tls.is_none()) else {
+            return Vec::new();
+        };
+        vec![format!(
+            "admin.listen is {address} without TLS: whoever can read the network reads passwords, tokens and the cluster's secrets; \
+             add `tls: {{}}` below `admin:` for a certificate that ktizo makes, or `tls: {{cert: FILE, key: FILE}}` for one of your own, \
+             or listen on 127.0.0.1 and come by `ssh -L`"
+        )]
+    }
+
     /// Moves the state folder, and with it the loader folders below it.
     pub fn set_state_dir(&mut self, state_dir: PathBuf) {
         for folder in &mut self.loader_folders {

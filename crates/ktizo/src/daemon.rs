@@ -86,6 +86,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         config.templates.as_deref(),
         "ipxe",
     )?)?);
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let (bound, state) = bind(&config, &clock).await?;
     let privilege = become_user(config.user.as_deref(), &[state.path()])?;
 

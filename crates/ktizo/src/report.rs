@@ -41,6 +41,7 @@ pub(crate) struct Report {
     http_port: u16,
     admin: Option<SocketAddr>,
     certificate: Option<Arc<Certificate>>,
+    warnings: Vec<String>,
     counters: Counters,
 }
 
@@ -185,6 +186,7 @@ impl Report {
             http_port: boot.http_port,
             admin: config.admin,
             certificate,
+            warnings: config.warnings(),
             counters,
         }
     }
@@ -549,7 +551,7 @@ impl Service for Report {
             web_root: self.admin_url(),
             loaders,
             problems: self.problems(),
-            warnings: self.loaders.doubts(),
+            warnings: [self.warnings.clone(), self.loaders.doubts()].concat(),
         }
     }
 

@@ -10,7 +10,10 @@ use crate::config::{Config, DEFAULT_FILE};
 /// Says whether a config file is right.
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
     match Config::load(file) {
-        Ok(_) => {
+        Ok(config) => {
+            for warning in config.warnings() {
+                complain(&format!("warning: {warning}"));
+            }
             let shown = file.unwrap_or_else(|| Path::new(DEFAULT_FILE));
             let what = if shown.exists() {
                 format!("{} is right", shown.display())

@@ -50,3 +50,23 @@ fn the_folder_of_configs_loads_or_is_refused_as_it_says() {
     }
     assert!(seen > 5, "the folder has its files");
 }
+
+#[test]
+fn to_listen_without_tls_where_others_can_read_along_is_warned_of() {
+    for (admin, warns) in [
+        ("", false),
+        ("admin: { listen: null }", false),
+        ("admin: { listen: \"127.0.0.1:8000\" }", false),
+        ("admin: { listen: \"[::1]:8000\" }", false),
+        ("admin: { listen: \"[::ffff:127.0.0.1]:8000\" }", false),
+        ("admin: { listen: \"0.0.0.0:8000\", tls: {} }", false),
+        ("admin: { listen: \"0.0.0.0:8000\" }", true),
+        ("admin: { listen: \"[::]:8000\" }", true),
+        ("admin: { listen: \"192.168.1.2:8000\" }", true),
+    ] {
+        let config = Config::parse(Path::new("ktizo.yaml"), admin).unwrap();
+        let warnings = config.warnings();
+        assert_eq!(!warnings.is_empty(), warns, "{admin}: {warnings:?}");
+        assert!(warnings.iter().all(|text| text.contains("`tls: {}`")));
+    }
+}
