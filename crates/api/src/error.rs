@@ -52,6 +52,12 @@ pub enum Error {
     /// All places for listeners are taken.
     #[error("all places for live listeners are taken; try again later")]
     Crowded,
+    /// One account or token has as many listeners as it may.
+    #[error("this account or token has {most} live listeners already, which is as many as one may have")]
+    TooManyListeners {
+        /// How many.
+        most: usize,
+    },
     /// The request was not done in time.
     #[error("the request was not done in time; whether it was done is seen by reading again")]
     Timeout,
@@ -152,6 +158,12 @@ impl Error {
             ),
             Self::Method => plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Crowded => plain(StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::TooManyListeners { .. } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_listeners",
+                None,
+                Some("close pages or scripts that are not needed; one listener hears everything".to_owned()),
+            ),
             Self::Timeout => plain(StatusCode::GATEWAY_TIMEOUT, "timeout"),
             Self::Store(store::Error::Taken { field, .. }) => (
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -3,13 +3,13 @@
 //! One task follows the store and writes each piece of news once; listeners share it in a ring. A listener that does not keep up
 //! falls out of the ring and is let go: it comes back with the last event it has, and gets what it missed. Nothing waits for a listener.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use model::{Boot, BootId, DeviceId, EventId, KernelLineId};
+use model::{Actor, Boot, BootId, DeviceId, EventId, KernelLineId};
 use serde::Serialize;
 use store::{Change, EventFilter, Lane, Reader, Store};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -17,13 +17,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{Credential, Gate};
+use crate::auth::{Caller, Credential, Gate};
 use crate::{Error, device, types};
 
 /// News that a listener may be behind.
 const RING: usize = 1024;
 /// Listeners at once.
 const LISTENERS: usize = 384;
+/// Listeners of one account or token at once, so that no person has all places.
+const OF_ONE: usize = 32;
+/// The same of root or another user of the host, by the socket, and of the token of the state folder: whatever their scripts do, three
+/// persons find a place.
+const OF_HOST: usize = LISTENERS - 3 * OF_ONE;
 /// News of one round is gathered for so long, which bounds the reads that a flood of boots makes.
 const ROUND: Duration = Duration::from_millis(50);
 /// A line that says nothing, so that a dead connection is noticed on both ends.
@@ -37,7 +42,57 @@ pub struct Live {
     store: Store,
     news: broadcast::Sender<News>,
     places: Arc<Semaphore>,
+    held: Held,
     stop: CancellationToken,
+}
+
+/// Whose listeners are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Holder {
+    /// A user of the host, by the socket, or the token of the state folder.
+    Host(Actor),
+    /// An account or an API token.
+    Account(Actor),
+}
+
+impl Holder {
+    fn of(caller: &Caller, credential: &Credential) -> Self {
+        let actor = caller.actor.clone();
+        match credential {
+            Credential::Standing => Self::Host(actor),
+            Credential::Token(_) | Credential::Session(_) => Self::Account(actor),
+        }
+    }
+
+    const fn most(&self) -> usize {
+        match self {
+            Self::Host(_) => OF_HOST,
+            Self::Account(_) => OF_ONE,
+        }
+    }
+}
+
+/// How many listeners each has.
+#[derive(Clone, Debug, Default)]
+struct Held(Arc<Mutex<HashMap<Holder, usize>>>);
+
+/// A place that is its holder's for as long as it lives.
+struct Place {
+    held: Held,
+    holder: Holder,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.held.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(&self.holder) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.holder);
+            }
+        }
+    }
 }
 
 /// One message, written once for all listeners (WHATWG HTML, section 9.2.6).
@@ -104,6 +159,7 @@ impl Live {
             store,
             news: broadcast::channel(RING).0,
             places: Arc::new(Semaphore::new(LISTENERS)),
+            held: Held::default(),
             stop,
         }
     }
@@ -178,16 +234,33 @@ impl Live {
         read.await.ok().flatten()
     }
 
+    fn take_place(&self, holder: Holder) -> Result<Place, Error> {
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| Error::Crowded)?;
+        let most = holder.most();
+        let mut held = self.held.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = held.entry(holder.clone()).or_default();
+        if *count >= most {
+            return Err(Error::TooManyListeners { most });
+        }
+        *count += 1;
+        Ok(Place {
+            held: self.held.clone(),
+            holder,
+            _place: place,
+        })
+    }
+
     /// The news from now on, and those after the event that the listener had last. Ends when the credential does.
     pub(crate) async fn listen(
         &self,
         after: Option<EventId>,
         gate: Gate,
+        caller: &Caller,
         credential: Credential,
     ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + use<>, Error> {
-        let place = Arc::clone(&self.places)
-            .try_acquire_owned()
-            .map_err(|_| Error::Crowded)?;
+        let place = self.take_place(Holder::of(caller, &credential))?;
         // First subscribed, then read: what happens in between comes twice rather than never, and is told apart by its number.
         let news = self.news.subscribe();
         let missed = self
@@ -223,7 +296,7 @@ struct Listener {
     stop: CancellationToken,
     gate: Gate,
     credential: Credential,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Listener {

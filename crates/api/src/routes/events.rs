@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use model::EventId;
 
 use super::devices::paged;
-use crate::auth::Credential;
+use crate::auth::{Caller, Credential};
 use crate::body::Asked;
 use crate::event::EventQuery;
 use crate::types::Event;
@@ -19,6 +19,7 @@ use crate::{Api, Error, event};
 pub(crate) async fn list(
     State(api): State<Api>,
     Extension(credential): Extension<Credential>,
+    caller: Caller,
     headers: HeaderMap,
     Asked(query): Asked<EventQuery>,
 ) -> Result<Response, Error> {
@@ -32,7 +33,8 @@ pub(crate) async fn list(
         .and_then(|value| value.to_str().ok()?.parse().ok())
         .map(EventId);
     let after = last.or(query.after);
-    let news = api.live.listen(after, api.gate.clone(), credential).await?;
+    let gate = api.gate.clone();
+    let news = api.live.listen(after, gate, &caller, credential).await?;
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-store"),

@@ -167,6 +167,47 @@ async fn more_events_than_are_told_one_by_one_are_asked_for() {
 }
 
 #[tokio::test]
+async fn no_account_and_no_token_has_all_places() {
+    let mut world = World::new().await;
+    let url = crate::people::by_tcp(&mut world).await;
+    let token = async |name: &str| {
+        let new = json!({"name": name, "authority": "viewer"});
+        let made = world.ok("POST", "/tokens", new).await;
+        made["secret"].as_str().unwrap().to_owned()
+    };
+    let (one, other) = (token("one").await, token("other").await);
+    let http = reqwest::Client::new();
+    let listen = async |token: &str| {
+        let request = http
+            .get(format!("{url}/api/v1/events"))
+            .header("accept", "text/event-stream")
+            .bearer_auth(token);
+        request.send().await.unwrap()
+    };
+    let mut held = Vec::new();
+    for _ in 0..32 {
+        let response = listen(&one).await;
+        assert_eq!(response.status(), 200);
+        held.push(response);
+    }
+    let refused = listen(&one).await;
+    assert_eq!(refused.status(), 429);
+    let body: Value = refused.json().await.unwrap();
+    assert_eq!(body["code"], "too_many_listeners");
+    assert!(body["hint"].as_str().unwrap().contains("close"), "{body}");
+    assert_eq!(listen(&other).await.status(), 200);
+    // A place that is left is free again.
+    held.pop();
+    for _ in 0..500 {
+        if listen(&one).await.status() == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the place of a listener that went was not given to another");
+}
+
+#[tokio::test]
 async fn two_hundred_listeners_and_some_that_never_read_slow_nobody() {
     let world = World::new().await;
     let mut silent = Vec::new();
