@@ -2,7 +2,7 @@
 
 mod check;
 
-use model::{Author, Device, EventKind, PatchId, PatchScope};
+use model::{Author, Authority, Device, EventKind, PatchId, PatchScope};
 use store::{Lane, Reader, Store, StoredPatch};
 
 use crate::device::{DeviceRef, find, look};
@@ -19,13 +19,17 @@ const MAX_NAME: usize = 64;
 /// The longest text, in bytes: a config with every document of Talos is far below.
 const MAX_TEXT: usize = 256 * 1024;
 
-/// Every patch without its text, in the order of application.
-pub(crate) async fn list(store: &Store) -> Result<Vec<types::Patch>, Error> {
-    look(store, |reader| {
+/// Every patch without its text, in the order of application; with its fingerprint for those who may see texts.
+pub(crate) async fn list(store: &Store, authority: Authority) -> Result<Vec<types::Patch>, Error> {
+    look(store, move |reader| {
         let patches = reader.patches()?;
         patches
             .into_iter()
-            .map(|patch| shown(reader, patch, false))
+            .map(|patch| {
+                let mut patch = shown(reader, patch, false)?;
+                patch.sha256 = patch.sha256.filter(|_| authority == Authority::Admin);
+                Ok(patch)
+            })
             .collect()
     })
     .await
@@ -189,7 +193,7 @@ pub(crate) fn version(patch: &types::Patch) -> Version {
 }
 
 fn version_of_text(text: &str) -> Version {
-    Version::of(&auth::secret::fingerprint(text))
+    Version::of(&Some(auth::secret::fingerprint(text)))
 }
 
 /// Deletes a patch. The configs it was for follow, or nothing is changed.
@@ -276,7 +280,7 @@ fn shown(reader: &Reader<'_>, patch: StoredPatch, whole: bool) -> Result<types::
         mac_address,
         name: patch.name,
         size: patch.text.len() as u64,
-        sha256: patch.sha256,
+        sha256: Some(patch.sha256),
         created_at: patch.created_at,
         updated_at: patch.updated_at,
         text: whole.then_some(patch.text),

@@ -119,8 +119,7 @@ impl Plan {
             None => {}
             Some(PatchPlan::Save(patch)) => {
                 let before = writer.patch_named(patch.scope, patch.device, &patch.name)?;
-                let change = printed(
-                    "text",
+                let change = measured(
                     before.as_ref().map(|before| before.text.as_str()),
                     Some(&patch.text),
                 );
@@ -131,7 +130,7 @@ impl Plan {
                 patch_event(writer, patch.device, what, &change)?;
             }
             Some(PatchPlan::Delete(id, patch)) => {
-                let change = printed("text", Some(&patch.text), None);
+                let change = measured(Some(&patch.text), None);
                 writer.delete_patch(*id)?;
                 let what = EventKind::PatchDeleted {
                     patch: patch.called(),
@@ -175,7 +174,21 @@ impl Plan {
 /// Roles whose base config changed, with the fingerprints of the texts.
 type Named = (Vec<Role>, Vec<FieldChange>);
 
-/// The change of a text that may hold secrets, which the audit log must not: a fingerprint tells which one it was.
+/// The change of a patch. It may be a short secret, which its fingerprint would give away to whoever tries all.
+fn measured(before: Option<&str>, after: Option<&str>) -> FieldChange {
+    let measure = |text: Option<&str>| match text {
+        Some(text) => format!("{} bytes", text.len()),
+        None => "null".to_owned(),
+    };
+    FieldChange {
+        field: "text".to_owned(),
+        before: measure(before),
+        after: measure(after),
+    }
+}
+
+/// The change of a text that holds the secrets of a cluster, which the audit log must not: a fingerprint tells which one it was, and
+/// nobody finds 256 random bits by trying.
 fn printed(field: &str, before: Option<&str>, after: Option<&str>) -> FieldChange {
     let print = |text: Option<&str>| match text {
         Some(text) => format!("sha256 {}", auth::secret::fingerprint(text)),

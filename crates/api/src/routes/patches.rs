@@ -21,8 +21,8 @@ fn number(id: &str) -> Result<PatchId, Error> {
         .ok_or_else(|| Error::invalid("id", "is not the number of a patch"))
 }
 
-pub(crate) async fn list(State(api): State<Api>) -> Answer<Vec<Patch>> {
-    patch::list(&api.store).await.map(Json)
+pub(crate) async fn list(State(api): State<Api>, caller: Caller) -> Answer<Vec<Patch>> {
+    patch::list(&api.store, caller.authority).await.map(Json)
 }
 
 pub(crate) async fn show(

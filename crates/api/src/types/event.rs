@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit;
+
 /// An event with its sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = EventWithMessage)]
@@ -17,7 +19,7 @@ impl From<model::Event> for Event {
     fn from(event: model::Event) -> Self {
         Self {
             message: event.what.to_string(),
-            event,
+            event: audit::without_prints(event),
         }
     }
 }

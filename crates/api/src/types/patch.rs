@@ -20,8 +20,9 @@ pub struct Patch {
     pub name: String,
     /// Its length in bytes.
     pub size: u64,
-    /// The fingerprint of its text.
-    pub sha256: Sha256Digest,
+    /// The fingerprint of its text, for admins alone: what is short can be found by trying.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256Digest>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

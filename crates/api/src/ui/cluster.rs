@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use configgen::Contract;
-use model::{Origin, Role, Timestamp};
+use model::{Authority, Origin, Role, Timestamp};
 use serde::Serialize;
 use store::Lane;
 
@@ -112,7 +112,7 @@ impl View {
                 .iter()
                 .any(|base| base.origin == Some(Origin::Imported)),
             bases,
-            patches: patch::list(&api.store).await?,
+            patches: patch::list(&api.store, Authority::Viewer).await?,
             form: Fields::new(
                 [
                     "generate_confirm",

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use configgen::MachineConfig;
-use model::{BootId, StandingOrder};
+use model::{Authority, BootId, StandingOrder};
 use serde::Serialize;
 use store::{EventFilter, Lane};
 
@@ -108,7 +108,7 @@ impl View {
             Err(Error::NotFound { .. }) => preview(api, who).await?,
             Err(err) => return Err(err),
         };
-        let patches = patch::list(&api.store).await?.into_iter();
+        let patches = patch::list(&api.store, Authority::Viewer).await?.into_iter();
         let settings = device::settings(&api.store, who).await?;
         let (form, volumes) = settings::filled(&device, &settings);
         Ok(Self {

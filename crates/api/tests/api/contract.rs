@@ -125,7 +125,12 @@ async fn a_viewer_reads_no_secret_by_any_route() {
     let url = by_tcp(&mut world).await;
     let tokens = everybody(&world).await;
     let patch = json!({"scope": "cluster", "name": "env", "text": "machine:\n  env:\n    PASSWORD: verysecret-env\n"});
-    world.ok("POST", "/patches", patch).await;
+    let saved = world.ok("POST", "/patches", patch).await;
+    let changed = json!({"text": "machine:\n  env:\n    PIN: verysecret-2\n"});
+    let path = format!("/patches/{}", saved["patch"]["id"]);
+    let changed = world.ok("PUT", &path, changed).await;
+    // What is short is found by trying all that have its fingerprint.
+    let prints = [&saved, &changed].map(|done| done["patch"]["sha256"].as_str().unwrap());
     let http = reqwest::Client::new();
     for (who, token) in &tokens {
         for (method, path, least) in authorities() {
@@ -147,6 +152,9 @@ async fn a_viewer_reads_no_secret_by_any_route() {
             assert_eq!(status == 403, *who < least, "{path} {who}: {status} {text}");
             if *who < Authority::Admin {
                 assert!(!text.contains("verysecret"), "{path} {who}: {text}");
+                for print in prints {
+                    assert!(!text.contains(print), "{path} {who}: {text}");
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{PatchId, PatchScope};
+use model::{Authority, PatchId, PatchScope};
 use serde::Serialize;
 use serde_json::json;
 
@@ -157,7 +157,7 @@ pub(in crate::ui) async fn save(
 
 /// The patch that is there already in the place of a new one.
 async fn same(api: &Api, new: &SavePatch) -> Result<Option<Patch>, Error> {
-    let patches = patch::list(&api.store).await?;
+    let patches = patch::list(&api.store, Authority::Admin).await?;
     // Written in whichever way, it is the same device.
     let device: Option<DeviceRef> = new.device.as_deref().and_then(|text| text.parse().ok());
     Ok(patches.into_iter().find(|it| {
