@@ -16,13 +16,14 @@ mod show;
 mod suggest;
 mod update;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
 use model::{Device, DeviceId, MacAddr};
 use store::Reader;
 
-use crate::{Error, types};
+use crate::{Error, auth, types};
 
 pub(crate) use add::{add, register};
 pub(crate) use approve::approve;
@@ -98,7 +99,9 @@ pub(crate) fn find(reader: &Reader<'_>, who: DeviceRef) -> Result<Device, Error>
 pub(crate) fn shown(reader: &Reader<'_>, device: Device) -> Result<types::Device, Error> {
     let config_outdated = reader.is_outdated(device.id)?;
     let config_token = reader.token_grant(device.id)?.map(Into::into);
+    let settings = reader.device_settings(device.id)?;
     Ok(types::Device {
+        settings_version: settings.as_deref().map(settings_version),
         config_outdated,
         config_token,
         other_cards: reader.cards(device.id)?,
@@ -116,7 +119,9 @@ pub(crate) fn shown_all(
     let outdated = reader.outdated(&ids)?;
     let grants = reader.token_grants(&ids)?;
     let (mut cards, mut conflicts) = (reader.cards_of(&ids)?, reader.conflicts()?);
+    let settings = settings_versions(reader, &ids)?;
     let shown = |device: Device| types::Device {
+        settings_version: settings.get(&device.id).cloned(),
         config_outdated: outdated.contains(&device.id),
         config_token: grants.get(&device.id).copied().map(Into::into),
         other_cards: cards.remove(&device.id).unwrap_or_default(),
@@ -124,6 +129,34 @@ pub(crate) fn shown_all(
         ..device.into()
     };
     Ok(devices.into_iter().map(shown).collect())
+}
+
+/// What names the state of the settings of each of these devices that has any.
+fn settings_versions(
+    reader: &Reader<'_>,
+    ids: &[DeviceId],
+) -> Result<HashMap<DeviceId, String>, Error> {
+    // More than these are read faster all at once.
+    const FEW: usize = 500;
+    let mut versions = HashMap::new();
+    if ids.len() > FEW {
+        for (id, json) in reader.all_device_settings()? {
+            versions.insert(id, settings_version(&json));
+        }
+        return Ok(versions);
+    }
+    for id in ids {
+        if let Some(json) = reader.device_settings(*id)? {
+            versions.insert(*id, settings_version(&json));
+        }
+    }
+    Ok(versions)
+}
+
+/// Names one state of what a device's config has beyond its fields.
+fn settings_version(json: &str) -> String {
+    let print = auth::secret::fingerprint(json).to_string();
+    print[..12].to_owned()
 }
 
 /// The same, read anew.

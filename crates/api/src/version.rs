@@ -44,7 +44,7 @@ impl Version {
         Self::of_json(serde_json::to_value(value).unwrap_or(Value::Null))
     }
 
-    /// The version of a device: what persons decide of it. That it boots makes no other.
+    /// The version of a device: what persons decide of it, the settings of its config too. That it boots makes no other.
     pub fn of_device(device: &types::Device) -> Self {
         let mut value = serde_json::to_value(device).unwrap_or(Value::Null);
         if let Value::Object(fields) = &mut value {

@@ -20,7 +20,8 @@ use crate::{Error, audit, body, generate, types};
 
 /// Fields of a device that only record what happened. They may be sent back, as a client does that reads a device, changes it and
 /// writes it whole, and are not looked at.
-const RECORDED: [&str; 20] = [
+const RECORDED: [&str; 21] = [
+    "settings_version",
     "config_outdated",
     "config_token",
     "other_cards",
@@ -67,7 +68,7 @@ pub(crate) async fn update(
     store
         .write(Lane::Admin, author, move |writer| {
             let before = find(writer, who)?;
-            let present = Version::of_device(&before.clone().into());
+            let present = Version::of_device(&shown(writer, before.clone())?);
             expected.device.check(&present)?;
             let patch = read_patch(&before, fields)?;
             update_in(writer, &before, patch, &expected.settings, &own)

@@ -81,6 +81,9 @@ pub struct Device {
     /// How a wipe of it stands.
     #[serde(default)]
     pub wipe: Wipe,
+    /// Names what its config has beyond these fields, as it is now (`GET .../settings` shows it); `null` while that is nothing.
+    #[serde(default)]
+    pub settings_version: Option<String>,
     /// Whether it runs another config than it would be served now.
     #[serde(default)]
     pub config_outdated: bool,
@@ -175,6 +178,7 @@ impl From<model::Device> for Device {
             install: device.life.install,
             wipe: device.life.wipe,
             // The store alone knows.
+            settings_version: None,
             config_outdated: false,
             config_token: None,
             other_cards: Vec::new(),

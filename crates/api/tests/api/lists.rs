@@ -230,6 +230,12 @@ async fn a_lost_update_is_refused() {
             json!({"install_wipe": true}),
             json!({"install_wipe": false}),
         ),
+        // What a change of a device carries for its config is a part of its version.
+        (
+            format!("/devices/{MAC_1}"),
+            json!({"settings": {"install_wipe": true}}),
+            json!({"settings": {"install_wipe": false}}),
+        ),
         (
             "/cluster/settings".to_owned(),
             json!({"dns_domain": "one.local"}),
