@@ -53,7 +53,9 @@ pub enum Error {
     #[error("all places for live listeners are taken; try again later")]
     Crowded,
     /// One account or token has as many listeners as it may.
-    #[error("this account or token has {most} live listeners already, which is as many as one may have")]
+    #[error(
+        "this account or token has {most} live listeners already, which is as many as one may have"
+    )]
     TooManyListeners {
         /// How many.
         most: usize,
@@ -162,7 +164,10 @@ impl Error {
                 StatusCode::TOO_MANY_REQUESTS,
                 "too_many_listeners",
                 None,
-                Some("close pages or scripts that are not needed; one listener hears everything".to_owned()),
+                Some(
+                    "close pages or scripts that are not needed; one listener hears everything"
+                        .to_owned(),
+                ),
             ),
             Self::Timeout => plain(StatusCode::GATEWAY_TIMEOUT, "timeout"),
             Self::Store(store::Error::Taken { field, .. }) => (

@@ -4,7 +4,7 @@ use model::{Actor, EventId, Timestamp};
 use serde::Deserialize;
 use store::{EventFilter, Lane, Store};
 
-use crate::device::DeviceRef;
+use crate::device::{DeviceRef, number_of};
 use crate::{Error, types};
 
 /// Which events a list shows.
@@ -15,7 +15,7 @@ pub(crate) struct EventQuery {
     before: Option<EventId>,
     /// Only those after this one.
     pub(crate) after: Option<EventId>,
-    /// Only those of this device, by number or MAC; a deleted one has its number only.
+    /// Only those of this device, by number, MAC or host name; a deleted one has its number only.
     device: Option<String>,
     /// Only those of this kind.
     kind: Option<String>,
@@ -46,7 +46,7 @@ pub(crate) async fn list(
         .map_err(|_| {
             Error::invalid(
                 "device",
-                "is neither the number of a device nor a MAC address",
+                "is neither the number of a device, a MAC address nor a host name",
             )
         })?;
     let limit = query.limit.unwrap_or(100).min(MOST);
@@ -64,13 +64,11 @@ pub(crate) async fn list(
                 // One more tells whether there are more.
                 limit: limit.saturating_add(1),
             };
-            match who {
-                None => {}
-                Some(DeviceRef::Id(id)) => filter.device = Some(id),
-                Some(DeviceRef::Mac(mac)) => match reader.device_by_mac(mac)? {
-                    Some(device) => filter.device = Some(device.id),
-                    None => return Ok(Vec::new()),
-                },
+            if let Some(who) = &who {
+                filter.device = number_of(reader, who)?;
+                if filter.device.is_none() {
+                    return Ok(Vec::new());
+                }
             }
             reader.events(&filter)
         })

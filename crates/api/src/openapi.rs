@@ -165,7 +165,16 @@ fn operation(method: &Method, path: &str, least: Authority, doc: &Doc) -> Value 
     let mut parameters: Vec<Value> = path
         .split('/')
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+        .map(|name| {
+            let mut parameter =
+                json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}});
+            if name == "id" && path.starts_with("/devices/") {
+                parameter["description"] =
+                    "The number of the device, its MAC address in any spelling, or its host name."
+                        .into();
+            }
+            parameter
+        })
         .collect();
     parameters.extend(doc.query.iter().map(|parameter| json!(parameter)));
     let changes = method != Method::GET;

@@ -87,7 +87,7 @@ async fn target(
     let who = match (new.scope, &new.device) {
         (PatchScope::Device, Some(device)) => Some(device.parse::<DeviceRef>()?),
         (PatchScope::Device, None) => {
-            let why = "a patch for one device needs its number or MAC";
+            let why = "a patch for one device needs its number, MAC or host name";
             return Err(Error::invalid("device", why));
         }
         (_, Some(_)) => {
@@ -96,7 +96,7 @@ async fn target(
         (_, None) => None,
     };
     let device = match who {
-        Some(who) => Some(look(store, move |reader| find(reader, who)).await?),
+        Some(who) => Some(look(store, move |reader| find(reader, &who)).await?),
         None => None,
     };
     let patch = PatchText {

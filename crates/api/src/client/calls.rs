@@ -58,7 +58,7 @@ pub struct EventQuery {
     /// Only those after this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<EventId>,
-    /// Only those of this device, by number or MAC.
+    /// Only those of this device, by number, MAC or host name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// Only those of this kind.

@@ -22,7 +22,7 @@ pub(crate) async fn approve(
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            approve_in(writer, &Ready::read(writer)?, who, with, &own)
+            approve_in(writer, &Ready::read(writer)?, &who, with, &own)
         })
         .await
 }
@@ -30,7 +30,7 @@ pub(crate) async fn approve(
 pub(super) fn approve_in(
     writer: &Writer<'_>,
     ready: &Ready,
-    who: DeviceRef,
+    who: &DeviceRef,
     with: types::ApproveDevice,
     own: &[Ipv4Addr],
 ) -> Result<types::Device, Error> {
@@ -76,7 +76,7 @@ pub(super) fn approve_in(
     writer.update_device(&device)?;
     if let DeviceRef::Mac(card) = who {
         // Whoever is let in by the name of a card has that card.
-        writer.confirm_card(device.id, card)?;
+        writer.confirm_card(device.id, *card)?;
     }
     ready.save_for(writer, &device)?;
     let what = EventKind::DeviceApproved {

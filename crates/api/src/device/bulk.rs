@@ -69,7 +69,7 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
     let mut rows = Vec::new();
     for text in &asked.devices {
         let who: DeviceRef = text.parse()?;
-        let before = find(writer, who)?;
+        let before = find(writer, &who)?;
         if rows.iter().any(|row: &BulkRow| row.id == before.id) {
             continue;
         }
@@ -85,9 +85,9 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
             (BulkAction::Order { order }, _) => order_of(writer, &before, *order),
             (BulkAction::Delete, _) => {
                 let was = shown(writer, before.clone())?;
-                delete_in(writer, DeviceRef::Id(before.id)).map(|()| was)
+                delete_in(writer, &DeviceRef::Id(before.id)).map(|()| was)
             }
-            _ => reject_in(writer, DeviceRef::Id(before.id)),
+            _ => reject_in(writer, &DeviceRef::Id(before.id)),
         };
         let (after, refusal) = match done {
             Ok(device) => (device, None),
@@ -131,7 +131,7 @@ fn approve(
         role: Some(suggested.role),
         ..ApproveDevice::default()
     };
-    let device = approve_in(writer, ready, DeviceRef::Id(before.id), with, own)?;
+    let device = approve_in(writer, ready, &DeviceRef::Id(before.id), with, own)?;
     suggester.give(
         device.id,
         device.hostname.clone(),
@@ -149,7 +149,7 @@ fn order_of(
 ) -> Result<types::Device, Error> {
     order_in(
         writer,
-        DeviceRef::Id(before.id),
+        &DeviceRef::Id(before.id),
         &GiveOrder::standing(order),
     )
 }

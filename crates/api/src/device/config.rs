@@ -39,7 +39,7 @@ pub(crate) async fn preview(
     own: Vec<Ipv4Addr>,
 ) -> Result<String, Error> {
     look(store, move |reader| {
-        let device = as_approved(reader, who, own)?;
+        let device = as_approved(reader, &who, own)?;
         let made = Recipe::of(Sources::read(reader)?)?.make(&device)?;
         if query.secrets {
             return Ok(made);
@@ -55,7 +55,7 @@ pub(crate) async fn preview_shown(
     author: Author,
     who: DeviceRef,
 ) -> Result<(), Error> {
-    let device = look(store, move |reader| find(reader, who)).await?;
+    let device = look(store, move |reader| find(reader, &who)).await?;
     super::show::exported(store, author, device.id).await
 }
 
@@ -67,7 +67,7 @@ pub(crate) async fn explain(
     own: Vec<Ipv4Addr>,
 ) -> Result<Vec<ConfigOrigin>, Error> {
     look(store, move |reader| {
-        let device = as_approved(reader, who, own)?;
+        let device = as_approved(reader, &who, own)?;
         let layers = Recipe::of(Sources::read(reader)?)?.layers(&device)?;
         let found = layers
             .explain(&path)
@@ -93,7 +93,7 @@ pub(crate) async fn explain(
 /// What changes against what the device last received.
 pub(crate) async fn diff(store: &Store, who: DeviceRef) -> Result<ConfigDiff, Error> {
     look(store, move |reader| {
-        let device = find(reader, who)?;
+        let device = find(reader, &who)?;
         let served = reader.last_served(device.id)?;
         let now = reader.config(device.id)?;
         let before = reader.served_config(device.id)?;
@@ -144,10 +144,10 @@ pub(crate) async fn diff(store: &Store, who: DeviceRef) -> Result<ConfigDiff, Er
 
 /// What the config of a device has beyond its row.
 pub(crate) async fn settings(store: &Store, who: DeviceRef) -> Result<DeviceSettings, Error> {
-    look(store, move |reader| settings_of(reader, who)).await
+    look(store, move |reader| settings_of(reader, &who)).await
 }
 
-fn settings_of(reader: &Reader<'_>, who: DeviceRef) -> Result<DeviceSettings, Error> {
+fn settings_of(reader: &Reader<'_>, who: &DeviceRef) -> Result<DeviceSettings, Error> {
     let json = reader.device_settings(find(reader, who)?.id)?;
     json.map_or_else(
         || Ok(DeviceSettings::default()),
@@ -166,8 +166,8 @@ pub(crate) async fn change_settings(
 ) -> Result<DeviceSettings, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            let mut device = find(writer, who)?;
-            let change = SettingsChange::of(writer, who, patch)?;
+            let mut device = find(writer, &who)?;
+            let change = SettingsChange::of(writer, &who, patch)?;
             change.check(&expected)?;
             if change.fields.is_empty() {
                 return Ok(change.after);
@@ -199,7 +199,7 @@ impl SettingsChange {
     /// What `patch` changes of what there is: an absent field stays, `null` clears.
     pub(super) fn of(
         reader: &Reader<'_>,
-        who: DeviceRef,
+        who: &DeviceRef,
         patch: Map<String, Value>,
     ) -> Result<Self, Error> {
         let before = settings_of(reader, who)?;
@@ -256,7 +256,7 @@ fn fields_of(settings: &DeviceSettings) -> Result<Map<String, Value>, Error> {
 }
 
 /// The device with the suggestions for what it lacks.
-fn as_approved(reader: &Reader<'_>, who: DeviceRef, own: Vec<Ipv4Addr>) -> Result<Device, Error> {
+fn as_approved(reader: &Reader<'_>, who: &DeviceRef, own: Vec<Ipv4Addr>) -> Result<Device, Error> {
     let mut device = find(reader, who)?;
     let suggested = Suggester::read(reader, own)?.suggest(&device);
     device.hostname = device.hostname.or(suggested.hostname);

@@ -10,12 +10,12 @@ use crate::Error;
 /// Deletes a device with its config and its boots. If it boots again, it is a new one.
 pub(crate) async fn delete(store: &Store, author: Author, who: DeviceRef) -> Result<(), Error> {
     store
-        .write(Lane::Admin, author, move |writer| delete_in(writer, who))
+        .write(Lane::Admin, author, move |writer| delete_in(writer, &who))
         .await
 }
 
 /// The same within a change.
-pub(super) fn delete_in(writer: &Writer<'_>, who: DeviceRef) -> Result<(), Error> {
+pub(super) fn delete_in(writer: &Writer<'_>, who: &DeviceRef) -> Result<(), Error> {
     let device = find(writer, who)?;
     check_not_last(writer, &device)?;
     let status = device.approval.status();

@@ -17,7 +17,7 @@ pub(crate) async fn decide_identity(
     let decision = said.decision;
     store
         .write(Lane::Admin, author, move |writer| {
-            let device = find(writer, who)?;
+            let device = find(writer, &who)?;
             let mut conflict = writer.conflict(device.id)?;
             // As its text, for that tells milliseconds.
             let text = |since: Timestamp| since.to_string();

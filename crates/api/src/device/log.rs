@@ -39,7 +39,7 @@ pub(crate) async fn kernel_log(
     query: LogQuery,
 ) -> Result<types::KernelLog, Error> {
     look(store, move |reader| {
-        let device = find(reader, who)?.id;
+        let device = find(reader, &who)?.id;
         let logs = reader.kernel_logs(device)?;
         let boot = query.boot.or_else(|| logs.first().map(|log| log.boot));
         let lines = match boot {

@@ -18,7 +18,7 @@ pub(crate) async fn give_order(
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            order_in(writer, who, &given)
+            order_in(writer, &who, &given)
         })
         .await
 }
@@ -26,7 +26,7 @@ pub(crate) async fn give_order(
 /// The same within a change.
 pub(super) fn order_in(
     writer: &Writer<'_>,
-    who: DeviceRef,
+    who: &DeviceRef,
     given: &GiveOrder,
 ) -> Result<types::Device, Error> {
     let before = find(writer, who)?;
@@ -101,7 +101,7 @@ pub(crate) async fn decline_wipe(
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            let mut device = find(writer, who)?;
+            let mut device = find(writer, &who)?;
             if let Some(told) = device.life.decline_wipe() {
                 writer.update_device(&device)?;
                 writer.event(Some(&device), told)?;
@@ -120,7 +120,7 @@ pub(crate) async fn vouch(
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            let device = find(writer, who)?;
+            let device = find(writer, &who)?;
             let verdict = match proof {
                 Proof::Installed => Verdict::Installed,
                 Proof::Wiped => Verdict::Wiped,

@@ -14,12 +14,12 @@ pub(crate) async fn reject(
     who: DeviceRef,
 ) -> Result<types::Device, Error> {
     store
-        .write(Lane::Admin, author, move |writer| reject_in(writer, who))
+        .write(Lane::Admin, author, move |writer| reject_in(writer, &who))
         .await
 }
 
 /// The same within a change.
-pub(super) fn reject_in(writer: &Writer<'_>, who: DeviceRef) -> Result<types::Device, Error> {
+pub(super) fn reject_in(writer: &Writer<'_>, who: &DeviceRef) -> Result<types::Device, Error> {
     let before = find(writer, who)?;
     if matches!(before.approval, Approval::Rejected { .. }) {
         return shown(writer, before);

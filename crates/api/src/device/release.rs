@@ -15,7 +15,7 @@ pub(crate) async fn renew_release(
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            let device = find(writer, who)?;
+            let device = find(writer, &who)?;
             if !writer.renew_token(device.id)? {
                 let why = format!(
                     "{} has no token to renew: none was given out since the last decision about it",

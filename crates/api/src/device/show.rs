@@ -155,13 +155,13 @@ impl Cursor {
 
 /// One device.
 pub(crate) async fn show(store: &Store, who: DeviceRef) -> Result<types::Device, Error> {
-    look(store, move |reader| shown(reader, find(reader, who)?)).await
+    look(store, move |reader| shown(reader, find(reader, &who)?)).await
 }
 
 /// The last boots of a device with their stages, newest first.
 pub(crate) async fn boots(store: &Store, who: DeviceRef, limit: u64) -> Result<Vec<Boot>, Error> {
     look(store, move |reader| {
-        Ok(reader.boots(find(reader, who)?.id, limit)?)
+        Ok(reader.boots(find(reader, &who)?.id, limit)?)
     })
     .await
 }
@@ -169,7 +169,7 @@ pub(crate) async fn boots(store: &Store, who: DeviceRef, limit: u64) -> Result<V
 /// The config that is served to a device. It holds secrets.
 pub(crate) async fn config(store: &Store, who: DeviceRef) -> Result<StoredConfig, Error> {
     look(store, move |reader| {
-        let device = find(reader, who)?;
+        let device = find(reader, &who)?;
         reader.config(device.id)?.ok_or_else(|| Error::NotFound {
             what: "config: none is made for the device",
             name: format!("{who}, which is {}", device.approval.status()),

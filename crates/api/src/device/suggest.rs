@@ -20,7 +20,7 @@ pub(crate) async fn suggest(
     own: Vec<Ipv4Addr>,
 ) -> Result<types::Suggestions, Error> {
     look(store, move |reader| {
-        let device = find(reader, who)?;
+        let device = find(reader, &who)?;
         let with = Suggester::read(reader, own)?.suggest(&device);
         with_disks(reader, &device, with)
     })
@@ -37,7 +37,7 @@ pub(crate) async fn suggest_all(
         let mut suggester = Suggester::read(reader, own)?;
         let mut all = Vec::new();
         for who in who {
-            let device = find(reader, who)?;
+            let device = find(reader, &who)?;
             let with = suggester.suggest(&device);
             let (hostname, address) = (with.hostname.clone(), with.ip_address);
             suggester.give(device.id, hostname, address, Some(with.role), true);

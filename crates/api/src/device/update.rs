@@ -67,7 +67,7 @@ pub(crate) async fn update(
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            let before = find(writer, who)?;
+            let before = find(writer, &who)?;
             let present = Version::of_device(&shown(writer, before.clone())?);
             expected.device.check(&present)?;
             let patch = read_patch(&before, fields)?;
@@ -117,7 +117,7 @@ fn update_in(
 ) -> Result<types::Device, Error> {
     let order = ordered(before, &patch)?;
     let settings = patch.settings.clone().unwrap_or_default();
-    let settings = SettingsChange::of(writer, DeviceRef::Id(before.id), settings)?;
+    let settings = SettingsChange::of(writer, &DeviceRef::Id(before.id), settings)?;
     settings.check(expected)?;
     let (mut device, changed) = patched(before, patch);
     if changed.is_empty() && settings.fields.is_empty() && order.is_none() {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::Caller;
 use crate::body::{Asked, Body};
+use crate::device::DeviceRef;
 use crate::types::{
     ApproveDevice, BulkAction, BulkAnswer, BulkDevices, ConfigDiff, ConfigOrigin, DecideIdentity,
     Device, GiveOrder, KernelLog, NewDevice, RegenerateProgress, Regenerated, ScriptPreview,
@@ -280,8 +281,8 @@ pub(crate) async fn preview(
         caller.must(Authority::Admin)?;
     }
     let own = api.service.own_addresses();
-    let who = id.parse()?;
-    let text = device::preview(&api.store, who, query, own).await?;
+    let who: DeviceRef = id.parse()?;
+    let text = device::preview(&api.store, who.clone(), query, own).await?;
     if query.secrets {
         device::preview_shown(&api.store, caller.author(), who).await?;
     }

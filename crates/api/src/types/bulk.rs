@@ -11,7 +11,7 @@ use super::{Device, ErrorBody};
 pub struct BulkDevices {
     /// What to do.
     pub action: BulkAction,
-    /// With which, by number or MAC address; one that is named twice is done once.
+    /// With which, by number, MAC address or host name; one that is named twice is done once.
     pub devices: Vec<String>,
     /// For approvals: the role of those that have none yet; what the cluster needs next without it.
     #[serde(default)]

@@ -50,7 +50,7 @@ impl fmt::Debug for Patch {
 pub struct SavePatch {
     /// Which configs it changes.
     pub scope: PatchScope,
-    /// The device it is for, by number or MAC, if the scope is `device`.
+    /// The device it is for, by number, MAC or host name, if the scope is `device`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// Its name.

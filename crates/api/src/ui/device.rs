@@ -92,8 +92,9 @@ struct Explained {
 impl View {
     async fn read(api: &Api, who: DeviceRef) -> Result<Self, Error> {
         let device = device::show(&api.store, who).await?;
+        let who = || DeviceRef::Id(device.id);
         let now = api.gate.now();
-        let boots = device::boots(&api.store, who, BOOTS).await?;
+        let boots = device::boots(&api.store, who(), BOOTS).await?;
         let filter = EventFilter {
             device: Some(device.id),
             limit: 20,
@@ -103,13 +104,13 @@ impl View {
             .store
             .read(Lane::Admin, move |reader| reader.events(&filter))
             .await?;
-        let config = match device::config(&api.store, who).await {
+        let config = match device::config(&api.store, who()).await {
             Ok(config) => Some(masked(&config.bytes)?),
-            Err(Error::NotFound { .. }) => preview(api, who).await?,
+            Err(Error::NotFound { .. }) => preview(api, who()).await?,
             Err(err) => return Err(err),
         };
         let patches = patch::list(&api.store, Authority::Viewer).await?.into_iter();
-        let settings = device::settings(&api.store, who).await?;
+        let settings = device::settings(&api.store, who()).await?;
         let (form, volumes) = settings::filled(&device, &settings);
         Ok(Self {
             boots: boots
@@ -118,12 +119,12 @@ impl View {
                 .collect(),
             events: events.into_iter().map(EventLine::from).collect(),
             config,
-            diff: device::diff(&api.store, who).await?,
+            diff: device::diff(&api.store, who()).await?,
             doubt: device
                 .identity_conflict
                 .as_ref()
                 .map(|it| it.kind.meaning()),
-            log: Log::read(api, who, None).await?,
+            log: Log::read(api, who(), None).await?,
             script: look_ahead(api, &device).await?,
             explained: Explained::default(),
             patches: patches
@@ -218,9 +219,9 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     let who: DeviceRef = id.parse()?;
-    let mut view = View::read(&api, who).await?;
+    let mut view = View::read(&api, who.clone()).await?;
     if let Ok(boot) = ask.query().text("log").parse() {
-        view.log = Log::read(&api, who, Some(BootId(boot))).await?;
+        view.log = Log::read(&api, who.clone(), Some(BootId(boot))).await?;
     }
     view.explained = explain(&api, who, ask.query().text("explain")).await?;
     view.show(&api, &ask, StatusCode::OK).await
@@ -262,8 +263,9 @@ pub(super) async fn delete(
     let device = device::show(&api.store, who).await?;
     if post.text("confirm") != name_of(&device) {
         let why = format!("type {} to delete it", name_of(&device));
+        let who = DeviceRef::Id(device.id);
         return refused(&api, &ask, who, &post, Error::invalid("confirm", why)).await;
     }
-    device::delete(&api.store, ask.visitor.author(), who).await?;
+    device::delete(&api.store, ask.visitor.author(), DeviceRef::Id(device.id)).await?;
     Ok(done("/devices", "deleted"))
 }

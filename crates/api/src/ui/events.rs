@@ -11,7 +11,7 @@ use store::{EventFilter, Lane};
 use super::fields::Choice;
 use super::overview::EventLine;
 use super::page::{Ask, render};
-use crate::device::DeviceRef;
+use crate::device::{DeviceRef, number_of};
 use crate::{Api, Error};
 
 /// How many rows a page has.
@@ -79,8 +79,8 @@ pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, E
     let audit = query.text("by") == "person";
     let before: Option<EventId> = query.text("before").parse().ok().map(EventId);
     let who = (!device.is_empty()).then(|| device.parse::<DeviceRef>());
-    let wrong =
-        matches!(who, Some(Err(_))).then_some("Name a device by its number or its MAC address.");
+    let wrong = matches!(who, Some(Err(_)))
+        .then_some("Name a device by its number, its MAC address or its host name.");
     let filter = EventFilter {
         before,
         kind: (!kind.is_empty()).then(|| kind.clone()),
@@ -96,11 +96,10 @@ pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, E
     let events = api
         .store
         .read(Lane::Admin, move |reader| {
-            let device = match who {
+            let device = match &who {
                 None => None,
-                Some(Ok(DeviceRef::Id(id))) => Some(id),
-                Some(Ok(DeviceRef::Mac(mac))) => match reader.device_by_mac(mac)? {
-                    Some(device) => Some(device.id),
+                Some(Ok(who)) => match number_of(reader, who)? {
+                    Some(device) => Some(device),
                     None => return Ok(Vec::new()),
                 },
                 Some(Err(_)) => return Ok(Vec::new()),

@@ -47,7 +47,7 @@ async fn an_added_device_waits_and_is_found_by_every_name() {
             .0,
         404
     );
-    let (_, field, _) = world.refused("GET", "/devices/nonsense", Value::Null).await;
+    let (_, field, _) = world.refused("GET", "/devices/no_sense", Value::Null).await;
     assert_eq!(field, "id");
 }
 
@@ -308,10 +308,10 @@ async fn the_client_does_all_that_the_command_line_needs() {
     new.ip_address = Some("10.0.0.11".parse().unwrap());
     new.role = Some(model::Role::Controlplane);
     let added = client.add_device(&new).await.unwrap();
-    let who = DeviceRef::Id(added.id);
+    let who = || DeviceRef::Id(added.id);
     assert_eq!(client.register_device(&new).await.unwrap(), added);
     let approved = client
-        .approve_device(who, &ApproveDevice::default())
+        .approve_device(who(), &ApproveDevice::default())
         .await
         .unwrap();
     assert_eq!(approved.status, ApprovalStatus::Approved);
@@ -321,7 +321,7 @@ async fn the_client_does_all_that_the_command_line_needs() {
     };
     assert_eq!(
         client
-            .update_device(who, &patch)
+            .update_device(who(), &patch)
             .await
             .unwrap()
             .install_disk
@@ -334,25 +334,25 @@ async fn the_client_does_all_that_the_command_line_needs() {
     };
     assert_eq!(
         client
-            .update_device(who, &patch)
+            .update_device(who(), &patch)
             .await
             .unwrap()
             .install_disk,
         None
     );
     let ordered = client
-        .give_order(who, &GiveOrder::standing(StandingOrder::Menu))
+        .give_order(who(), &GiveOrder::standing(StandingOrder::Menu))
         .await
         .unwrap();
     assert_eq!(ordered.boot_order, BootOrder::Menu);
-    assert!(client.config(who).await.unwrap().starts_with(b"version"));
+    assert!(client.config(who()).await.unwrap().starts_with(b"version"));
     assert_eq!(client.regenerate().await.unwrap().approved_devices, 1);
     assert_eq!(
-        client.reject_device(who).await.unwrap().status,
+        client.reject_device(who()).await.unwrap().status,
         ApprovalStatus::Rejected
     );
-    client.delete_device(who).await.unwrap();
-    let gone = client.device(who).await.unwrap_err();
+    client.delete_device(who()).await.unwrap();
+    let gone = client.device(who()).await.unwrap_err();
     assert!(
         matches!(&gone, ClientError::Refused { status: 404, body } if body.code == "not_found"),
         "{gone}"
@@ -362,4 +362,47 @@ async fn the_client_does_all_that_the_command_line_needs() {
     let err = nowhere.status().await.unwrap_err();
     assert!(matches!(err, ClientError::Unreachable { .. }), "{err}");
     assert!(err.to_string().contains("No such file"), "{err}");
+}
+
+#[tokio::test]
+async fn a_device_is_named_by_its_host_name_too() {
+    let world = World::with_control_plane().await;
+    let by_mac = world
+        .ok("GET", &format!("/devices/{MAC_1}"), Value::Null)
+        .await;
+    assert_eq!(world.ok("GET", "/devices/cp-1", Value::Null).await, by_mac);
+    for path in ["/devices/cp-1/boots", "/devices/cp-1/config/diff"] {
+        world.ok("GET", path, Value::Null).await;
+    }
+    let events = world.ok("GET", "/events?device=cp-1", Value::Null).await;
+    assert!(!events.as_array().unwrap().is_empty());
+    let patch =
+        json!({"scope": "device", "device": "cp-1", "name": "x", "text": "machine: {env: {A: b}}"});
+    let saved = world.ok("POST", "/patches", patch).await;
+    assert_eq!(saved["patch"]["mac_address"], MAC_1);
+    // Nobody is meant by half a name, by another spelling of one, or by the name of nobody.
+    for (name, status) in [("cp", 404), ("cp-2", 404), ("CP-1", 422)] {
+        for (method, path) in [
+            ("DELETE", format!("/devices/{name}")),
+            ("POST", format!("/devices/{name}/reject")),
+        ] {
+            let (got, answer) = world.ask(method, &path, Value::Null).await;
+            assert_eq!(got, status, "{method} {path}: {answer}");
+        }
+    }
+    // A name that reads as a number names no device: the number does.
+    let other = world.add(MAC_2).await;
+    let number = other["id"].to_string();
+    let named = json!({"hostname": number});
+    world
+        .ok("PUT", &format!("/devices/{MAC_1}"), named.clone())
+        .await;
+    let found = world
+        .ok("GET", &format!("/devices/{number}"), Value::Null)
+        .await;
+    assert_eq!(found["mac_address"], MAC_2);
+    let renamed = json!({"hostname": "cp-9"});
+    world.ok("PUT", &format!("/devices/{MAC_1}"), renamed).await;
+    let world_knows = world.ask("GET", "/devices/cp-1", Value::Null).await;
+    assert_eq!(world_knows.0, 404, "a name that was given up is nobody's");
 }

@@ -77,13 +77,13 @@ enum DeviceCommand {
 /// One machine.
 #[derive(Debug, clap::Args)]
 struct One {
-    /// Its MAC address in any spelling, or its number
+    /// Its name, its MAC address in any spelling, or its number
     device: DeviceRef,
 }
 
 #[derive(Debug, clap::Args)]
 struct Identity {
-    /// Its MAC address in any spelling, or its number; to decide about another card of it, that card
+    /// Its name, its MAC address in any spelling, or its number; to decide about another card of it, that card
     device: DeviceRef,
     /// It is what it shows: its mainboard was replaced, the card is its own, or two devices are one machine
     #[arg(long, group = "decision")]
@@ -166,7 +166,7 @@ struct Add {
 
 #[derive(Debug, clap::Args)]
 struct Boots {
-    /// Its MAC address in any spelling, or its number
+    /// Its name, its MAC address in any spelling, or its number
     device: DeviceRef,
     /// Show no more than this
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
@@ -280,10 +280,11 @@ impl Add {
     }
 }
 
-/// What a machine is called that was named by its MAC or its number.
-fn named(device: DeviceRef) -> String {
+/// What a machine is called that was named by its MAC, its number or its name.
+fn named(device: &DeviceRef) -> String {
     match device {
         DeviceRef::Mac(mac) => mac.to_string(),
         DeviceRef::Id(id) => format!("machine {id}"),
+        DeviceRef::Name(name) => name.to_string(),
     }
 }

@@ -14,7 +14,7 @@ use super::{Failure, Output, Remote, complain};
 pub(super) struct EventsArgs {
     #[command(flatten)]
     remote: Remote,
-    /// Only those of this machine: its MAC address in any spelling, or its number
+    /// Only those of this machine: its name, its MAC address in any spelling, or its number
     #[arg(long)]
     device: Option<String>,
     /// Only those of this kind, such as device_approved

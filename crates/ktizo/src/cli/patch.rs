@@ -61,7 +61,7 @@ struct Which {
     /// Which configs it changes
     #[arg(long, value_name = "cluster|controlplane|worker", default_value = "cluster", conflicts_with = "device", value_parser = scope)]
     scope: PatchScope,
-    /// Only the config of this machine: its MAC address in any spelling, or its number
+    /// Only the config of this machine: its name, its MAC address in any spelling, or its number
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
 }

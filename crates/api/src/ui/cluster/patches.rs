@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{REFUSED, file};
-use crate::device::DeviceRef;
+use crate::device::{DeviceRef, look, number_of};
 use crate::types::{Patch, PatchChecked, SavePatch};
 use crate::ui::fields::{Choice, Field, Fields};
 use crate::ui::page::{Ask, done, render};
@@ -159,13 +159,14 @@ pub(in crate::ui) async fn save(
 async fn same(api: &Api, new: &SavePatch) -> Result<Option<Patch>, Error> {
     let patches = patch::list(&api.store, Authority::Admin).await?;
     // Written in whichever way, it is the same device.
-    let device: Option<DeviceRef> = new.device.as_deref().and_then(|text| text.parse().ok());
+    let who: Option<DeviceRef> = new.device.as_deref().and_then(|text| text.parse().ok());
+    let device = look(&api.store, move |reader| match &who {
+        Some(who) => Ok(number_of(reader, who)?),
+        None => Ok(None),
+    })
+    .await?;
     Ok(patches.into_iter().find(|it| {
-        let is_of = match device {
-            Some(DeviceRef::Id(id)) => it.device == Some(id),
-            Some(DeviceRef::Mac(mac)) => it.mac_address == Some(mac),
-            None => false,
-        };
+        let is_of = device.is_some() && it.device == device;
         it.scope == new.scope && it.name == new.name && (it.scope != PatchScope::Device || is_of)
     }))
 }

@@ -25,7 +25,7 @@ pub(in crate::ui) async fn decide(
     };
     // A decision about another card names the device by that card.
     let about = match post.text("card") {
-        "" => who,
+        "" => who.clone(),
         card => card.parse()?,
     };
     match device::decide_identity(&api.store, ask.visitor.author(), about, said).await {

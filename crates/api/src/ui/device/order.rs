@@ -27,7 +27,7 @@ pub(in crate::ui) async fn give(
         Err(err) => return refused(&api, &ask, who, &post, err).await,
     };
     let is_wipe = given.order == BootOrder::Wipe;
-    match device::give_order(&api.store, ask.visitor.author(), who, given).await {
+    match device::give_order(&api.store, ask.visitor.author(), who.clone(), given).await {
         Ok(device) => {
             let said = if is_wipe { "wipe-ordered" } else { "ordered" };
             Ok(done(&format!("/devices/{}", device.id), said))
@@ -86,7 +86,7 @@ pub(in crate::ui) async fn vouch(
         "wiped" => Proof::Wiped,
         _ => Proof::Installed,
     };
-    match device::vouch(&api.store, ask.visitor.author(), who, proof).await {
+    match device::vouch(&api.store, ask.visitor.author(), who.clone(), proof).await {
         Ok(device) => Ok(done(&format!("/devices/{}", device.id), "vouched")),
         Err(err) => refused(&api, &ask, who, &post, err).await,
     }
@@ -101,7 +101,7 @@ pub(in crate::ui) async fn renew_release(
 ) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
     let who: DeviceRef = id.parse()?;
-    match device::renew_release(&api.store, ask.visitor.author(), who).await {
+    match device::renew_release(&api.store, ask.visitor.author(), who.clone()).await {
         Ok(device) => Ok(done(&format!("/devices/{}", device.id), "renewed")),
         Err(err) => refused(&api, &ask, who, &post, err).await,
     }

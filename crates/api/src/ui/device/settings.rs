@@ -141,16 +141,16 @@ pub(in crate::ui) async fn save(
 ) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
     let who: DeviceRef = id.parse()?;
-    let before = (
-        device::show(&api.store, who).await?,
-        device::settings(&api.store, who).await?,
-    );
+    let device = device::show(&api.store, who).await?;
+    let id = device.id;
+    let who = || DeviceRef::Id(id);
+    let before = (device, device::settings(&api.store, who()).await?);
     let seen = MadeFrom {
         device: IfMatch::from_form(post.text("seen")),
         settings: IfMatch::from_form(post.text("seen_settings")),
     };
     let (author, own) = (ask.visitor.author(), api.service.own_addresses());
-    match device::update(&api.store, author, who, patch(&post), seen, own).await {
+    match device::update(&api.store, author, who(), patch(&post), seen, own).await {
         Ok(device) => {
             let to = format!("/devices/{}", device.id);
             let settings = device::settings(&api.store, DeviceRef::Id(device.id)).await?;
@@ -163,13 +163,13 @@ pub(in crate::ui) async fn save(
             Ok(done(&to, said))
         }
         Err(Error::Stale) => {
-            let mut view = View::read(&api, who).await?;
+            let mut view = View::read(&api, who()).await?;
             volume::make_room(&mut view.form, &mut view.volumes, &post);
             view.form.merge(&post, &[]);
             view.wrong = Some(stale(&view.events));
             view.show(&api, &ask, StatusCode::CONFLICT).await
         }
-        Err(err) => refused(&api, &ask, who, &post, err).await,
+        Err(err) => refused(&api, &ask, who(), &post, err).await,
     }
 }
 

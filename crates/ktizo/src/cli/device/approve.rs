@@ -14,7 +14,7 @@ use crate::cli::{Failure, Output, ROLES, confirm, one_of};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Approve {
-    /// Its MAC address in any spelling, or its number; several are let in with what is suggested, after a look at it, all or none
+    /// Its name, its MAC address in any spelling, or its number; several are let in with what is suggested, after a look at it, all or none
     #[arg(required_unless_present = "all_pending", value_name = "DEVICE")]
     devices: Vec<DeviceRef>,
     /// Let in every machine that waits, with what is suggested, after a look at it; all or none
@@ -62,7 +62,7 @@ impl Approve {
                 self.many(client, output, &devices).await
             }
             [device] => {
-                let device = *device;
+                let device = device.clone();
                 self.one(client, output, device).await
             }
             several => {
@@ -101,7 +101,7 @@ impl Approve {
     async fn one(self, client: &Client, output: Output, device: DeviceRef) -> Result<(), Failure> {
         let mut body = self.body();
         if body.hostname.is_none() || body.ip_address.is_none() || body.role.is_none() {
-            let suggested = client.suggestions(device).await?;
+            let suggested = client.suggestions(device.clone()).await?;
             body.hostname = body.hostname.or(suggested.hostname);
             body.ip_address = body.ip_address.or(suggested.ip_address);
             body.role = body.role.or(Some(suggested.role));
@@ -110,7 +110,7 @@ impl Approve {
             }
             let question = format!(
                 "Approve {} as {} {} with address {}?",
-                named(device),
+                named(&device),
                 or_dash(body.role.as_ref()),
                 or_dash(body.hostname.as_ref()),
                 or_dash(body.ip_address.as_ref())

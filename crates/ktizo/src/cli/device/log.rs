@@ -10,7 +10,7 @@ use super::super::{Failure, Output};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Log {
-    /// Its MAC address in any spelling, or its number
+    /// Its name, its MAC address in any spelling, or its number
     device: DeviceRef,
     /// Of this boot, by its number in `ktizo device boots`; the last one with a log without it
     #[arg(long, value_name = "NUMBER")]
@@ -33,7 +33,7 @@ impl Log {
             after: None,
             limit: self.limit,
         };
-        let log = client.kernel_log(self.device, &query).await?;
+        let log = client.kernel_log(self.device.clone(), &query).await?;
         if !self.follow {
             return output.print(&log, |log| {
                 let dropped = log.logs.iter().find(|kept| Some(kept.boot) == log.boot);
@@ -49,7 +49,7 @@ impl Log {
             query.after = lines.last().map(|line| line.id).or(query.after);
             lines = loop {
                 tokio::time::sleep(AGAIN).await;
-                match client.kernel_log(self.device, &query).await {
+                match client.kernel_log(self.device.clone(), &query).await {
                     // A daemon that is started anew is waited for.
                     Err(ClientError::Unreachable { .. }) => {}
                     log => break log?.lines,

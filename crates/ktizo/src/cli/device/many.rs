@@ -11,7 +11,7 @@ use crate::cli::{Failure, ORDERS, Output, confirm, one_of};
 /// The machines of `ktizo device reject`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Reject {
-    /// Its MAC address in any spelling, or its number; several are turned away together, all or none
+    /// Its name, its MAC address in any spelling, or its number; several are turned away together, all or none
     #[arg(required = true, value_name = "DEVICE")]
     devices: Vec<DeviceRef>,
 }
@@ -22,7 +22,7 @@ pub(super) struct Order {
     /// What the next network boot does; the same order may be given again
     #[arg(value_parser = one_of::<StandingOrder>(ORDERS))]
     order: StandingOrder,
-    /// Its MAC address in any spelling, or its number; several get it together, all or none
+    /// Its name, its MAC address in any spelling, or its number; several get it together, all or none
     #[arg(required = true, value_name = "DEVICE")]
     devices: Vec<DeviceRef>,
 }
@@ -30,7 +30,7 @@ pub(super) struct Order {
 /// The machines of `ktizo device delete`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Delete {
-    /// Its MAC address in any spelling, or its number; several are forgotten together, all or none
+    /// Its name, its MAC address in any spelling, or its number; several are forgotten together, all or none
     #[arg(required = true, value_name = "DEVICE")]
     devices: Vec<DeviceRef>,
     /// Do not ask
@@ -41,7 +41,7 @@ pub(super) struct Delete {
 impl Reject {
     pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
         if let [one] = self.devices.as_slice() {
-            let device = client.reject_device(*one).await?;
+            let device = client.reject_device(one.clone()).await?;
             return output.print(&device, |device| {
                 format!(
                     "{} is rejected: it gets no config, and its next network boot goes to its disk.",
@@ -63,9 +63,9 @@ impl Order {
         let order = self.order;
         if let [one] = self.devices.as_slice() {
             let given = GiveOrder::standing(order);
-            let device = client.give_order(*one, &given).await?;
+            let device = client.give_order(one.clone(), &given).await?;
             return output.print(&device, |_| {
-                format!("The next network boot of {}: {order}.", named(*one))
+                format!("The next network boot of {}: {order}.", named(one))
             });
         }
         let told = |count| format!("The next network boot of {count} machines: {order}.");
@@ -84,13 +84,14 @@ impl Delete {
             Err(Failure::Local(why.to_owned()))
         };
         if let [one] = self.devices.as_slice() {
-            let device = client.device(*one).await?;
+            let device = client.device(one.clone()).await?;
             let name = or_dash(device.hostname.as_ref());
             ask(&format!(
                 "Forget {} ({name}, {}) and its config?",
                 device.mac_address, device.status
             ))?;
-            client.delete_device(*one).await?;
+            // The very machine that was shown, whatever has its name by then.
+            client.delete_device(DeviceRef::Id(device.id)).await?;
             return output.print(&device, |device| {
                 format!(
                     "{} is forgotten; if it boots again it is new.",

@@ -31,7 +31,7 @@ pub(super) struct Volume {
 /// What `ktizo device set` changes. An empty text clears a field.
 #[derive(Debug, clap::Args)]
 pub(super) struct SetDevice {
-    /// Its MAC address in any spelling, or its number
+    /// Its name, its MAC address in any spelling, or its number
     device: DeviceRef,
     /// What its next network boot does; the same order may be given again
     #[arg(long, value_name = "ORDER", value_parser = one_of::<StandingOrder>(ORDERS))]
@@ -105,11 +105,11 @@ impl SetDevice {
         let mut version = None;
         if !self.labels.is_empty() {
             // They are changed on what is there, so it must still be there.
-            let device = client.device(self.device).await?;
+            let device = client.device(self.device.clone()).await?;
             version = Some(Version::of_device(&device));
             patch.labels = Some(Some(changed(&device.labels, self.labels)?));
         }
-        let before = client.device_settings(self.device).await?;
+        let before = client.device_settings(self.device.clone()).await?;
         let before =
             serde_json::to_value(&before).map_err(|err| Failure::Local(err.to_string()))?;
         patch.settings = Some(self.config.patch(&before)).filter(|settings| !settings.is_empty());

@@ -12,7 +12,7 @@ use crate::cli::{Failure, ORDERS, Output, one_of};
 /// What `ktizo device wipe` orders, or calls off.
 #[derive(Debug, clap::Args)]
 pub(super) struct WipeDevice {
-    /// Its MAC address in any spelling, or its number
+    /// Its name, its MAC address in any spelling, or its number
     device: DeviceRef,
     /// The machine's name, which confirms the wipe; asked for if it is not given
     #[arg(long, value_name = "NAME")]
@@ -31,16 +31,19 @@ impl WipeDevice {
             let device = client.decline_wipe(self.device).await?;
             return output.print(&device, show::details);
         }
-        let confirm = match self.confirm {
-            Some(name) => name,
+        let (who, confirm) = match self.confirm {
+            Some(name) => (self.device, name),
             None => {
                 let device = client.device(self.device).await?;
-                prompt::line(&format!(
+                // The very machine that was shown, whatever has its name by then.
+                let who = DeviceRef::Id(device.id);
+                let typed = prompt::line(&format!(
                     "This destroys all that is on the system disk of {} ({}) at its next network boot.\n\
                      Type its name to order that: ",
                     or_dash(device.hostname.as_ref()),
                     device.mac_address
-                ))?
+                ))?;
+                (who, typed)
             }
         };
         let given = GiveOrder {
@@ -48,7 +51,7 @@ impl WipeDevice {
             confirm: Some(confirm),
             then: Some(self.then),
         };
-        let device = client.give_order(self.device, &given).await?;
+        let device = client.give_order(who, &given).await?;
         output.print(&device, show::details)
     }
 }
