@@ -1,8 +1,10 @@
 //! Making base configs from the settings, and secrets where there are none.
 
+use std::sync::OnceLock;
+
 use configgen::{Contract, SecretsBundle};
-use model::{Author, Clock, Origin, Role};
-use store::{Lane, Store};
+use model::{Author, Clock, Origin, Role, Timestamp};
+use store::Store;
 
 use super::{bundle_of, confirmed};
 use crate::progress::Progress;
@@ -12,10 +14,6 @@ use crate::types::{ClusterGenerated, GenerateCluster};
 use crate::{Error, generate as configs};
 
 /// Makes base configs, secrets if there are none, and all device configs; or nothing.
-#[expect(
-    clippy::redundant_closure_for_method_calls,
-    reason = "a method of `Reader<'_>` is not general enough in its lifetime for `Store::read`"
-)]
 pub(crate) async fn generate(
     store: &Store,
     progress: &Progress,
@@ -23,14 +21,9 @@ pub(crate) async fn generate(
     author: Author,
     asked: GenerateCluster,
 ) -> Result<ClusterGenerated, Error> {
-    let has_secrets = store.read(Lane::Admin, |reader| reader.secrets()).await?;
-    // An RSA key takes a second, in which nobody is to wait for the store.
-    let fresh = match has_secrets {
-        Some(_) => None,
-        None => Some(fresh_secrets(clock).await?),
-    };
+    let fresh = Fresh::new(clock);
     let done = remake(store, progress, author, move |ground| {
-        plan(ground, fresh.as_ref(), asked.confirm.as_deref())
+        plan(ground, &fresh, asked.confirm.as_deref())
     })
     .await?;
     let secrets_made = done.plan.secrets.is_some();
@@ -55,20 +48,38 @@ pub(crate) async fn generate(
     })
 }
 
-/// A bundle of a new cluster.
-pub(super) async fn fresh_secrets(clock: &dyn Clock) -> Result<SecretsBundle, Error> {
-    let now = clock.now();
-    tokio::task::spawn_blocking(move || SecretsBundle::generate(now))
-        .await
-        .map_err(|err| Error::Internal(err.to_string()))?
-        .map_err(configs::refused)
+/// The bundle of a new cluster, made when it is needed and once. An RSA key takes a second, which a refusal is not to wait for.
+pub(super) struct Fresh {
+    now: Timestamp,
+    made: OnceLock<SecretsBundle>,
 }
 
-fn plan(
-    ground: &Ground,
-    fresh: Option<&SecretsBundle>,
-    confirm: Option<&str>,
-) -> Result<Plan, Error> {
+impl Fresh {
+    /// One that is not made yet.
+    pub(super) fn new(clock: &dyn Clock) -> Self {
+        Self {
+            now: clock.now(),
+            made: OnceLock::new(),
+        }
+    }
+
+    /// The bundle. Blocks while it is made.
+    pub(super) fn bundle(&self) -> Result<&SecretsBundle, Error> {
+        if let Some(made) = self.made.get() {
+            return Ok(made);
+        }
+        let made = SecretsBundle::generate(self.now).map_err(configs::refused)?;
+        Ok(self.made.get_or_init(|| made))
+    }
+
+    /// Whether it was needed.
+    #[cfg(test)]
+    pub(super) fn is_made(&self) -> bool {
+        self.made.get().is_some()
+    }
+}
+
+fn plan(ground: &Ground, fresh: &Fresh, confirm: Option<&str>) -> Result<Plan, Error> {
     let Some(cluster) = &ground.sources.cluster else {
         let why = "the cluster has no settings yet";
         let hint = "PUT /cluster/settings, or `ktizo cluster init NAME ENDPOINT`";
@@ -86,12 +97,11 @@ fn plan(
         };
         confirmed(&ground.sources, confirm, why)?;
     }
-    let (secrets, made) = match (&ground.secrets, fresh) {
-        (Some(row), _) => (bundle_of(row)?, None),
-        (None, Some(fresh)) => (fresh.clone(), Some((fresh.clone(), Origin::Generated))),
-        (None, None) => {
-            let why = "the secrets went away while they were needed".to_owned();
-            return Err(Error::Internal(why));
+    let (secrets, made) = match &ground.secrets {
+        Some(row) => (bundle_of(row)?, None),
+        None => {
+            let fresh = fresh.bundle()?.clone();
+            (fresh.clone(), Some((fresh, Origin::Generated)))
         }
     };
     let mut bases = Vec::new();

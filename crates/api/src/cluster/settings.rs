@@ -1,12 +1,12 @@
 //! The settings of the cluster.
 
-use configgen::{ClusterInput, Contract, SecretsBundle};
+use configgen::{ClusterInput, Contract};
 use model::{Author, Clock, Origin, Role};
 use serde_json::{Map, Value};
-use store::{Lane, Store};
+use store::Store;
 
 use super::bundle_of;
-use super::generate::{fresh_secrets, in_force};
+use super::generate::{Fresh, in_force};
 use crate::progress::Progress;
 use crate::remake::{Ground, Plan, Remade, remake};
 use crate::types::{ClusterAnswer, ClusterPatch, NOTES};
@@ -29,10 +29,6 @@ pub(crate) async fn settings(store: &Store) -> Result<ClusterAnswer, Error> {
 }
 
 /// Changes the settings that the body has. Base configs that ktizo made and all device configs follow, or nothing is changed.
-#[expect(
-    clippy::redundant_closure_for_method_calls,
-    reason = "a method of `Reader<'_>` is not general enough in its lifetime for `Store::read`"
-)]
 pub(crate) async fn change(
     store: &Store,
     progress: &Progress,
@@ -42,12 +38,9 @@ pub(crate) async fn change(
     expected: IfMatch,
 ) -> Result<ClusterAnswer, Error> {
     // Only with secrets can it be tried what follows from settings; before there are any, with some that are thrown away.
-    let stand_in = match store.read(Lane::Admin, |reader| reader.secrets()).await? {
-        Some(_) => None,
-        None => Some(fresh_secrets(clock).await?),
-    };
+    let stand_in = Fresh::new(clock);
     let done = remake(store, progress, author, move |ground| {
-        plan(ground, &patch, &expected, stand_in.as_ref())
+        plan(ground, &patch, &expected, &stand_in)
     })
     .await?;
     let Some((settings, _)) = done.plan.cluster else {
@@ -62,7 +55,7 @@ fn plan(
     ground: &Ground,
     patch: &ClusterPatch,
     expected: &IfMatch,
-    stand_in: Option<&SecretsBundle>,
+    stand_in: &Fresh,
 ) -> Result<Plan, Error> {
     let before = match &ground.sources.cluster {
         Some(settings) => fields_of(settings)?,
@@ -90,16 +83,21 @@ fn plan(
         fields.insert("talos_version".to_owned(), version.to_string().into());
     }
     let settings: ClusterInput = body::read_value(fields.into())?;
+    settings.validate().map_err(configs::refused)?;
     // What can never be right is said before what is out of date. A form that was filled for the first cluster was made for no
     // settings at all.
     expected.check(&Version::of(&ground.sources.cluster))?;
-    let secrets = match (&ground.secrets, stand_in) {
-        (Some(row), _) => bundle_of(row)?,
-        (None, Some(stand_in)) => stand_in.clone(),
-        (None, None) => {
-            let why = "the secrets went away while they were needed".to_owned();
-            return Err(Error::Internal(why));
-        }
+    let after = fields_of(&settings)?;
+    let changed: Vec<String> = after
+        .iter()
+        .filter(|(field, value)| before.get(*field) != Some(*value))
+        .map(|(field, _)| field.clone())
+        .collect();
+    let secrets = match &ground.secrets {
+        Some(row) => bundle_of(row)?,
+        // Nothing was ever made of them.
+        None if changed.is_empty() => return Ok(Plan::default()),
+        None => stand_in.bundle()?.clone(),
     };
     let (mut bases, mut imported) = (Vec::new(), false);
     for role in Role::ALL {
@@ -110,12 +108,6 @@ fn plan(
             Some(Origin::Generated) | None => {}
         }
     }
-    let after = fields_of(&settings)?;
-    let changed: Vec<String> = after
-        .iter()
-        .filter(|(field, value)| before.get(*field) != Some(*value))
-        .map(|(field, _)| field.clone())
-        .collect();
     if changed.is_empty() && bases.is_empty() {
         return Ok(Plan::default());
     }
@@ -143,5 +135,48 @@ fn fields_of(settings: &ClusterInput) -> Result<Map<String, Value>, Error> {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(Error::Internal("settings are no object".to_owned())),
         Err(err) => Err(Error::Internal(err.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::SystemClock;
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_secrets_are_made_for_what_is_refused_or_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ktizo.db");
+        let store = Store::open(&path, Arc::new(SystemClock)).unwrap();
+        let ground = device::look(&store, Ground::read).await.unwrap();
+        let stand_in = Fresh::new(&SystemClock);
+        let fields = |value: Value| match value {
+            Value::Object(fields) => fields,
+            other => panic!("{other}"),
+        };
+        let good =
+            json!({"name": "lab", "endpoint": "https://10.0.0.2:6443", "talos_version": "v1.13.9"});
+        let mut bad = good.clone();
+        bad["endpoint"] = json!("nonsense");
+        for (patch, expected) in [
+            (
+                json!({"nonsense": 1, "talos_version": "v1.13.9"}),
+                IfMatch::any(),
+            ),
+            (bad, IfMatch::any()),
+            (json!({}), IfMatch::any()),
+            (good.clone(), IfMatch::from_form("\"another\"")),
+        ] {
+            let refused = plan(&ground, &fields(patch.clone()), &expected, &stand_in);
+            assert!(refused.is_err() && !stand_in.is_made(), "{patch}");
+        }
+        let mut known = ground.clone();
+        known.sources.cluster = Some(serde_json::from_value(good).unwrap());
+        let same = plan(&known, &Map::new(), &IfMatch::any(), &stand_in).unwrap();
+        assert!(same.cluster.is_none() && !stand_in.is_made());
     }
 }

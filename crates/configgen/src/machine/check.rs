@@ -6,6 +6,14 @@ use super::{ClusterInput, Cni, InstallTarget};
 use crate::{Contract, Error};
 
 impl ClusterInput {
+    /// Checks all that can be told without secrets and role.
+    ///
+    /// # Errors
+    /// A setting is impossible, by itself or with this Talos version.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.check(Contract::of(&self.talos_version)?).map(drop)
+    }
+
     /// Checks every setting; answers the endpoint's host.
     pub(super) fn check(&self, contract: Contract) -> Result<String, Error> {
         if self.name.is_empty() || self.name.chars().any(char::is_control) {
