@@ -9,7 +9,9 @@ CREATE TABLE api_tokens (
     created_at INTEGER NOT NULL,
     expires_at INTEGER,
     last_used_at INTEGER
-) STRICT;
+, maker_id INTEGER REFERENCES users (id) ON DELETE CASCADE) STRICT;
+
+CREATE INDEX api_tokens_by_maker ON api_tokens (maker_id);
 
 CREATE TABLE assets (
     version TEXT NOT NULL,

@@ -17,7 +17,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 use axum::middleware::Next;
 use axum::response::Response;
-use model::{Actor, Author, Authority};
+use model::{Actor, Author, Authority, UserId};
 
 use crate::{Api, Error};
 
@@ -93,6 +93,8 @@ pub struct Caller {
     pub authority: Authority,
     /// From where.
     pub from: String,
+    /// The account whose it is, itself or by a token that the account made; `None` for who is known to the host.
+    pub account: Option<UserId>,
 }
 
 impl Caller {
@@ -186,6 +188,7 @@ async fn caller_of(gate: &Gate, request: &Parts) -> Result<(Caller, Credential),
                 actor: Actor::Person(TOKEN_HOLDER.to_owned()),
                 authority: Authority::Admin,
                 from,
+                account: None,
             };
             return Ok((caller, Credential::Standing));
         }

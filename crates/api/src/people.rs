@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::{Author, Authority, EventKind, FieldChange, PersonName, TokenId};
 use store::{Lane, Store, Writer};
 
+use crate::auth::Caller;
 use crate::types::{ApiToken, NewToken, NewUser, TokenShown, User, UserPatch};
 use crate::{Error, auth};
 
@@ -79,14 +80,18 @@ pub async fn change_user(
         .await
 }
 
-/// Deletes a user with its sessions. The last admin stays.
+/// Deletes a user with its sessions and the tokens it made. The last admin stays.
 pub async fn delete_user(store: &Store, author: Author, name: PersonName) -> Result<(), Error> {
     store
         .write(Lane::Admin, author, move |writer| {
             let user = find(writer, &name)?;
             keep_an_admin(writer, &user)?;
+            let tokens = writer.api_tokens_of(user.id)?;
             writer.delete_user(user.id)?;
             writer.event(None, EventKind::UserDeleted { name })?;
+            for token in tokens {
+                writer.event(None, EventKind::TokenRevoked { name: token.name })?;
+            }
             Ok(())
         })
         .await
@@ -104,8 +109,9 @@ pub async fn tokens(store: &Store) -> Result<Vec<ApiToken>, Error> {
     Ok(tokens.into_iter().map(ApiToken::from).collect())
 }
 
-/// Makes an API token. Its secret is in the answer, and never again.
-pub async fn add_token(store: &Store, author: Author, new: NewToken) -> Result<TokenShown, Error> {
+/// Makes an API token. Its secret is in the answer, and never again. It may never do more than the account whose `caller` is, and goes
+/// with it.
+pub async fn add_token(store: &Store, caller: &Caller, new: NewToken) -> Result<TokenShown, Error> {
     const MOST_DAYS: u32 = 3650;
     if new
         .days
@@ -116,11 +122,13 @@ pub async fn add_token(store: &Store, author: Author, new: NewToken) -> Result<T
     }
     let secret = format!("ktizo_{}", auth::secret::random()?);
     let print = auth::secret::fingerprint(&secret);
+    let maker = caller.account;
     let token = store
-        .write(Lane::Admin, author, move |writer| {
+        .write(Lane::Admin, caller.author(), move |writer| {
             let life = |days| Duration::from_secs(u64::from(days) * 86_400);
             let expires_at = new.days.map(|days| writer.now().plus(life(days)));
-            let token = writer.insert_api_token(&new.name, new.authority, print, expires_at)?;
+            let token =
+                writer.insert_api_token(&new.name, new.authority, print, expires_at, maker)?;
             let what = EventKind::TokenMade {
                 name: new.name,
                 authority: new.authority,

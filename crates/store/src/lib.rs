@@ -76,7 +76,7 @@ pub use event::EventFilter;
 pub use identity::Judgement;
 pub use latency::{LATENCY_BOUNDS, Latency};
 pub use patch::StoredPatch;
-pub use person::{ApiToken, OpenSession, User};
+pub use person::{ApiToken, Maker, OpenSession, User};
 pub use reader::Reader;
 pub use store::{Lane, Options, Store};
 pub use writer::Writer;

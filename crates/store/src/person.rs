@@ -41,16 +41,37 @@ pub struct ApiToken {
     pub id: TokenId,
     /// Its name.
     pub name: PersonName,
-    /// What its holder may do.
+    /// What its holder was to be allowed.
     pub authority: Authority,
     /// Who made it.
     pub made_by: String,
+    /// The account that made it, itself or by a token of its own; `None` for one that was made on the host.
+    pub maker: Option<Maker>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ends; never without it.
     pub expires_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     pub last_used: Option<Timestamp>,
+}
+
+/// The account that made a token, as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Maker {
+    /// Its number.
+    pub id: UserId,
+    /// What it may do.
+    pub authority: Authority,
+}
+
+impl ApiToken {
+    /// What its holder may do now: never more than who made it.
+    pub fn in_force(&self) -> Authority {
+        match self.maker {
+            Some(maker) => self.authority.min(maker.authority),
+            None => self.authority,
+        }
+    }
 }
 
 /// Sessions that a user may have at once; the oldest make room.
@@ -63,7 +84,8 @@ macro_rules! user {
 }
 macro_rules! token {
     () => {
-        "id, name, authority, made_by, created_at, expires_at, last_used_at"
+        "api_tokens.id, api_tokens.name, api_tokens.authority, made_by, maker_id, \
+         (SELECT users.authority FROM users WHERE users.id = maker_id), api_tokens.created_at, expires_at, last_used_at"
     };
 }
 
@@ -113,6 +135,16 @@ impl Reader<'_> {
     pub fn api_tokens(&self) -> Result<Vec<ApiToken>, Error> {
         let sql = concat!("SELECT ", token!(), " FROM api_tokens ORDER BY name");
         self.all(sql, [], read_token)
+    }
+
+    /// The API tokens that an account made, by name.
+    pub fn api_tokens_of(&self, maker: UserId) -> Result<Vec<ApiToken>, Error> {
+        let sql = concat!(
+            "SELECT ",
+            token!(),
+            " FROM api_tokens WHERE maker_id = ?1 ORDER BY name"
+        );
+        self.all(sql, [maker.0], read_token)
     }
 
     /// The API token with this fingerprint, whether or not it has ended.
@@ -175,7 +207,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Deletes a user with its sessions.
+    /// Deletes a user with its sessions and the tokens it made.
     pub fn delete_user(&self, user: UserId) -> Result<(), Error> {
         self.run("DELETE FROM users WHERE id = ?1", [user.0])?;
         Ok(())
@@ -228,13 +260,14 @@ impl Writer<'_> {
         Ok(self.run(sql, [token.to_string()])? > 0)
     }
 
-    /// Adds an API token. [`Error::Taken`] if the name is another's.
+    /// Adds an API token, which an account made or nobody who has one. [`Error::Taken`] if the name is another's.
     pub fn insert_api_token(
         &self,
         name: &PersonName,
         authority: Authority,
         token: Sha256Digest,
         expires_at: Option<Timestamp>,
+        maker: Option<UserId>,
     ) -> Result<ApiToken, Error> {
         let there: Option<i64> = self.maybe(
             "SELECT id FROM api_tokens WHERE name = ?1",
@@ -245,8 +278,8 @@ impl Writer<'_> {
             return Err(taken(name));
         }
         let sql = concat!(
-            "INSERT INTO api_tokens (name, authority, token_sha256, made_by, created_at, expires_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING ",
+            "INSERT INTO api_tokens (name, authority, token_sha256, made_by, created_at, expires_at, maker_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING ",
             token!()
         );
         self.one(
@@ -258,6 +291,7 @@ impl Writer<'_> {
                 self.actor().to_string(),
                 self.now().as_micros(),
                 micros(expires_at),
+                maker.map(|maker| maker.0),
             ],
             read_token,
         )
@@ -323,6 +357,13 @@ fn read_token(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
         name: cells.parse()?,
         authority: cells.parse()?,
         made_by: cells.get()?,
+        maker: match (cells.get::<Option<i64>>()?, cells.parse_or_null()?) {
+            (Some(id), Some(authority)) => Some(Maker {
+                id: UserId(id),
+                authority,
+            }),
+            _ => None,
+        },
         created_at: cells.at()?,
         expires_at: cells.at_or_null()?,
         last_used: cells.at_or_null()?,

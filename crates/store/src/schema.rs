@@ -55,6 +55,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0011_lists",
         sql: include_str!("../migrations/0011_lists.sql"),
     },
+    Migration {
+        name: "0012_token_makers",
+        sql: include_str!("../migrations/0012_token_makers.sql"),
+    },
 ];
 
 /// One step to a newer format, done whole or not at all.

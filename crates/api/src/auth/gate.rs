@@ -63,8 +63,9 @@ impl Gate {
         };
         let caller = Caller {
             actor: Actor::Person(format!("token/{}", token.name)),
-            authority: token.authority,
+            authority: token.in_force(),
             from: from.to_owned(),
+            account: token.maker.map(|maker| maker.id),
         };
         if token.last_used.is_none_or(|last| now.since(last) >= NOTED) {
             let noted = self

@@ -55,6 +55,7 @@ impl UnixPeer {
                 actor: Actor::Person(self.name.clone()),
                 authority: Authority::Admin,
                 from: format!("Unix socket, {}", self.name),
+                account: None,
             });
         }
         let (name, group) = (&self.name, &self.group);

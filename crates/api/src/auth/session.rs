@@ -323,6 +323,7 @@ impl Session {
                 actor: Actor::Person(user.name.to_string()),
                 authority: user.authority,
                 from: from.to_owned(),
+                account: Some(user.id),
             },
             name: user.name,
         }

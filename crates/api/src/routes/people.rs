@@ -56,7 +56,7 @@ pub(crate) async fn add_token(
     caller: Caller,
     Body(new): Body<NewToken>,
 ) -> Result<impl IntoResponse, Error> {
-    let made = people::add_token(&api.store, caller.author(), new).await?;
+    let made = people::add_token(&api.store, &caller, new).await?;
     Ok((
         StatusCode::CREATED,
         [(CACHE_CONTROL, "no-store")],

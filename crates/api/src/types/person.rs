@@ -76,8 +76,10 @@ pub struct ApiToken {
     pub id: TokenId,
     /// Its name.
     pub name: PersonName,
-    /// What its holder may do.
+    /// What its holder may do, as far as who made it may.
     pub authority: Authority,
+    /// What its holder may do now: never more than the account that made it.
+    pub in_force: Authority,
     /// Who made it.
     pub made_by: String,
     /// When it was made.
@@ -92,6 +94,7 @@ impl From<store::ApiToken> for ApiToken {
     fn from(token: store::ApiToken) -> Self {
         Self {
             id: token.id,
+            in_force: token.in_force(),
             name: token.name,
             authority: token.authority,
             made_by: token.made_by,

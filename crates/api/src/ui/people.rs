@@ -127,7 +127,7 @@ pub(super) async fn add_token(
 ) -> Result<Response, Error> {
     ask.visitor.must_admin()?;
     let made = match new_token(&post) {
-        Ok(new) => people::add_token(&api.store, ask.visitor.author(), new).await,
+        Ok(new) => people::add_token(&api.store, ask.visitor.caller(), new).await,
         Err(err) => Err(err),
     };
     let mut view = View::read(&api).await?;

@@ -54,7 +54,8 @@ impl Visitor {
         self.caller().author()
     }
 
-    fn caller(&self) -> &Caller {
+    /// Who they are.
+    pub(super) fn caller(&self) -> &Caller {
         &self.session.caller
     }
 }

@@ -519,3 +519,117 @@ async fn a_page_puts_no_patch_in_the_place_of_one_that_was_not_read() {
     let after = world.ok("GET", "/patches/1", Value::Null).await["sha256"].clone();
     assert_eq!(after, read);
 }
+
+/// The cookie and the CSRF token of a new session.
+async fn signed_in(world: &World, name: &str) -> (String, String) {
+    let session = auth::sign_in(&world.gate, name, PASSWORD, "192.0.2.1").await;
+    let cookie = header(&session.unwrap().cookie(false));
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let session = auth::Session::of_cookie(&world.gate, &cookie, "192.0.2.1").await;
+    (cookie, session.unwrap().unwrap().csrf)
+}
+
+#[tokio::test]
+async fn no_page_has_a_password_in_it() {
+    let mut world = World::new().await;
+    let url = by_tcp(&mut world).await;
+    let ada = json!({"name": "ada", "authority": "admin", "password": PASSWORD});
+    world.ok("POST", "/users", ada).await;
+    let (cookie, csrf) = signed_in(&world, "ada").await;
+    // The name is taken, so the form comes back with what was typed.
+    let form = format!("csrf={csrf}&name=ada&authority=viewer&password=typed-in-vain");
+    let posted = reqwest::Client::new()
+        .post(format!("{url}/people/users"))
+        .header("cookie", cookie)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form)
+        .send();
+    let answer = posted.await.unwrap();
+    assert_eq!(answer.status(), 422);
+    let page = answer.text().await.unwrap();
+    assert!(
+        page.contains("value=\"ada\"") && page.contains("is taken"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("typed-in-vain"),
+        "the password is in the page"
+    );
+}
+
+/// A token may never do more than the account that made it may at that moment, and goes with it; one that was made on the host stays.
+#[tokio::test]
+async fn a_token_is_never_more_than_who_made_it() {
+    let mut world = World::new().await;
+    let url = by_tcp(&mut world).await;
+    let ada = json!({"name": "ada", "authority": "admin", "password": PASSWORD});
+    world.ok("POST", "/users", ada).await;
+    let new = |name: &str| json!({"name": name, "authority": "admin"});
+    let of_host = world.ok("POST", "/tokens", new("host")).await;
+    let (cookie, csrf) = signed_in(&world, "ada").await;
+    let http = reqwest::Client::new();
+    let made = http
+        .post(format!("{url}/api/v1/tokens"))
+        .header("cookie", &cookie)
+        .header("x-csrf-token", csrf)
+        .header("content-type", "application/json")
+        .body(new("ci").to_string());
+    let made: Value = made.send().await.unwrap().json().await.unwrap();
+    let secret = |made: &Value| made["secret"].as_str().unwrap().to_owned();
+    // What a token makes is its account's as well.
+    let child = http
+        .post(format!("{url}/api/v1/tokens"))
+        .bearer_auth(secret(&made))
+        .header("content-type", "application/json")
+        .body(new("child").to_string());
+    let child: Value = child.send().await.unwrap().json().await.unwrap();
+    let may = async |token: &Value| {
+        let asked = http
+            .get(format!("{url}/api/v1/whoami"))
+            .bearer_auth(secret(token))
+            .send();
+        let answer: Value = asked.await.unwrap().json().await.unwrap();
+        answer["authority"].as_str().unwrap_or("nothing").to_owned()
+    };
+    for token in [&of_host, &made, &child] {
+        assert_eq!(may(token).await, "admin");
+    }
+    let second = json!({"name": "eve", "authority": "admin", "password": PASSWORD});
+    world.ok("POST", "/users", second).await;
+    world
+        .ok("PUT", "/users/ada", json!({"authority": "viewer"}))
+        .await;
+    for (token, authority) in [(&of_host, "admin"), (&made, "viewer"), (&child, "viewer")] {
+        assert_eq!(may(token).await, authority);
+    }
+    let listed = world.ok("GET", "/tokens", Value::Null).await;
+    let ci = listed.as_array().unwrap().iter();
+    let ci = ci.clone().find(|token| token["name"] == "ci").unwrap();
+    assert_eq!(
+        (&ci["authority"], &ci["in_force"]),
+        (&json!("admin"), &json!("viewer"))
+    );
+    world.ok("DELETE", "/users/ada", Value::Null).await;
+    for (token, authority) in [(&of_host, "admin"), (&made, "nothing"), (&child, "nothing")] {
+        assert_eq!(may(token).await, authority);
+    }
+    // Whoever gets the name later gets none of it.
+    let again = json!({"name": "ada", "authority": "admin", "password": PASSWORD});
+    world.ok("POST", "/users", again).await;
+    assert_eq!(may(&made).await, "nothing");
+    let revoked: Vec<Value> = world
+        .ok("GET", "/audit/logs?kind=token_revoked", Value::Null)
+        .await
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["what"]["name"].clone())
+        .collect();
+    assert_eq!(
+        revoked,
+        [json!("child"), json!("ci")]
+            .into_iter()
+            .rev()
+            .collect::<Vec<_>>()
+    );
+}

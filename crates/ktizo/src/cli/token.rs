@@ -73,7 +73,14 @@ fn table(tokens: &[ApiToken]) -> String {
         vec![
             token.id.to_string(),
             token.name.to_string(),
-            token.authority.to_string(),
+            if token.in_force == token.authority {
+                token.authority.to_string()
+            } else {
+                format!(
+                    "{}, as its maker (made as {})",
+                    token.in_force, token.authority
+                )
+            },
             token.made_by.clone(),
             when(token.expires_at),
             when(token.last_used),
