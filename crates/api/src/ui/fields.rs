@@ -48,10 +48,10 @@ impl Fields {
         Self(fields.map(named).into())
     }
 
-    /// Takes in what was typed.
+    /// Takes in what was typed; a password is typed anew, for no page has one in it.
     pub(super) fn typed(&mut self, typed: &super::post::Post) {
         for (name, field) in &mut self.0 {
-            if let Some(value) = typed.get(name) {
+            if let Some(value) = typed.get(name).filter(|_| *name != "password") {
                 value.clone_into(&mut field.value);
             }
         }
