@@ -185,6 +185,7 @@ impl Writer<'_> {
         if marked == 0 {
             return Err(Error::ConfigChanged(device));
         }
+        self.shown_itself(device)?;
         self.install_goes_on(device, &InstallEvent::Released)?;
         self.run(
             "INSERT OR IGNORE INTO served_configs (device_id, sha256, bytes)

@@ -23,6 +23,11 @@ const SEEN_AGAIN: &str = "
     SET first_seen_at = ?2, last_seen_at = ?3, arch = ?4, firmware = ?5, uuid = ?6, serial = ?7, vendor = ?8, model = ?9
     WHERE id = ?1";
 
+/// ?1 the device, ?2 now, ?3 how long a moment is fresh. A clock that was set back must not keep a device unseen until it has caught up.
+const SHOWN_ITSELF: &str = "
+    UPDATE devices SET first_seen_at = coalesce(first_seen_at, ?2), last_seen_at = ?2
+    WHERE id = ?1 AND (last_seen_at IS NULL OR last_seen_at > ?2 OR last_seen_at + ?3 <= ?2)";
+
 /// Those nobody ever had a hand in, the longest unseen first.
 const FORGET: &str = "
     DELETE FROM devices WHERE id IN (
@@ -78,6 +83,19 @@ impl Writer<'_> {
             self.identified(&device)?;
         }
         Ok((device, true))
+    }
+
+    /// A device showed itself otherwise: it fetched its config, or told of itself. Written at most once a second, too.
+    pub fn shown_itself(&self, device: DeviceId) -> Result<(), Error> {
+        self.run(
+            SHOWN_ITSELF,
+            params![
+                device.0,
+                self.now().as_micros(),
+                i64::try_from(FRESH.as_micros()).unwrap_or(i64::MAX)
+            ],
+        )?;
+        Ok(())
     }
 
     /// A machine that is new.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::proof::{Testimony, Verdict};
-use model::{Actor, Device, DeviceId, KernelLogLine, ProofSource, StageRecord};
+use model::{Actor, Device, DeviceId, KernelLogLine, ProofSource, StageRecord, Timestamp};
 use netboot::net::taker::{NotTaken, Sender};
 use store::{Error as StoreError, Lane, Store, Writer};
 use tokio::sync::{mpsc, oneshot};
@@ -38,6 +38,8 @@ const ROUND: usize = 256;
 const GATHER: Duration = Duration::from_millis(300);
 /// And no longer than until there are so many.
 const LINES: usize = 1024;
+/// That a machine was heard is written down this often at most, where it said nothing else worth a write.
+const SEEN: Duration = Duration::from_secs(10);
 /// Machines whose testimony is kept in memory; another is read again when it speaks.
 const KNOWN: usize = 512;
 /// Lines that are kept for another try, after the store has failed.
@@ -59,6 +61,8 @@ struct Share {
     testimony: Testimony,
     facts: Vec<Fact>,
     changed: bool,
+    /// When it was last heard by a connection, which nobody opens in another's name.
+    heard: Option<Timestamp>,
     events: Vec<oneshot::Sender<Result<(), NotTaken>>>,
     /// As they were told, for another try.
     lines: Vec<Told>,
@@ -158,6 +162,7 @@ impl Keeper {
                         testimony: testimony.clone(),
                         facts: Vec::new(),
                         changed: false,
+                        heard: None,
                         events: Vec::new(),
                         lines: Vec::new(),
                     });
@@ -326,6 +331,9 @@ impl Share {
     /// Takes what the machine told next.
     fn hear(&mut self, told: Told) {
         let sender = told.sender();
+        if sender.connected || matches!(told, Told::Event { .. }) {
+            self.heard = self.heard.max(Some(sender.at));
+        }
         match told {
             Told::Event { event, taken, .. } => {
                 let word = self.testimony.hear_event(&event, sender.at);
@@ -375,7 +383,10 @@ impl Share {
 
     /// Writes it down, all of it or nothing.
     async fn write(&self, store: &Store) -> Result<(), StoreError> {
-        if !self.changed && self.facts.is_empty() {
+        let last = self.device.last_seen;
+        let moves = |at: &Timestamp| last.is_none_or(|last| at.since(last) >= SEEN);
+        let seen = self.heard.filter(moves).is_some();
+        if !self.changed && self.facts.is_empty() && !seen {
             return Ok(());
         }
         let (device, testimony, facts) =
@@ -384,6 +395,9 @@ impl Share {
         let write = store.write(Lane::Admin, actor, move |writer| {
             for fact in &facts {
                 put(writer, device, fact)?;
+            }
+            if seen {
+                writer.shown_itself(device)?;
             }
             writer.keep_testimony(device, &testimony)
         });

@@ -191,6 +191,49 @@ async fn only_an_approved_device_is_heard() {
 }
 
 #[tokio::test]
+async fn a_believed_report_shows_that_the_machine_is_there_and_no_other_does() {
+    let house = House::new();
+    let (approved, pending) = (
+        house.device(1, "approved").await.id,
+        house.device(2, "pending").await.id,
+    );
+    let seen = async |id| {
+        let read = house
+            .store
+            .read(Lane::Admin, move |reader| reader.device(id));
+        read.await.unwrap().unwrap().last_seen
+    };
+    let tell = async |n: u8, id: u32| {
+        let sender = house.sender(n);
+        let _ = house.witness.event(sender, event(id, begins("boot"))).await;
+        sender.at
+    };
+    let first = tell(1, 1).await;
+    assert_eq!(seen(approved).await, Some(first));
+    house.clock.advance(std::time::Duration::from_secs(60));
+    // The same again says nothing else.
+    let again = tell(1, 1).await;
+    assert_eq!(seen(approved).await, Some(again));
+    tell(2, 2).await;
+    assert_eq!(seen(pending).await, None);
+    // Anybody can send a datagram from there.
+    house.clock.advance(std::time::Duration::from_secs(60));
+    let by_datagram = Sender {
+        connected: false,
+        ..house.sender(1)
+    };
+    house
+        .witness
+        .kernel_lines(by_datagram, vec![line(1, "hello")])
+        .await;
+    let house = house.restarted().await;
+    let read = house
+        .store
+        .read(Lane::Admin, move |reader| reader.device(approved));
+    assert_eq!(read.await.unwrap().unwrap().last_seen, Some(again));
+}
+
+#[tokio::test]
 async fn a_restart_of_the_daemon_in_the_middle_loses_no_proof() {
     let house = House::new();
     let device = house.device(1, "approved").await;

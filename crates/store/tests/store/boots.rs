@@ -367,3 +367,34 @@ async fn a_failed_install_names_the_last_stage_of_its_own_boot() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn a_device_is_seen_when_it_fetches_its_config_or_tells_of_itself() {
+    let house = House::new();
+    let device = house.approved(1).await;
+    let id = device.id;
+    let seen = async || house.read(move |r| r.device(id)).await.unwrap().last_seen;
+    assert_eq!(seen().await, None, "it was added by hand");
+    house.clock.advance(std::time::Duration::from_secs(60));
+    house
+        .write(move |w| {
+            w.save_config(&device, model::Role::Worker, b"config")?;
+            let config = w.config(id)?.unwrap();
+            w.config_released(id, config.sha256)
+        })
+        .await;
+    let fetched = seen().await.unwrap();
+    house.clock.advance(std::time::Duration::from_millis(900));
+    house.write(move |w| w.shown_itself(id)).await;
+    assert_eq!(seen().await, Some(fetched), "once a second is enough");
+    house.clock.advance(std::time::Duration::from_millis(100));
+    let revision = house.read(|r| r.revision()).await;
+    house.write(move |w| w.shown_itself(id)).await;
+    let told = fetched.plus(std::time::Duration::from_secs(1));
+    assert_eq!(seen().await, Some(told));
+    assert_eq!(
+        house.read(|r| r.revision()).await,
+        revision,
+        "that is no change"
+    );
+}
