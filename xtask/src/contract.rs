@@ -1,4 +1,5 @@
 //! The API held to its own OpenAPI document by a stranger: schemathesis asks a daemon of this build, on loopback, thousands of things.
+//! Before and after, its metrics are read by Prometheus's own parser.
 
 use std::fs;
 use std::net::TcpListener;
@@ -14,33 +15,38 @@ use crate::dirs::Dirs;
 
 /// The version whose findings the configuration in `tests/data/schemathesis.toml` answers to.
 const SCHEMATHESIS: &str = "4.32.5";
+/// The parser of what Prometheus reads.
+const PROMETHEUS: &str = "0.26.0";
 /// It stops after so many seconds; it has asked everything once after half of them.
 const BUDGET: &str = "75";
 /// The same requests each time.
 const SEED: &str = "1";
 
-/// Installs schemathesis beside the build, if it is not there.
+/// Installs schemathesis and the parser beside the build, if they are not there.
 pub(crate) fn install(dirs: &Dirs) -> Result<()> {
-    if tool(dirs).exists() {
+    let folder = folder(dirs);
+    let done = folder.join("installed");
+    if done.exists() {
         return Ok(());
     }
     say(format_args!(
-        "setup: installing schemathesis {SCHEMATHESIS} from PyPI"
+        "setup: installing schemathesis {SCHEMATHESIS} and prometheus-client {PROMETHEUS} from PyPI"
     ));
-    let folder = folder(dirs);
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    let wanted = format!("schemathesis=={SCHEMATHESIS}");
     run(Command::new(folder.join("bin/pip")).args([
         "--quiet",
         "--disable-pip-version-check",
         "install",
-        &wanted,
-    ]))
+        &format!("schemathesis=={SCHEMATHESIS}"),
+        &format!("prometheus-client=={PROMETHEUS}"),
+    ]))?;
+    fs::write(&done, "").with_context(|| format!("write {}", done.display()))
 }
 
 fn folder(dirs: &Dirs) -> PathBuf {
     // Another version is another folder, so that an older one is not taken for it.
-    dirs.dev.join(format!("schemathesis-{SCHEMATHESIS}"))
+    dirs.dev
+        .join(format!("contract-{SCHEMATHESIS}-{PROMETHEUS}"))
 }
 
 fn tool(dirs: &Dirs) -> PathBuf {
@@ -77,7 +83,18 @@ pub(crate) fn check(dirs: &Dirs) -> Result<()> {
         .args(["--no-color", "--warnings", "off"])
         // It keeps its own memory of examples in the folder it is started in.
         .current_dir(&home);
-    run(&mut asking)
+    read_metrics(dirs, &daemon, &home)?;
+    run(&mut asking)?;
+    read_metrics(dirs, &daemon, &home)
+}
+
+/// Reads the metrics as Prometheus does; what was read before is in the folder.
+fn read_metrics(dirs: &Dirs, daemon: &Daemon, home: &Path) -> Result<()> {
+    run(Command::new(folder(dirs).join("bin/python"))
+        .arg(dirs.root.join("tests/data/metrics.py"))
+        .arg(&daemon.url)
+        .arg(home.join("metrics"))
+        .env("KTIZO_TOKEN", &daemon.token))
 }
 
 /// A daemon that ends with its guard.

@@ -80,13 +80,9 @@ pub(crate) async fn text(store: &Store, of_servers: Vec<Sample>) -> Result<Strin
         for status in ApprovalStatus::ALL {
             counts.push((status.as_str(), reader.count_devices(Some(*status))?));
         }
-        Ok((
-            counts,
-            reader.boots_ever()?,
-            reader.count_events("config_failed")?,
-        ))
+        Ok((counts, reader.boots_ever()?))
     });
-    let (devices, boots, failed) = of_store.await?;
+    let (devices, boots) = of_store.await?;
     for (status, count) in devices {
         let help = "Devices by status";
         samples.push(Sample::gauge(
@@ -107,7 +103,8 @@ pub(crate) async fn text(store: &Store, of_servers: Vec<Sample>) -> Result<Strin
         "ktizo_generation_errors",
         help,
         &[],
-        failed,
+        // Events of machines go in the end, and a counter may not.
+        store.config_failures(),
     ));
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Numbers {

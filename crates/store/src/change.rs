@@ -19,6 +19,8 @@ pub struct Change {
     pub kernel_logs: Vec<DeviceId>,
     /// The last event that was written.
     pub last_event: Option<EventId>,
+    /// How many device configs could not be made.
+    pub config_failures: u64,
 }
 
 impl Change {
@@ -54,6 +56,7 @@ impl Change {
         self.assets |= later.assets;
         self.base |= later.base;
         self.last_event = later.last_event.or(self.last_event);
+        self.config_failures += later.config_failures;
     }
 }
 

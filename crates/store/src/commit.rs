@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::{Author, Clock};
 use rusqlite::Connection;
@@ -78,6 +79,8 @@ pub(crate) struct Committer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) changes: broadcast::Sender<Change>,
     pub(crate) options: Options,
+    /// Device configs that could not be made, ever since the start.
+    pub(crate) config_failures: Arc<AtomicU64>,
 }
 
 impl Committer {
@@ -131,6 +134,8 @@ impl Committer {
         let committed = self.sql("COMMIT");
         match &committed {
             Ok(()) if !change.is_empty() => {
+                self.config_failures
+                    .fetch_add(change.config_failures, Ordering::Relaxed);
                 // Nobody may be listening.
                 let _ = self.changes.send(change);
             }

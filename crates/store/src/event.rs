@@ -147,6 +147,9 @@ impl Writer<'_> {
         what: &EventKind,
         changes: &[FieldChange],
     ) -> Result<EventId, Error> {
+        if let EventKind::ConfigFailed { .. } = what {
+            self.touch(|change| change.config_failures += 1);
+        }
         let told = json(what)?;
         let changes = (!changes.is_empty()).then(|| json(&changes)).transpose()?;
         self.run(

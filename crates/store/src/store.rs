@@ -1,6 +1,7 @@
 //! The store: one database file, the threads that serve it, and the doors to them.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -71,6 +72,7 @@ struct Inner {
     writes: Arc<Queue<Box<dyn WriteJob>, 2>>,
     changes: broadcast::Sender<Change>,
     latencies: Latencies,
+    config_failures: Arc<AtomicU64>,
     path: PathBuf,
     readers: Mutex<Vec<JoinHandle<()>>>,
     writer: Mutex<Vec<JoinHandle<()>>>,
@@ -92,6 +94,7 @@ impl Store {
             writes: Arc::new(Queue::new(WRITES_WAITING, PATIENCE)),
             changes,
             latencies: Latencies::default(),
+            config_failures: Arc::default(),
             path: path.to_owned(),
             readers: Mutex::default(),
             writer: Mutex::default(),
@@ -111,6 +114,7 @@ impl Store {
             clock,
             changes: inner.changes.clone(),
             options,
+            config_failures: Arc::clone(&inner.config_failures),
         };
         start(path, "store-writer", &inner.writer, move || {
             committer.serve();
@@ -184,6 +188,11 @@ impl Store {
     /// How long requests took since the start.
     pub fn latencies(&self) -> Vec<Latency> {
         self.0.latencies.rows()
+    }
+
+    /// How many device configs could not be made since the start.
+    pub fn config_failures(&self) -> u64 {
+        self.0.config_failures.load(Ordering::Relaxed)
     }
 
     /// Copies the database to a new file (mode 0600) while it is in use. Blocks for as long as that takes.
