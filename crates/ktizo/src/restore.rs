@@ -7,7 +7,9 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use api::{BACKUP_FORMAT, DATABASE, FOLDERS, MANIFEST, Manifest};
-use model::Timestamp;
+use model::{Actor, Author, Timestamp};
+use nix::unistd::{Uid, User};
+use store::{Barred, Revival};
 
 use crate::state::StateDir;
 
@@ -18,6 +20,8 @@ pub(crate) struct Restored {
     pub manifest: Manifest,
     /// Where the state from before is, if there was one.
     pub aside: Option<PathBuf>,
+    /// By what nobody comes in any more.
+    pub barred: Barred,
 }
 
 /// The files of a state that an archive replaces.
@@ -30,10 +34,12 @@ const REPLACED: [&str; 5] = [
 ];
 
 /// Puts the archive in the place of the state, which is kept aside. No daemon may be running on it. Nothing is touched before the
-/// archive was read whole and its database was looked through.
+/// archive was read whole and its database was looked through. Nobody comes in by what was ended since the backup was taken, and the
+/// restored state tells who restored it.
 pub(crate) fn restore(
     archive: &Path,
     state_dir: &Path,
+    author: &Author,
     now: Timestamp,
 ) -> anyhow::Result<Restored> {
     let state = StateDir::lock(state_dir)?;
@@ -45,15 +51,43 @@ pub(crate) fn restore(
         let database = part.join(DATABASE);
         store::check_copy(&database)
             .with_context(|| format!("the database in {}", archive.display()))?;
+        let present = state.database();
+        let name = archive.file_name().unwrap_or_default();
+        let revival = Revival {
+            copy: &database,
+            before: present.exists().then_some(present.as_path()),
+            file: name.to_string_lossy().into_owned(),
+            taken_at: manifest.taken_at,
+        };
+        let barred = revival.bar(author, now)?;
         give_to_owner(state.path(), &part)?;
         // Before the old state is moved away, or a power cut could leave neither.
         nix::unistd::syncfs(File::open(&part)?).context("write the unpacked state to the disk")?;
         let aside = swap(&state, &part, now)?;
-        Ok(Restored { manifest, aside })
+        Ok(Restored {
+            manifest,
+            aside,
+            barred,
+        })
     });
     // What is left of it is of no use.
     let _ = std::fs::remove_dir_all(&part);
     restored
+}
+
+/// Who restores: the user of this process, and whoever became it by sudo(8).
+pub(crate) fn who(sudo_user: Option<&str>) -> Author {
+    let uid = Uid::current();
+    let user = User::from_uid(uid).ok().flatten();
+    let name = user.map_or_else(|| format!("uid {uid}"), |user| user.name);
+    let plain =
+        |name: &&str| (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic());
+    let by = sudo_user.filter(plain);
+    let by = by.map_or_else(String::new, |by| format!(", by sudo of {by}"));
+    Author {
+        actor: Actor::Person(name),
+        from: Some(format!("`ktizo restore` on the host{by}")),
+    }
 }
 
 /// Unpacks what a backup has, and nothing else, into a new folder.

@@ -299,6 +299,17 @@ pub enum EventKind {
         /// Its length in bytes.
         bytes: u64,
     },
+    /// A backup took the place of the state.
+    StateRestored {
+        /// The name of its file.
+        file: String,
+        /// When it was taken.
+        taken_at: Timestamp,
+        /// How many sessions of it were ended.
+        sessions: u64,
+        /// The API tokens of it that were revoked.
+        tokens: Vec<PersonName>,
+    },
 }
 
 impl EventKind {
@@ -353,6 +364,7 @@ impl EventKind {
             Self::TokenMade { .. } => "token_made",
             Self::TokenRevoked { .. } => "token_revoked",
             Self::BackupTaken { .. } => "backup_taken",
+            Self::StateRestored { .. } => "state_restored",
         }
     }
 
@@ -429,6 +441,12 @@ impl fmt::Display for EventKind {
             Self::TokenMade { name, authority, expires_at: None } => write!(f, "API token {name} made as {authority}, without an end"),
             Self::TokenRevoked { name } => write!(f, "API token {name} revoked"),
             Self::BackupTaken { bytes } => write!(f, "backup of {bytes} bytes taken; it holds every secret"),
+            Self::StateRestored { file, taken_at, sessions, tokens } => write!(
+                f,
+                "state restored from {file}, taken {}; sessions ended: {sessions}, API tokens revoked: {}",
+                taken_at.minute(),
+                tokens.len()
+            ),
         }
     }
 }

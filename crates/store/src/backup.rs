@@ -1,12 +1,14 @@
 //! Copies of the database: taken while it is in use, and looked at before they take its place.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
+use model::{Author, EventKind, PersonName, Timestamp};
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
 
-use crate::{Error, Reader, connection, schema};
+use crate::{Error, Options, Reader, Writer, connection, schema};
 
 /// Copies the database at `from` to the new file `to` (mode 0600): the whole of one moment, while others read and write on. Blocks.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Error> {
@@ -32,4 +34,77 @@ pub fn check_copy(path: &Path) -> Result<(), Error> {
         None => Ok(()),
         Some(first) => Err(Error::Corrupt(first.clone())),
     }
+}
+
+/// A copy that is to take the place of a database.
+#[derive(Clone, Debug)]
+pub struct Revival<'a> {
+    /// The copy.
+    pub copy: &'a Path,
+    /// The database whose place it takes, if there is one.
+    pub before: Option<&'a Path>,
+    /// What the events of the copy call the backup it comes from.
+    pub file: String,
+    /// When that was taken.
+    pub taken_at: Timestamp,
+}
+
+/// By what nobody comes in any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Barred {
+    /// How many sessions were ended.
+    pub sessions: u64,
+    /// The API tokens that were revoked.
+    pub tokens: Vec<PersonName>,
+    /// How many API tokens are good.
+    pub good_tokens: usize,
+    /// The database before was there and could not be read, so that all tokens were revoked.
+    pub unread: bool,
+}
+
+impl Revival<'_> {
+    /// Brings the copy to the newest format and takes away what must not come back with it: every session and the set-up link, and of
+    /// the API tokens those that the database before does not have, for they were revoked since, or all where that cannot be told.
+    /// Without a database before all tokens stay. Writes an event. All of it or nothing; blocks.
+    pub fn bar(&self, author: &Author, now: Timestamp) -> Result<Barred, Error> {
+        let known = self.before.map(known_tokens);
+        let unread = known.as_ref().is_some_and(Result::is_err);
+        let conn = connection::open_writer(self.copy)?;
+        let barred = {
+            conn.execute_batch("BEGIN IMMEDIATE")?;
+            let writer = Writer::new(&conn, author, now, Options::default());
+            let sessions = writer.close_all_sessions()?;
+            writer.delete_set_up_link()?;
+            let gone = match known {
+                None => Vec::new(),
+                Some(known) => writer.keep_api_tokens(&known.unwrap_or_default())?,
+            };
+            let tokens: Vec<PersonName> = gone.into_iter().map(|token| token.name).collect();
+            let what = EventKind::StateRestored {
+                file: self.file.clone(),
+                taken_at: self.taken_at,
+                sessions,
+                tokens: tokens.clone(),
+            };
+            writer.event(None, what)?;
+            Barred {
+                sessions,
+                tokens,
+                good_tokens: writer.token_prints()?.len(),
+                unread,
+            }
+        };
+        conn.execute_batch("COMMIT")?;
+        // A file that stands alone, without a log beside it.
+        conn.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
+        conn.close().map_err(|(_, err)| err)?;
+        Ok(barred)
+    }
+}
+
+/// The API tokens that a database has.
+fn known_tokens(path: &Path) -> Result<HashSet<String>, Error> {
+    let conn = connection::open_reader(path)?;
+    schema::recognise(&conn, path)?;
+    Reader { conn: &conn }.token_prints()
 }

@@ -65,7 +65,7 @@ mod queue;
 mod row;
 mod schema;
 
-pub use backup::check_copy;
+pub use backup::{Barred, Revival, check_copy};
 pub use base::Base;
 pub use change::Change;
 pub use cluster::SecretsRow;

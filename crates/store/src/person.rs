@@ -1,5 +1,7 @@
 //! People: users, their sessions, API tokens and the set-up link. Only fingerprints of secrets are kept.
 
+use std::collections::HashSet;
+
 use model::{Authority, PersonName, Sha256Digest, Timestamp, TokenId, UserId};
 use rusqlite::{Row, params};
 
@@ -157,6 +159,12 @@ impl Reader<'_> {
         self.maybe(sql, [token.to_string()], read_token)
     }
 
+    /// The fingerprints of all API tokens.
+    pub(crate) fn token_prints(&self) -> Result<HashSet<String>, Error> {
+        let prints = self.all("SELECT token_sha256 FROM api_tokens", [], |row| row.get(0))?;
+        Ok(prints.into_iter().collect())
+    }
+
     /// The fingerprint of the set-up link and when it ends, if there is one.
     pub fn set_up_link(&self) -> Result<Option<(Sha256Digest, Timestamp)>, Error> {
         self.maybe(
@@ -258,6 +266,23 @@ impl Writer<'_> {
     pub fn close_session(&self, token: Sha256Digest) -> Result<bool, Error> {
         let sql = "DELETE FROM sessions WHERE token_sha256 = ?1";
         Ok(self.run(sql, [token.to_string()])? > 0)
+    }
+
+    /// Ends every session; says how many there were.
+    pub(crate) fn close_all_sessions(&self) -> Result<u64, Error> {
+        Ok(self.run("DELETE FROM sessions", [])? as u64)
+    }
+
+    /// Deletes every API token whose fingerprint is not among `known`, and returns those that went.
+    pub(crate) fn keep_api_tokens(&self, known: &HashSet<String>) -> Result<Vec<ApiToken>, Error> {
+        let prints = "SELECT id, token_sha256 FROM api_tokens ORDER BY name";
+        let prints: Vec<(i64, String)> =
+            self.all(prints, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut gone = Vec::new();
+        for (id, _) in prints.iter().filter(|(_, print)| !known.contains(print)) {
+            gone.extend(self.delete_api_token(TokenId(*id))?);
+        }
+        Ok(gone)
     }
 
     /// Adds an API token, which an account made or nobody who has one. [`Error::Taken`] if the name is another's.

@@ -342,7 +342,9 @@ async fn events_are_filtered_and_paged() {
     );
     let secret = serde_json::to_string(&all).unwrap();
     assert!(!secret.contains("verysecret"));
-    let (_, field, _) = world.refused("GET", "/events?device=x_y", Value::Null).await;
+    let (_, field, _) = world
+        .refused("GET", "/events?device=x_y", Value::Null)
+        .await;
     assert_eq!(field, "device");
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use model::{Clock as _, SystemClock};
+use store::Barred;
 
 use super::output::{bytes, say};
 use super::{Failure, Remote, confirm};
@@ -97,16 +98,42 @@ impl RestoreArgs {
             let why = "nothing was restored; --yes does not ask";
             return Err(Failure::Local(why.to_owned()));
         }
-        let restored =
-            restore::restore(&self.file, &state_dir, SystemClock.now()).map_err(local)?;
+        let sudo_user = std::env::var("SUDO_USER").ok();
+        let author = restore::who(sudo_user.as_deref());
+        let restored = restore::restore(&self.file, &state_dir, &author, SystemClock.now());
+        let restored = restored.map_err(local)?;
         let manifest = restored.manifest;
         let aside = restored.aside.map_or_else(String::new, |aside| {
             format!(" The state from before is in {}.", aside.display())
         });
         say(&format!(
-            "Restored what ktizo {} saved at {}.{aside} Assets are not part of a backup.",
+            "Restored what ktizo {} saved at {}.{aside} Assets are not part of a backup.\nUsers and their passwords are those of that time; \
+             everybody signs in anew. {}",
             manifest.version,
-            manifest.taken_at.minute()
+            manifest.taken_at.minute(),
+            tokens(&restored.barred)
         ))
     }
+}
+
+/// What became of the API tokens of a backup.
+fn tokens(barred: &Barred) -> String {
+    let names: Vec<String> = barred.tokens.iter().map(ToString::to_string).collect();
+    let gone = match (names.is_empty(), barred.unread) {
+        (true, _) => String::new(),
+        (false, false) => format!(
+            "API tokens that were revoked since stay revoked: {}.",
+            names.join(", ")
+        ),
+        (false, true) => format!(
+            "The state from before cannot be read, so all API tokens are revoked: {}.",
+            names.join(", ")
+        ),
+    };
+    let good = match barred.good_tokens {
+        0 => String::new(),
+        1 => "1 API token of the backup is good; see `ktizo token list`.".to_owned(),
+        many => format!("{many} API tokens of the backup are good; see `ktizo token list`."),
+    };
+    format!("{gone} {good}").trim().to_owned()
 }

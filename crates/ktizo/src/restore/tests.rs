@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::SystemClock;
+use model::{Actor, SystemClock};
 use store::{Lane, Store};
 
 use super::*;
@@ -11,7 +11,7 @@ fn now() -> Timestamp {
     "2026-11-23T07:00:00Z".parse().unwrap()
 }
 
-/// An archive with these files; `ktizo.db` with the text `real` is a real one.
+/// An archive with these files; `ktizo.db` with the text `real` is a real one, that of `made.db` if it is there.
 fn archive(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
     let path = folder.join("backup.tar");
     let mut tar = tar::Builder::new(File::create(&path).unwrap());
@@ -50,10 +50,10 @@ async fn a_restored_state_opens_and_the_old_one_is_kept_aside() {
             ("base/worker.yaml", "new"),
         ],
     );
-    let first = restore(&backup, &state, now()).unwrap();
+    let first = restore(&backup, &state, &who(None), now()).unwrap();
     assert_eq!(first.aside, None);
     std::fs::write(state.join("base/worker.yaml"), "old").unwrap();
-    let second = restore(&backup, &state, now()).unwrap();
+    let second = restore(&backup, &state, &who(None), now()).unwrap();
     let aside = second.aside.unwrap();
     assert_eq!(
         std::fs::read_to_string(aside.join("base/worker.yaml")).unwrap(),
@@ -107,7 +107,10 @@ fn what_is_no_good_backup_is_refused_and_nothing_is_touched() {
         ),
     ] {
         let backup = archive(folder.path(), &files);
-        let err = format!("{:#}", restore(&backup, &state, now()).unwrap_err());
+        let err = format!(
+            "{:#}",
+            restore(&backup, &state, &who(None), now()).unwrap_err()
+        );
         assert!(err.contains(why), "{why}: {err}");
         assert_eq!(
             std::fs::read_to_string(state.join("ktizo.db")).unwrap(),
@@ -116,7 +119,7 @@ fn what_is_no_good_backup_is_refused_and_nothing_is_touched() {
         assert!(!state.join("restore.part").exists() && !folder.path().join("x").exists());
     }
     let _running = StateDir::lock(&state).unwrap();
-    let err = restore(&folder.path().join("backup.tar"), &state, now()).unwrap_err();
+    let err = restore(&folder.path().join("backup.tar"), &state, &who(None), now()).unwrap_err();
     assert!(err.to_string().contains("in use by another ktizo"), "{err}");
 }
 
@@ -136,16 +139,19 @@ fn a_link_in_the_old_state_is_kept_and_what_it_leads_to_is_left_alone() {
         std::os::unix::fs::symlink(to, state.join("base").join(name)).unwrap();
     }
     // A daemon has a user of its own, and root restores for it.
-    let root = nix::unistd::Uid::effective().is_root();
+    let root = Uid::effective().is_root();
     if root {
         lchown(&state, Some(65_534), Some(65_534)).unwrap();
     }
     let files = [("manifest.json", GOOD), ("ktizo.db", "real")];
     let backup = archive(folder.path(), &files);
-    let aside = restore(&backup, &state, now()).unwrap().aside.unwrap();
+    let aside = restore(&backup, &state, &who(None), now())
+        .unwrap()
+        .aside
+        .unwrap();
     let own = std::fs::metadata(&foreign).unwrap();
     assert_eq!(own.permissions().mode() & 0o777, 0o644);
-    assert_eq!(own.uid(), nix::unistd::Uid::effective().as_raw());
+    assert_eq!(own.uid(), Uid::effective().as_raw());
     let link = std::fs::symlink_metadata(aside.join("base/gone.yaml")).unwrap();
     assert!(link.is_symlink() && (!root || link.uid() == 65_534));
 }
@@ -165,4 +171,84 @@ fn a_state_of_which_a_part_cannot_be_moved_stays_as_it_was() {
     assert!(format!("{err:#}").contains("base"), "{err:#}");
     assert_eq!(std::fs::read_to_string(at("ktizo.db")).unwrap(), "present");
     assert!(at("base").is_dir() && !at("aside/ktizo.db").exists());
+}
+
+/// A session of the backup, a token that was revoked since, one that was not, and an open set-up link.
+#[tokio::test]
+async fn what_was_ended_since_the_backup_stays_ended_and_an_event_tells_who_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    drop(StateDir::lock(&state).unwrap());
+    let [kept, revoked, session, link] = [1, 2, 3, 4].map(|n| model::Sha256Digest([n; 32]));
+    let open = |path: &Path| Store::open(path, Arc::new(SystemClock)).unwrap();
+    let store = open(&folder.path().join("made.db"));
+    let person = Actor::Person("ada".to_owned());
+    let made = store.write(Lane::Admin, person, move |writer| {
+        let ada = "ada".parse().unwrap();
+        let id = writer.insert_user(&ada, model::Authority::Admin, "$argon2id$x")?;
+        let end = writer.now().plus(std::time::Duration::from_secs(3600));
+        writer.open_session(id, session, end)?;
+        writer.save_set_up_link(link, end)?;
+        for (name, print) in [("kept", kept), ("revoked", revoked)] {
+            let name = name.parse().unwrap();
+            writer.insert_api_token(&name, model::Authority::Admin, print, None, Some(id))?;
+        }
+        Ok::<_, store::Error>(())
+    });
+    made.await.unwrap();
+    store.close();
+    let backup = archive(
+        folder.path(),
+        &[("manifest.json", GOOD), ("ktizo.db", "real")],
+    );
+    // Where nothing was before, its tokens are good.
+    let first = restore(&backup, &state, &who(None), now()).unwrap();
+    let all = Barred {
+        sessions: 1,
+        good_tokens: 2,
+        ..Barred::default()
+    };
+    assert_eq!(first.barred, all);
+    let store = open(&state.join("ktizo.db"));
+    let revoke = store.write(Lane::Admin, Actor::System, move |writer| {
+        let token = writer.api_token(revoked)?.unwrap();
+        writer.delete_api_token(token.id).map(drop)
+    });
+    revoke.await.unwrap();
+    store.close();
+    let second = restore(&backup, &state, &who(Some("eve")), now()).unwrap();
+    assert_eq!(
+        (second.barred.tokens, second.barred.good_tokens),
+        (vec!["revoked".parse().unwrap()], 1)
+    );
+    let store = open(&state.join("ktizo.db"));
+    let read = store.read(Lane::Admin, move |reader| {
+        let events = reader.events(&store::EventFilter::default())?;
+        Ok((
+            [reader.api_token(kept)?, reader.api_token(revoked)?].map(|it| it.is_some()),
+            reader.session(session)?.is_some() || reader.set_up_link()?.is_some(),
+            events.into_iter().next().unwrap(),
+        ))
+    });
+    let (tokens, open_door, last) = read.await.unwrap();
+    assert_eq!((tokens, open_door), ([true, false], false));
+    assert!(
+        matches!(last.actor, Actor::Person(_)) && last.at == now(),
+        "{last:?}"
+    );
+    assert_eq!(
+        last.from.unwrap(),
+        "`ktizo restore` on the host, by sudo of eve"
+    );
+    assert_eq!(
+        last.what.to_string(),
+        "state restored from backup.tar, taken 2026-11-22 07:00 UTC; sessions ended: 1, API tokens revoked: 1"
+    );
+    store.close();
+    // Of a state that cannot be read nobody can tell what was revoked in it.
+    std::fs::write(state.join("ktizo.db"), "damaged").unwrap();
+    let later = now().plus(std::time::Duration::from_secs(60));
+    let third = restore(&backup, &state, &who(None), later).unwrap();
+    assert!(third.barred.unread && third.barred.tokens.len() == 2);
+    assert_eq!(third.barred.good_tokens, 0);
 }
