@@ -109,7 +109,9 @@ impl View {
             Err(Error::NotFound { .. }) => preview(api, who()).await?,
             Err(err) => return Err(err),
         };
-        let patches = patch::list(&api.store, Authority::Viewer).await?.into_iter();
+        let patches = patch::list(&api.store, Authority::Viewer)
+            .await?
+            .into_iter();
         let settings = device::settings(&api.store, who()).await?;
         let (form, volumes) = settings::filled(&device, &settings);
         Ok(Self {
