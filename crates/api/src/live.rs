@@ -33,7 +33,7 @@ const OF_HOST: usize = LISTENERS - 3 * OF_ONE;
 const ROUND: Duration = Duration::from_millis(50);
 /// A line that says nothing, so that a dead connection is noticed on both ends.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// The most events that are told one by one to a listener that comes back.
+/// The most events, and devices with their boots and logs, that are told one by one. Twice as many fit into the ring.
 const BACKLOG: u64 = 500;
 
 /// Carries news from the store to listeners. Clones share it.
@@ -195,6 +195,14 @@ impl Live {
             if self.news.receiver_count() == 0 {
                 last = change.last_event.or(last);
                 continue;
+            }
+            let things = change.devices.len() + change.boots.len() + change.kernel_logs.len();
+            if things as u64 > BACKLOG {
+                // Told one by one they would push everybody out of the ring, who would all come back and ask for the same.
+                change.devices.clear();
+                change.boots.clear();
+                change.kernel_logs.clear();
+                lost = true;
             }
             let after = last;
             let read = self

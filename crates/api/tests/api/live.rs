@@ -208,6 +208,31 @@ async fn no_account_and_no_token_has_all_places() {
 }
 
 #[tokio::test]
+async fn more_devices_than_are_told_one_by_one_lose_nobody() {
+    let world = World::new().await;
+    let mut listener = Listener::at(&world, "", None).await;
+    let many = world
+        .store
+        .write(store::Lane::Admin, model::Actor::System, |writer| {
+            (0..600_u32).try_for_each(|number| {
+                let [_, _, high, low] = number.to_be_bytes();
+                let mac = format!("52:54:00:02:{high:02x}:{low:02x}").parse().unwrap();
+                writer
+                    .sight(mac, &model::Inventory::default(), model::SeenBy::Dhcp)
+                    .map(drop)
+            })
+        });
+    many.await.unwrap();
+    assert_eq!(listener.next().await.unwrap().0, "resync");
+    // The same listener hears what comes after it.
+    world.add(MAC_1).await;
+    let (kind, _, _) = listener.next().await.expect("it is not let go");
+    assert_eq!(kind, "event");
+    let (_, _, device) = listener.next().await.unwrap();
+    assert_eq!(device["mac_address"], json!(MAC_1));
+}
+
+#[tokio::test]
 async fn two_hundred_listeners_and_some_that_never_read_slow_nobody() {
     let world = World::new().await;
     let mut silent = Vec::new();
