@@ -22,6 +22,7 @@ use netboot::net::port::Protocol;
 use netboot::net::taker::EventTaker;
 use netboot::net::tftp::TftpServer;
 use store::{Lane, Store};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -79,8 +80,8 @@ impl Bound {
 /// How often the loader folders and the certificate are looked at again.
 const LOADER_LOOK: Duration = Duration::from_secs(10);
 
-/// Runs the daemon until it is told to end.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+/// Runs the daemon until it is told to end; the admin plane runs on `admin`.
+pub async fn run(config: Config, admin: &Handle) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let scripts = Arc::new(Scripts::new(&own_templates(
         config.templates.as_deref(),
@@ -132,7 +133,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         screen::first_link(&report, &Gate::new(store.clone(), Arc::clone(&clock))).await?;
     }
     serve(
-        &config, bound, state, store, scripts, assets, loaders, report, clock,
+        &config, bound, state, store, scripts, assets, loaders, report, clock, admin,
     )
     .await
 }
@@ -260,6 +261,7 @@ async fn serve(
     loaders: Arc<Loaders>,
     report: Arc<Report>,
     clock: Arc<dyn Clock>,
+    runtime: &Handle,
 ) -> anyhow::Result<()> {
     // The servers stop first; what follows the store stops after them, so that it sees all they did.
     let (stop, quiet) = (CancellationToken::new(), CancellationToken::new());
@@ -340,7 +342,7 @@ async fn serve(
     servers.start("boot HTTP", bound.http.serve(director, stop.clone()));
     let gate = Gate::new(store.clone(), Arc::clone(&clock));
     let live = Live::new(store.clone(), stop.clone());
-    servers.start("live news", live.clone().follow());
+    servers.start_on(runtime, "live news", live.clone().follow());
     let app = router(Api {
         store: store.clone(),
         gate,
@@ -355,9 +357,11 @@ async fn serve(
         progress: Progress::default(),
     });
     if let Some(admin) = bound.admin {
-        servers.start("admin API by TCP", admin.serve(app.clone(), stop.clone()));
+        let serve = admin.serve(app.clone(), stop.clone());
+        servers.start_on(runtime, "admin API by TCP", serve);
     }
-    servers.start(
+    servers.start_on(
+        runtime,
         "admin API by Unix socket",
         bound.socket.serve(app, stop.clone()),
     );
@@ -465,10 +469,21 @@ struct Tasks(JoinSet<&'static str>);
 
 impl Tasks {
     fn start(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.0.spawn(async move {
+        self.start_on(&Handle::current(), name, task);
+    }
+
+    /// Starts it on other threads than those of the caller.
+    fn start_on(
+        &mut self,
+        runtime: &Handle,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let named = async move {
             task.await;
             name
-        });
+        };
+        self.0.spawn_on(named, runtime);
     }
 
     /// Waits until one of them ends, which none does before it is told to, and names it.

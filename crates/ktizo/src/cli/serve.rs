@@ -9,6 +9,9 @@ use super::complain;
 use crate::config::Config;
 use crate::{daemon, logging};
 
+/// Threads that draw pages and answer the API; whatever waits there waits for the store.
+const ADMIN_THREADS: usize = 2;
+
 /// Arguments of `ktizo serve`; each takes the place of a key of the config file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
@@ -54,9 +57,17 @@ impl Serve {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        let ended = runtime.block_on(daemon::run(config));
+        // The admin plane has threads of its own: the system gives a machine that boots its turn, however many people look.
+        let admin = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(ADMIN_THREADS)
+            .thread_name("ktizo-admin")
+            .enable_all()
+            .build()?;
+        let ended = runtime.block_on(daemon::run(config, admin.handle()));
         // What is still running after the drain is cut off here.
-        runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+        let rest = std::time::Duration::from_millis(500);
+        admin.shutdown_timeout(rest);
+        runtime.shutdown_timeout(rest);
         ended
     }
 }
