@@ -5,6 +5,7 @@ mod boots;
 mod crash;
 mod crowd;
 mod founding;
+mod full_disk;
 mod holding;
 mod identity;
 mod lifecycle;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
             roots_powers_are_given_up
         }
         readiness { each_reason_is_named_while_it_lasts }
+        full_disk { loses_nothing_and_goes_on }
         service {
             says_that_it_is_ready_and_that_it_lives
             ends_in_time_with_work_under_way
