@@ -163,7 +163,7 @@ impl TokenGrant {
 
     /// Whether a fetch with the right token may be answered at `now`.
     pub fn check(&self, now: Timestamp) -> Result<(), TokenRefusal> {
-        if now >= self.expires_at {
+        if !now.is_within(self.issued_at, self.expires_at) {
             Err(TokenRefusal::Expired)
         } else if self.fetches >= Self::FETCHES {
             Err(TokenRefusal::UsedUp)
@@ -219,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_grant_ends_with_its_time_and_its_fetches() {
-        let at = Timestamp::from_micros(0);
+        let at = Timestamp::from_micros(7_200_000_000);
+        let back = |seconds: i64| Timestamp::from_micros(7_200_000_000 - seconds * 1_000_000);
         let grant = |fetches| TokenGrant {
             boot: None,
             issued_at: at,
@@ -229,6 +230,9 @@ mod tests {
         let second = Duration::from_secs(1);
         for (fetches, now, expected) in [
             (0, at, Ok(())),
+            // The host's clock was set back: by a little, and by more than anybody would.
+            (0, back(3600), Ok(())),
+            (0, back(3601), Err(TokenRefusal::Expired)),
             (49, at, Ok(())),
             (50, at, Err(TokenRefusal::UsedUp)),
             (0, at.plus(TokenGrant::SPAN - second), Ok(())),

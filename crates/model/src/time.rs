@@ -47,6 +47,13 @@ impl Timestamp {
         text.replace('T', " ") + " UTC"
     }
 
+    /// Whether it lies between `from` and before `until`. A clock that was set back by more than an hour since `from` tells nothing of
+    /// how long ago that was, so that then it does not.
+    pub fn is_within(self, from: Self, until: Self) -> bool {
+        const SLIP: Duration = Duration::from_secs(3600);
+        self < until && self.plus(SLIP) >= from
+    }
+
     /// The moment `span` later.
     pub fn plus(self, span: Duration) -> Self {
         Self(

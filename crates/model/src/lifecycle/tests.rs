@@ -326,3 +326,14 @@ fn what_waits_too_long_is_taken_back() {
         assert_eq!(life.wipe, Wipe::None);
     }
 }
+
+#[test]
+fn a_clock_that_was_set_far_back_makes_no_wipe_order_last_longer() {
+    let given = at(1).plus(WIPE_VALID);
+    for (hours, is_over) in [(0, false), (1, false), (2, true), (20, true)] {
+        let mut life = Lifecycle::default();
+        life.give_wipe(Actor::System, given, StandingOrder::Menu);
+        let now = Timestamp::from_micros(given.as_micros() - hours * 3_600_000_000);
+        assert_eq!(life.expire(now).is_some(), is_over, "{hours} h");
+    }
+}

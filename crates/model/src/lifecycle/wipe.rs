@@ -96,7 +96,7 @@ impl Wipe {
     pub fn is_over(&self, now: Timestamp) -> bool {
         match self {
             Self::Asked { at } => now >= at.plus(WIPE_VALID),
-            Self::Ordered { expires, .. } => now >= *expires,
+            Self::Ordered { at, expires, .. } => !now.is_within(*at, *expires),
             Self::None | Self::Spent { .. } | Self::Proven { .. } => false,
         }
     }
