@@ -1,13 +1,13 @@
 //! What happens, as it happens, to any number of listeners.
 //!
-//! One task follows the store and writes each piece of news once; listeners share it in a ring. A listener that does not keep up
+//! One task follows the store and writes the news of each round once; listeners share it in a ring. A listener that does not keep up
 //! falls out of the ring and is let go: it comes back with the last event it has, and gets what it missed. Nothing waits for a listener.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
 use model::{Actor, Boot, BootId, DeviceId, EventId, KernelLineId};
 use serde::Serialize;
@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{Caller, Credential, Gate};
 use crate::{Error, device, types};
 
-/// News that a listener may be behind.
-const RING: usize = 1024;
+/// Rounds of news that a listener may be behind: 1.6 s of a flood, and much more of a common day.
+const RING: usize = 32;
 /// Listeners at once.
 const LISTENERS: usize = 384;
 /// Listeners of one account or token at once, so that no person has all places.
@@ -33,14 +33,14 @@ const OF_HOST: usize = LISTENERS - 3 * OF_ONE;
 const ROUND: Duration = Duration::from_millis(50);
 /// A line that says nothing, so that a dead connection is noticed on both ends.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// The most events, and devices with their boots and logs, that are told one by one. Twice as many fit into the ring.
+/// The most events, and devices with their boots and logs, that are told one by one in a round.
 const BACKLOG: u64 = 500;
 
 /// Carries news from the store to listeners. Clones share it.
 #[derive(Clone)]
 pub struct Live {
     store: Store,
-    news: broadcast::Sender<News>,
+    news: broadcast::Sender<Arc<Round>>,
     places: Arc<Semaphore>,
     held: Held,
     stop: CancellationToken,
@@ -118,6 +118,42 @@ impl News {
             text: Bytes::from_static(b"event: resync\ndata: {}\n\n"),
         }
     }
+}
+
+/// What is told at once: a piece for each listener and round costs less than one for each listener and message.
+#[derive(Debug)]
+struct Round {
+    news: Vec<News>,
+    /// All of it, in its order.
+    text: Bytes,
+}
+
+impl Round {
+    fn new(news: Vec<News>) -> Self {
+        let text = text_of(&news);
+        Self { news, text }
+    }
+
+    /// What of it is new to who was told all events up to `told`.
+    fn after(&self, told: Option<EventId>) -> Bytes {
+        let is_new = |news: &News| {
+            news.event
+                .is_none_or(|id| told.is_none_or(|told| id > told))
+        };
+        if self.news.iter().all(is_new) {
+            self.text.clone()
+        } else {
+            text_of(self.news.iter().filter(|news| is_new(news)))
+        }
+    }
+}
+
+fn text_of<'a>(news: impl IntoIterator<Item = &'a News>) -> Bytes {
+    let mut text = BytesMut::new();
+    for news in news {
+        text.extend_from_slice(&news.text);
+    }
+    text.freeze()
 }
 
 /// The first message to a listener.
@@ -213,7 +249,7 @@ impl Live {
                 .await
                 .map_err(Error::from)
                 .and_then(|read| read);
-            match read {
+            let mut news = match read {
                 Ok(mut news) => {
                     last = news.iter().filter_map(|news| news.event).max().or(last);
                     let told = news.iter().filter(|news| news.event.is_some()).count();
@@ -222,17 +258,20 @@ impl Live {
                         news.retain(|news| news.event.is_none());
                         lost = true;
                     }
-                    for news in news {
-                        let _ = self.news.send(news);
-                    }
+                    news
                 }
                 Err(err) => {
                     tracing::warn!(%err, "news could not be read; listeners read anew");
                     lost = true;
+                    Vec::new()
                 }
-            }
+            };
             if lost {
-                let _ = self.news.send(News::resync());
+                news.push(News::resync());
+            }
+            if !news.is_empty() {
+                // Nobody listens any more, else it arrives.
+                let _ = self.news.send(Arc::new(Round::new(news)));
             }
         }
     }
@@ -297,7 +336,7 @@ impl Live {
 
 /// One listener.
 struct Listener {
-    news: broadcast::Receiver<News>,
+    news: broadcast::Receiver<Arc<Round>>,
     missed: VecDeque<News>,
     told: Option<EventId>,
     heartbeat: tokio::time::Interval,
@@ -308,7 +347,7 @@ struct Listener {
 }
 
 impl Listener {
-    /// The next message; `None` at the end of the stream.
+    /// The next messages; `None` at the end of the stream.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(missed) = self.missed.pop_front() {
             return Some(missed.text);
@@ -322,11 +361,11 @@ impl Listener {
                     }
                     return Some(Bytes::from_static(b":\n\n"));
                 }
-                news = self.news.recv() => {
+                round = self.news.recv() => {
                     // One that lagged behind the ring is let go, and comes back.
-                    let news = news.ok()?;
-                    if news.event.is_none_or(|id| self.told.is_none_or(|told| id > told)) {
-                        return Some(news.text);
+                    let text = round.ok()?.after(self.told);
+                    if !text.is_empty() {
+                        return Some(text);
                     }
                 }
             }
