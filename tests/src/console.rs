@@ -24,6 +24,7 @@ struct Received {
 pub struct Console {
     received: Arc<Mutex<Received>>,
     closed: Arc<AtomicBool>,
+    hushed: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
     log: PathBuf,
 }
@@ -38,11 +39,14 @@ impl Console {
         let mut file = File::open(log)?;
         let received = Arc::new(Mutex::new(Received::default()));
         let closed = Arc::new(AtomicBool::new(false));
+        let hushed = Arc::new(AtomicBool::new(false));
         let (writer, end) = (Arc::clone(&received), Arc::clone(&closed));
+        let quiet = Arc::clone(&hushed);
         let reader = std::thread::Builder::new()
             .name("console".into())
             .spawn(move || {
                 let mut bytes = Vec::new();
+                let mut unshown = Vec::new();
                 loop {
                     // Asked before reading: what was written until then is still read.
                     let last = end.load(Ordering::Acquire);
@@ -51,7 +55,14 @@ impl Console {
                         return;
                     }
                     if !bytes.is_empty() {
-                        take(&writer, &bytes, echo);
+                        take(&writer, &bytes);
+                    }
+                    if echo {
+                        unshown.extend_from_slice(&bytes);
+                    }
+                    if last || !quiet.load(Ordering::Acquire) {
+                        show(&unshown);
+                        unshown.clear();
                     }
                     if last {
                         return;
@@ -62,9 +73,15 @@ impl Console {
         Ok(Self {
             received,
             closed,
+            hushed,
             reader: Some(reader),
             log: log.to_path_buf(),
         })
+    }
+
+    /// Whether what comes is held back from this terminal, such as while a person is asked something there.
+    pub fn hush(&self, hush: bool) {
+        self.hushed.store(hush, Ordering::Release);
     }
 
     /// All it said.
@@ -113,14 +130,15 @@ impl Drop for Console {
     }
 }
 
-fn take(received: &Mutex<Received>, bytes: &[u8], echo: bool) {
+fn show(bytes: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    // A closed terminal does not stop the machine.
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
+fn take(received: &Mutex<Received>, bytes: &[u8]) {
     let at = now();
     let text = String::from_utf8_lossy(bytes);
-    if echo {
-        let mut out = std::io::stdout().lock();
-        // A closed terminal does not stop the machine.
-        let _ = out.write_all(bytes).and_then(|()| out.flush());
-    }
     let mut received = received.lock().unwrap_or_else(PoisonError::into_inner);
     received.text.push_str(&without_escapes(&text));
     let end = received.text.len();
@@ -154,13 +172,14 @@ mod tests {
     #[test]
     fn a_text_is_found_with_the_moment_it_was_whole() {
         let received = Mutex::new(Received::default());
-        take(&received, b"GUEST ", false);
+        take(&received, b"GUEST ");
         let between = now();
         std::thread::sleep(Duration::from_millis(2));
-        take(&received, b"DONE\n", false);
+        take(&received, b"DONE\n");
         let console = Console {
             received: Arc::new(received),
             closed: Arc::default(),
+            hushed: Arc::default(),
             reader: None,
             log: PathBuf::new(),
         };

@@ -18,6 +18,8 @@ use ktizo_tests::walls;
 const MAC: &str = "52:54:00:6b:74:7a";
 const UUID: &str = "4c4c4544-0000-4000-8000-00006b74697a";
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Longer than the daemon waits for what comes after the words that prove an install.
+const PROOF: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     match walls::enter().and_then(|()| demo()) {
@@ -67,8 +69,11 @@ fn demo() -> Result<()> {
         scene.ktizo.command(["device", "list"])?
     ));
     if !asked("--yes") {
+        // The waiting machine goes on to print, which would carry the question off the screen.
+        machine.console().hush(true);
         say("demo: press Enter to approve it as control plane cp-1 with the address 10.77.0.50");
         std::io::stdin().lock().read_line(&mut String::new())?;
+        machine.console().hush(false);
     }
     say(format_args!(
         "$ ktizo device approve {MAC} --hostname cp-1 --address 10.77.0.50 --role controlplane\n"
@@ -81,6 +86,12 @@ fn demo() -> Result<()> {
         received.sha256 == scene.ktizo.compiled_sha256("controlplane", MAC)?,
         "the machine received another config than the one made for it"
     );
+    // The machine's last words are on their way to the proof when it goes off.
+    let proven = poll(PROOF, || {
+        let device = scene.ktizo.json(&["device", "show", MAC]).ok()?;
+        (device["install"]["state"] == "installed").then_some(())
+    });
+    proven.context("the install was not proven")?;
     say(format_args!(
         "\n$ ktizo device show {MAC}\n{}",
         scene.ktizo.command(["device", "show", MAC])?
