@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::classify::{AnswerKind, BootQuery, Door};
-use crate::director::{BootClient, Offer, Platform, Program};
+use crate::director::{BootClient, LoaderName, Offer, Platform, Program};
 use crate::wire::dhcp::{Operation, Packet, VendorClass};
 use crate::wire::options::{self, pxe};
 
@@ -12,6 +12,11 @@ use crate::wire::options::{self, pxe};
 pub const CLIENT_PORT: u16 = 68;
 /// A path of the boot HTTP server at which there is nothing.
 pub const NOT_FOUND_PATH: &str = "/nothing-to-boot.efi";
+/// Whether a name is that of the file that is not there.
+pub(crate) fn is_nothing(name: &LoaderName) -> bool {
+    NOT_FOUND_PATH.strip_prefix('/') == Some(name.as_str())
+}
+
 /// The table script's name for TFTP.
 const TABLE_SCRIPT: &str = "pxe/boot.ipxe";
 /// The length of the IP and UDP headers that option 57 counts too.

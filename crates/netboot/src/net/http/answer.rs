@@ -17,9 +17,13 @@ use super::counters::{BootHttpCounters, HttpKind};
 use super::line::Line;
 use super::receipt::Receipt;
 use crate::Director;
+use crate::core::answer::is_nothing;
 use crate::core::http::{ALLOWED, HttpAsk, HttpRefusal, Range, TEXT};
 use crate::core::path::BootPath;
 use crate::director::{ConfigAnswer, ConfigAsk, Content, Site};
+
+/// What is said of a machine that fetched what is not there and was not meant to be.
+const LEFT: &str = "sent to its disk: it was offered a file that does not exist, and goes on to its next boot entry";
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -86,6 +90,13 @@ impl Exchange {
                 Err(why) => self.text(StatusCode::SERVICE_UNAVAILABLE, &why, ask.head_only),
             },
             BootPath::Config(mac) => self.config(*mac, &ask, site).await,
+            BootPath::Loader(name) if is_nothing(name) => {
+                let receipt = self.receipt(None, &ask);
+                if let Some(receipt) = receipt {
+                    receipt.done(LEFT);
+                }
+                self.text(StatusCode::NOT_FOUND, LEFT, ask.head_only)
+            }
             BootPath::Loader(name) => {
                 let receipt = self.receipt(None, &ask);
                 match director.loader(name).await {

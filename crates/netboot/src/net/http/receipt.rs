@@ -76,6 +76,12 @@ impl Receipt {
         self.outcome = StageOutcome::Done;
     }
 
+    /// It went as it was meant to, without a byte; `what` is a sentence for a person.
+    pub(super) fn done(mut self, what: &str) {
+        self.outcome = StageOutcome::Done;
+        what.clone_into(&mut self.detail);
+    }
+
     /// It was answered with a no; `why` is a sentence for a person.
     pub(super) fn refuse(mut self, why: &str) {
         self.outcome = StageOutcome::Refused;

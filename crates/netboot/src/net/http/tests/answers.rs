@@ -100,6 +100,13 @@ async fn each_path_has_its_answer() {
         ),
         (
             "GET",
+            "/nothing-to-boot.efi".into(),
+            "",
+            "HTTP/1.1 404 Not Found\ncontent-type: text/plain; charset=utf-8",
+            "sent to its disk: it was offered a file that does not exist, and goes on to its next boot entry\n".into(),
+        ),
+        (
+            "GET",
             "/leave".into(),
             "",
             "HTTP/1.1 404 Not Found\ncontent-type: text/plain; charset=utf-8",
