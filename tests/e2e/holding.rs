@@ -58,7 +58,7 @@ pub(crate) fn bios_without_files_says_so_and_waits_for_them(lab: &Lab) -> Result
     let mut scene = scene(lab, "bios_without_files")?;
     scene.ktizo.command(["device", "add", MAC])?;
     scene.approve(MAC, "cp-1", 50)?;
-    scene.ktizo.command(["assets", "remove", TALOS])?;
+    scene.ktizo.command(["assets", "remove", TALOS, "--yes"])?;
     let status = scene.ktizo.command(["status"])?;
     ensure!(
         status.contains("vmlinuz-amd64") || status.contains("kernel"),

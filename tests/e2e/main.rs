@@ -82,6 +82,7 @@ fn main() -> ExitCode {
             a_port_in_use_is_one_sentence
             a_second_daemon_is_refused
             a_wrong_config_file_is_refused_with_its_line
+            a_set_up_link_leads_to_its_page
             the_admin_plane_is_closed_to_the_network
             the_unit_is_valid_and_closed
             roots_powers_are_given_up

@@ -185,6 +185,36 @@ pub(crate) fn the_admin_plane_is_closed_to_the_network(lab: &Lab) -> Result<()> 
     Ok(())
 }
 
+/// `ktizo admin reset` prints a link that leads to the page it is for, plain and by TLS.
+pub(crate) fn a_set_up_link_leads_to_its_page(lab: &Lab) -> Result<()> {
+    let mut lan = Lan::new()?;
+    let host = lan.host("ktizo", 2)?;
+    for (listen, root) in [
+        ("{listen: 127.0.0.1:8000}", "http://127.0.0.1:8000"),
+        ("{listen: 0.0.0.0:8000}", "http://10.77.0.2:8000"),
+        (
+            "{listen: 127.0.0.1:8000, tls: {}}",
+            "https://127.0.0.1:8000",
+        ),
+    ] {
+        let folder = folder(lab, "a_set_up_link")?;
+        let file = folder.join("ktizo.yaml");
+        fs::write(&file, format!("admin: {listen}\n"))?;
+        let launch = Launch::new(&lab.kit, &host, &folder)?;
+        let ktizo = launch.with("--config").with(&file).start()?;
+        let said = ktizo.command(["admin", "reset"])?;
+        let path = said.trim().strip_prefix(root);
+        let path = path.filter(|path| path.starts_with("/set-up?token="));
+        let path = path.with_context(|| format!("not a link at {root}: {said}"))?;
+        if let Some(place) = root.strip_prefix("http://") {
+            let place = place.strip_suffix(":8000").unwrap_or(place);
+            let page = by_tcp(&host, (place, 8000), "GET", path, &[])?;
+            ensure!(page.status == 200, "the link gives {}", page.status);
+        }
+    }
+    Ok(())
+}
+
 fn has_mode(path: &Path, mode: u32) -> Result<()> {
     let found = fs::metadata(path)
         .with_context(|| format!("{} is not there", path.display()))?

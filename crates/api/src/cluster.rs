@@ -7,11 +7,11 @@ mod settings;
 
 use std::net::Ipv4Addr;
 
-use configgen::{BaseConfig, Contract, MachineConfig, SecretsBundle};
+use configgen::{BaseConfig, ClusterInput, Contract, MachineConfig, SecretsBundle};
 use model::Role;
 use store::{Reader, SecretsRow, Store};
 
-use crate::sources::{BaseText, Sources};
+use crate::sources::{BaseText, Sources, drift};
 use crate::types::{BaseState, Cluster, SecretsState};
 use crate::{Error, device, generate as configs};
 
@@ -31,7 +31,9 @@ pub(crate) async fn show(store: &Store) -> Result<Cluster, Error> {
         let secrets = reader.secrets()?;
         let mut notes = Vec::new();
         if let Some(settings) = &sources.cluster {
-            notes.extend(Contract::note(&settings.talos_version));
+            notes.extend(self::notes(settings));
+            let booted = sources.talos_version();
+            notes.extend(booted.and_then(|booted| drift(settings, booted)));
         }
         if secrets.is_none() && !sources.bases.is_empty() {
             notes.push(NO_SECRETS.to_owned());
@@ -78,6 +80,26 @@ fn name(sources: &Sources) -> Option<String> {
     let old = config.v1alpha1()?.text(&["cluster", "clusterName"]);
     let new = || config.kind("KubeClusterConfig")?.text(&["clusterName"]);
     old.or_else(new).map(str::to_owned)
+}
+
+/// What is to be known of settings before machines are made with them, in sentences.
+pub(crate) fn notes(settings: &ClusterInput) -> Vec<String> {
+    let of_version = Contract::note(&settings.talos_version);
+    let mut notes: Vec<String> = of_version.into_iter().collect();
+    let authority = settings.endpoint.split_once("://").map(|(_, rest)| rest);
+    let authority = authority.and_then(|rest| rest.split('/').next());
+    let has_port = |authority: &str| {
+        let after_address = authority.rsplit(']').next().unwrap_or(authority);
+        after_address.contains(':')
+    };
+    if let Some(authority) = authority.filter(|authority| !has_port(authority)) {
+        notes.push(format!(
+            "the endpoint {} names no port, so nodes ask port 443; the API server of Talos answers at 6443. Unless a load balancer \
+             passes 443 on to it: `ktizo cluster set --endpoint https://{authority}:6443`",
+            settings.endpoint
+        ));
+    }
+    notes
 }
 
 /// The address of the Kubernetes API, if its endpoint is an address: by the settings, else by the control planes' base config.

@@ -1,6 +1,6 @@
 //! What happened.
 
-use model::{Actor, EventId, Timestamp};
+use model::{Actor, EventId, EventKind, Timestamp};
 use serde::Deserialize;
 use store::{EventFilter, Lane, Store};
 
@@ -49,6 +49,14 @@ pub(crate) async fn list(
                 "is neither the number of a device, a MAC address nor a host name",
             )
         })?;
+    if let Some(kind) = query
+        .kind
+        .as_deref()
+        .filter(|kind| !EventKind::WORDS.contains(kind))
+    {
+        let why = format!("`{kind}` is none of {}", EventKind::WORDS.join(", "));
+        return Err(Error::invalid("kind", why));
+    }
     let limit = query.limit.unwrap_or(100).min(MOST);
     let mut found = store
         .read(Lane::Admin, move |reader| {

@@ -145,8 +145,8 @@ impl Recipe {
     fn role(&self, role: Role) -> Result<&RoleRecipe, Error> {
         let found = self.roles.iter().find(|recipe| recipe.base.role() == role);
         found.ok_or_else(|| {
-            let why = format!("no base config for the role {role} was imported");
-            let hint = "ktizo cluster import DIR";
+            let why = format!("there is no base config for the role {role} yet");
+            let hint = "`ktizo cluster init NAME ENDPOINT` or the page Cluster Settings makes one, `ktizo cluster import DIR` takes one over";
             Error::refused("base_missing", Some("role".to_owned()), why, Some(hint))
         })
     }

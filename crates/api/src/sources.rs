@@ -2,7 +2,7 @@
 
 use configgen::{ClusterInput, Contract, MachineConfig};
 use model::{
-    Arch, AssetKind, AssetName, DeviceId, NetworkSettings, Origin, PatchScope, Role, TalosVersion,
+    Arch, Asset, DeviceId, NetworkSettings, Origin, PatchScope, Role, TalosVersion, newest_whole,
 };
 use store::{Reader, StoredPatch};
 
@@ -22,8 +22,8 @@ pub(crate) struct Sources {
     pub(crate) patches: Vec<PatchText>,
     /// What devices have beyond their rows.
     pub(crate) devices: Vec<(DeviceId, DeviceSettings)>,
-    /// The newest release that was imported.
-    newest_asset: Option<TalosVersion>,
+    /// The newest release that was imported whole.
+    newest_release: Option<TalosVersion>,
 }
 
 /// The base config of a role.
@@ -104,7 +104,7 @@ impl Sources {
             bases,
             patches: reader.patches()?.into_iter().map(PatchText::from).collect(),
             devices: devices.collect::<Result<_, Error>>()?,
-            newest_asset: newest_asset(reader)?,
+            newest_release: newest_release(&reader.assets()?),
         })
     }
 
@@ -113,7 +113,7 @@ impl Sources {
     pub(crate) fn versions(&self, base: &MachineConfig) -> Result<Vec<TalosVersion>, Error> {
         let installed = self.cluster.as_ref().map(|it| it.talos_version.clone());
         let booted = self.network.talos_version.clone();
-        let booted = booted.or_else(|| self.newest_asset.clone());
+        let booted = booted.or_else(|| self.newest_release.clone());
         let mut versions: Vec<TalosVersion> = Vec::new();
         for version in installed.into_iter().chain(booted) {
             let is_new = versions
@@ -159,7 +159,7 @@ impl Sources {
         self.network
             .talos_version
             .as_ref()
-            .or(self.newest_asset.as_ref())
+            .or(self.newest_release.as_ref())
     }
 }
 
@@ -183,15 +183,23 @@ pub(crate) fn device_settings(json: &str) -> Result<DeviceSettings, Error> {
         .map_err(|err| Error::Internal(format!("the settings of a device are damaged: {err}")))
 }
 
-fn newest_asset(reader: &Reader<'_>) -> Result<Option<TalosVersion>, store::Error> {
-    for arch in [Arch::Amd64, Arch::Arm64] {
-        let kernel = AssetName {
-            arch,
-            kind: AssetKind::Kernel,
-        };
-        if let Some(asset) = reader.asset(None, kernel)? {
-            return Ok(Some(asset.version));
-        }
+/// The release that machines boot where none is chosen: the newest that is whole, for the processors that most machines have first.
+pub(crate) fn newest_release(assets: &[Asset]) -> Option<TalosVersion> {
+    [Arch::Amd64, Arch::Arm64]
+        .into_iter()
+        .find_map(|arch| newest_whole(assets, arch))
+}
+
+/// What it means that machines boot another release than the cluster installs; `None` where they agree, or where an image was chosen
+/// by hand.
+pub(crate) fn drift(cluster: &ClusterInput, booted: &TalosVersion) -> Option<String> {
+    let installed = &cluster.talos_version;
+    if cluster.install_image.is_some() || installed == booted {
+        return None;
     }
-    Ok(None)
+    Some(format!(
+        "machines boot Talos {booted}, and the cluster's configs install Talos {installed}: a node runs the one while it installs, and \
+         the other afterwards. To install what boots: `ktizo cluster set --talos-version {booted}`; to boot what is installed: import \
+         that release, and `ktizo network set --talos-version {installed}`"
+    ))
 }

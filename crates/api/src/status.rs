@@ -6,12 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use model::{
     ApprovalStatus, Arch, Asset, AssetKind, AssetName, FirmwareKind, MacAddr, Role, TalosVersion,
-    Timestamp,
+    Timestamp, lacking, newest_whole,
 };
-use store::{DeviceFilter, Lane, Reader};
+use store::{DeviceFilter, Reader};
 
+use crate::sources::{drift, newest_release, read_cluster};
 use crate::types::{DeviceCounts, ScriptPreview, ServiceStatus, Status};
-use crate::{Api, AssetFolder, Error, Sample, base};
+use crate::{Api, AssetFolder, Error, Sample, base, device};
 
 /// Tells how the daemon does, apart from the store.
 pub trait Service: Send + Sync + 'static {
@@ -65,14 +66,14 @@ async fn service(api: &Api) -> Result<ServiceStatus, Error> {
 async fn look_at_store(api: &Api, service: ServiceStatus) -> Result<Status, Error> {
     let folder = api.assets.clone();
     let look = move |reader: &Reader<'_>| look(reader, service, &folder);
-    Ok(api.store.read(Lane::Admin, look).await?)
+    device::look(&api.store, look).await
 }
 
 fn look(
     reader: &Reader<'_>,
     mut service: ServiceStatus,
     folder: &AssetFolder,
-) -> Result<Status, store::Error> {
+) -> Result<Status, Error> {
     let settings = reader.settings()?;
     for kind in FirmwareKind::ALL {
         let Some(loader) = &settings.firmware.of(*kind).loader else {
@@ -97,8 +98,9 @@ fn look(
     let version = settings
         .talos_version
         .clone()
-        .or_else(|| assets.first().map(|asset| asset.version.clone()));
-    let mut missing = missing_assets(reader, &assets, version.as_ref())?;
+        .or_else(|| newest_release(&assets));
+    let chosen = settings.talos_version.as_ref();
+    let mut missing = missing_assets(reader, &assets, chosen, version.as_ref())?;
     for asset in assets
         .iter()
         .filter(|it| Some(&it.version) == version.as_ref())
@@ -110,6 +112,12 @@ fn look(
                 asset.version
             ));
         }
+    }
+    let mut notes = Vec::new();
+    if let Some(version) = &version {
+        notes.extend(left_out(&assets, version));
+        let cluster = read_cluster(reader.cluster_settings()?)?;
+        notes.extend(cluster.and_then(|cluster| drift(&cluster, version)));
     }
     if !base_configs.contains(&Role::Controlplane) {
         missing.push(
@@ -134,6 +142,7 @@ fn look(
         talos_version: version,
         base_configs,
         missing,
+        notes,
         edited: Vec::new(),
     })
 }
@@ -143,8 +152,10 @@ fn look(
 fn missing_assets(
     reader: &Reader<'_>,
     assets: &[Asset],
+    chosen: Option<&TalosVersion>,
     version: Option<&TalosVersion>,
 ) -> Result<Vec<String>, store::Error> {
+    let version = version.or_else(|| assets.first().map(|asset| &asset.version));
     let there = |kind: AssetKind, arch: Option<Arch>| {
         assets.iter().any(|asset| {
             asset.kind == kind
@@ -166,6 +177,9 @@ fn missing_assets(
         }
     }
     for arch in Arch::ALL {
+        if chosen.is_none() && newest_whole(assets, *arch).is_some() {
+            continue;
+        }
         let approved = DeviceFilter {
             status: Some(ApprovalStatus::Approved),
             arch: Some(*arch),
@@ -188,4 +202,18 @@ fn missing_assets(
         }
     }
     Ok(missing)
+}
+
+/// Newer releases that machines do not boot, for a half of them is missing.
+fn left_out(assets: &[Asset], booted: &TalosVersion) -> Vec<String> {
+    let mut told = Vec::new();
+    for asset in assets.iter().filter(|asset| asset.version > *booted) {
+        for name in lacking(assets, &asset.version, asset.arch) {
+            told.push(format!(
+                "Talos {} is not whole: {name} was not imported, so machines boot {booted}",
+                asset.version
+            ));
+        }
+    }
+    told
 }

@@ -16,6 +16,7 @@ mod output;
 mod patch;
 mod progress;
 mod prompt;
+mod refusal;
 mod remote;
 mod serve;
 mod status;
@@ -23,6 +24,7 @@ mod token;
 mod user;
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -151,6 +153,14 @@ where
     PossibleValuesParser::new(words).try_map(|word| word.parse())
 }
 
+/// What an address has to be, in words.
+const ADDRESS: &str = "an IPv4 address such as 192.168.1.50, without a prefix length";
+
+/// Reads an address of a node.
+fn address(text: &str) -> Result<Ipv4Addr, String> {
+    text.parse().map_err(|_| ADDRESS.to_owned())
+}
+
 const ORDERS: &[&str] = &["install", "local", "menu"];
 const ROLES: &[&str] = &["controlplane", "worker"];
 const AUTHORITIES: &[&str] = &["viewer", "operator", "admin"];
@@ -171,6 +181,19 @@ fn confirm(question: &str) -> Result<bool, Failure> {
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Asks a question, unless `yes` says yes to it already. Anything but a yes is a failure; `otherwise` says what did not happen, such
+/// as `nothing was deleted`.
+fn confirmed(question: &str, yes: bool, otherwise: &str) -> Result<(), Failure> {
+    if yes || confirm(question)? {
+        return Ok(());
+    }
+    Err(Failure::Local(if io::stdin().is_terminal() {
+        otherwise.to_owned()
+    } else {
+        format!("{otherwise}: there is no terminal to ask \"{question}\" at; --yes says yes to it")
+    }))
 }
 
 #[cfg(test)]

@@ -224,7 +224,10 @@ impl Director for Office {
         let found = self.store.read(Lane::Boot, move |reader| {
             let version = match wanted {
                 Some(version) => Some(version),
-                None => reader.settings()?.talos_version,
+                None => match reader.settings()?.talos_version {
+                    Some(version) => Some(version),
+                    None => model::newest_whole(&reader.assets()?, name.arch),
+                },
             };
             Ok((reader.asset(version.as_ref(), name)?, version))
         });

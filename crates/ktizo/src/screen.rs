@@ -46,7 +46,10 @@ pub(crate) async fn first_link(report: &Report, gate: &Gate) -> anyhow::Result<(
             "  Make the first user, with this link, once, within a day:\n      {root}/set-up?token={token}\n\n"
         )
     } else {
-        "  Nobody can sign in yet; this makes a one-time link for the first user:\n      ktizo admin reset\n\n".to_owned()
+        format!(
+            "  Nobody can sign in yet; this makes a one-time link for the first user:\n      {}\n\n",
+            command(report, "admin reset")
+        )
     };
     // A daemon whose terminal went away serves all the same.
     let _ = out.write_all(text.as_bytes());
@@ -95,14 +98,8 @@ fn screen(report: &Report, known: &Known) -> String {
         line("WARNING", warning);
     }
     text.push_str("\nNext, in another terminal:\n");
-    let program = std::env::current_exe().map_or_else(|_| "ktizo".to_owned(), |path| short(&path));
-    let socket = if report.socket.as_os_str() == DEFAULT_SOCKET {
-        String::new()
-    } else {
-        format!(" --socket {}", report.socket.display())
-    };
-    let mut step = |what: &str, command: &str| {
-        let _ = writeln!(text, "  {what}\n      {program} {command}{socket}");
+    let mut step = |what: &str, words: &str| {
+        let _ = writeln!(text, "  {what}\n      {}", command(report, words));
     };
     if !known.has_assets {
         step(
@@ -126,6 +123,17 @@ fn screen(report: &Report, known: &Known) -> String {
     );
     text.push('\n');
     text
+}
+
+/// A command for the daemon as it can be typed here: with the path of this program, and its socket where that is not the usual one.
+fn command(report: &Report, words: &str) -> String {
+    let program = std::env::current_exe().map_or_else(|_| "ktizo".to_owned(), |path| short(&path));
+    let socket = if report.socket.as_os_str() == DEFAULT_SOCKET {
+        String::new()
+    } else {
+        format!(" --socket {}", report.socket.display())
+    };
+    format!("{program} {words}{socket}")
 }
 
 /// The path of the program, from the current folder where it is below it.

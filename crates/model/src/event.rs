@@ -313,6 +313,58 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// The words of all kinds.
+    pub const WORDS: &[&str] = &[
+        "device_seen",
+        "device_added",
+        "device_approved",
+        "device_rejected",
+        "device_updated",
+        "order_given",
+        "device_deleted",
+        "devices_forgotten",
+        "wipe_asked",
+        "wipe_ordered",
+        "wipe_cancelled",
+        "wipe_expired",
+        "wipe_sent",
+        "wipe_proven",
+        "install_proven",
+        "install_failed",
+        "install_repeated",
+        "config_served",
+        "config_refused",
+        "card_attached",
+        "identity_conflict",
+        "identity_decided",
+        "config_token_renewed",
+        "config_failed",
+        "regenerated",
+        "settings_changed",
+        "strict_mode_switched",
+        "base_imported",
+        "base_generated",
+        "cluster_settings_changed",
+        "secrets_made",
+        "secrets_imported",
+        "secrets_exported",
+        "patch_saved",
+        "patch_deleted",
+        "asset_imported",
+        "asset_removed",
+        "file_missing",
+        "signed_in",
+        "signed_out",
+        "sign_in_refused",
+        "set_up_link_made",
+        "user_added",
+        "user_changed",
+        "user_deleted",
+        "token_made",
+        "token_revoked",
+        "backup_taken",
+    ];
+
     /// The word that names the kind, as JSON and filters write it.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -390,7 +442,7 @@ impl fmt::Display for EventKind {
             Self::DeviceDeleted { status } => write!(f, "deleted (was {status})"),
             Self::DevicesForgotten { count } => write!(f, "{count} never-approved devices forgotten to make room; the longest unseen went first"),
             Self::WipeAsked => f.write_str("a wipe was asked for at the console; it waits for a signed-in person"),
-            Self::WipeOrdered { then, expires } => write!(f, "wipe ordered, good for one boot until {}; then `{then}`", expires.minute()),
+            Self::WipeOrdered { then, expires } => write!(f, "wipe ordered, good for one boot until {}; after the wipe: `{then}`", expires.minute()),
             Self::WipeCancelled => f.write_str("wipe called off"),
             Self::WipeExpired => f.write_str("wipe called off: nothing came of it for a day"),
             Self::WipeSent => f.write_str("wipe sent to the machine; no other will be for this order"),
@@ -412,6 +464,7 @@ impl fmt::Display for EventKind {
             Self::IdentityDecided { decision, card } => write!(f, "identity decided: {decision} ({card})"),
             Self::ConfigTokenRenewed => f.write_str("the token that its last boot got for its config is good for another 3 hours and 50 fetches"),
             Self::ConfigFailed { reason } => write!(f, "config could not be made: {reason}"),
+            Self::Regenerated { made: 0, .. } => f.write_str("device configs made anew: there are none"),
             Self::Regenerated { made, changed } => write!(f, "{made} device configs made anew, {changed} of them changed"),
             Self::SettingsChanged { fields } => write!(f, "network settings changed: {}", few(fields)),
             Self::StrictModeSwitched { on: true } => f.write_str("strict boot mode on: a machine that nobody approved waits, and its disks are left alone"),
@@ -488,6 +541,19 @@ mod tests {
             changed(16),
             "cluster settings changed: f1, f2, f3, f4, f5, f6 and 10 more"
         );
+    }
+
+    #[test]
+    fn the_words_are_those_of_json() {
+        let unknown = serde_json::json!({"kind": "another"});
+        let told = serde_json::from_value::<EventKind>(unknown).unwrap_err();
+        // It lists all it would have taken.
+        let told = told.to_string();
+        let mut known: Vec<&str> = told.split('`').skip(3).step_by(2).collect();
+        let mut words = EventKind::WORDS.to_vec();
+        known.sort_unstable();
+        words.sort_unstable();
+        assert_eq!(known, words);
     }
 
     #[test]

@@ -50,7 +50,7 @@ mod person;
 
 pub use actor::Actor;
 pub use address::{AddressRefusal, check_node_address, first_free_address};
-pub use asset::{Asset, AssetKind, AssetName};
+pub use asset::{Asset, AssetContent, AssetKind, AssetName, HEAD_BYTES, lacking, newest_whole};
 pub use author::{Author, FieldChange};
 pub use boot::{Boot, BootId, BootStage, StageOutcome, StageRecord, begins_boot};
 pub use config_release::{ConfigRelease, ConfigToken, TokenGrant, TokenRefusal};

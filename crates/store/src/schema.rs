@@ -145,7 +145,7 @@ fn step(conn: &mut Connection, number: i64, migration: &Migration) -> Result<(),
     transaction
         .commit()
         .map_err(|err| failed(err.to_string()))?;
-    tracing::info!(migration = migration.name, "database migrated");
+    tracing::debug!(migration = migration.name, "database migrated");
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! Taking uploads into use.
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
-use model::{Asset, AssetName, Author, EventKind, Sha256Digest};
+use model::{Asset, AssetContent, AssetName, Author, EventKind, HEAD_BYTES, Sha256Digest};
 use store::{Lane, Store};
+use tokio::io::AsyncReadExt as _;
 
 use super::{AssetFolder, drop_unused, list};
 use crate::Error;
@@ -20,7 +22,9 @@ pub(crate) async fn import(
     let _moving = folder.moving.lock().await;
     let mut sizes = Vec::new();
     for (index, asset) in commit.assets.iter().enumerate() {
-        sizes.push(size_of(folder, index, asset.sha256).await?);
+        let (path, size) = find(folder, index, asset.sha256).await?;
+        check_content(&path, index, asset).await?;
+        sizes.push(size);
     }
     let before: Vec<Sha256Digest> = list(store).await?.iter().map(|old| old.sha256).collect();
     bring_in(folder, &commit.assets).await?;
@@ -84,11 +88,15 @@ fn check(commit: &AssetCommit) -> Result<(), Error> {
     Ok(())
 }
 
-/// The length of a file that was uploaded, or is in use. An upload has just been read whole; the file in use may have been damaged.
-async fn size_of(folder: &AssetFolder, index: usize, sha256: Sha256Digest) -> Result<u64, Error> {
+/// A file that was uploaded, or is in use, and its length. An upload has just been read whole; the file in use may have been damaged.
+async fn find(
+    folder: &AssetFolder,
+    index: usize,
+    sha256: Sha256Digest,
+) -> Result<(PathBuf, u64), Error> {
     for path in [folder.upload(sha256), folder.file(sha256)] {
         match tokio::fs::metadata(&path).await {
-            Ok(metadata) => return Ok(metadata.len()),
+            Ok(metadata) => return Ok((path, metadata.len())),
             Err(err) if err.kind() == std::io::ErrorKind::NotFound => {}
             Err(err) => return Err(Error::file(path.display().to_string())(err)),
         }
@@ -99,6 +107,28 @@ async fn size_of(folder: &AssetFolder, index: usize, sha256: Sha256Digest) -> Re
         format!("there is no upload {sha256}"),
         Some("send the file to POST /api/v1/assets/uploads first"),
     ))
+}
+
+/// Refuses a file that cannot be what it is imported as: a machine would fetch it, and stop.
+async fn check_content(path: &Path, index: usize, asset: &AssetImport) -> Result<(), Error> {
+    let read = async {
+        let mut head = Vec::new();
+        let file = tokio::fs::File::open(path).await?;
+        file.take(HEAD_BYTES as u64).read_to_end(&mut head).await?;
+        Ok(head)
+    };
+    let head = read
+        .await
+        .map_err(Error::file(path.display().to_string()))?;
+    let name = AssetName {
+        arch: asset.arch,
+        kind: asset.kind,
+    };
+    AssetContent::of(&head).check(name).map_err(|why| {
+        let field = Some(format!("assets[{index}].sha256"));
+        let why = format!("{name} of Talos {} {why}", asset.version);
+        Error::refused("wrong_content", field, why, None)
+    })
 }
 
 /// Moves uploads into the folder, durably: a row must never refer to a file that a power cut can take. What is in use already is

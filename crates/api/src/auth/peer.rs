@@ -61,7 +61,14 @@ impl UnixPeer {
         let (name, group) = (&self.name, &self.group);
         Err(Error::Forbidden {
             why: format!("{name} is neither root nor a member of group {group}"),
-            hint: format!("`sudo usermod -aG {group} {name}`, then sign in anew"),
+            hint: if matches!(Group::from_name(group), Ok(Some(_))) {
+                format!("`sudo usermod -aG {group} {name}`, then sign in anew")
+            } else {
+                format!(
+                    "there is no group {group} on this host: run it as root, with `sudo`, or as the user that the daemon runs as; or \
+                     `sudo groupadd --system {group}`, `sudo usermod -aG {group} {name}`, and sign in anew"
+                )
+            },
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use configgen::{Contract, SecretsBundle};
+use configgen::SecretsBundle;
 use model::{Author, Clock, Origin, Role, Timestamp};
 use store::Store;
 
@@ -116,7 +116,7 @@ fn plan(ground: &Ground, fresh: &Fresh, confirm: Option<&str>) -> Result<Plan, E
         bases,
         configs: Remade::All,
         asked_for: true,
-        notes: Contract::note(&cluster.talos_version).into_iter().collect(),
+        notes: super::notes(cluster),
         ..Plan::default()
     })
 }

@@ -1,6 +1,6 @@
 //! The settings of the cluster.
 
-use configgen::{ClusterInput, Contract};
+use configgen::ClusterInput;
 use model::{Author, Clock, Origin, Role};
 use serde_json::{Map, Value};
 use store::Store;
@@ -21,9 +21,7 @@ pub(crate) async fn settings(store: &Store) -> Result<ClusterAnswer, Error> {
         name: "`ktizo cluster init NAME ENDPOINT` makes some".to_owned(),
     })?;
     Ok(ClusterAnswer {
-        notes: Contract::note(&settings.talos_version)
-            .into_iter()
-            .collect(),
+        notes: super::notes(&settings),
         settings,
     })
 }
@@ -111,9 +109,7 @@ fn plan(
     if changed.is_empty() && bases.is_empty() {
         return Ok(Plan::default());
     }
-    let mut notes: Vec<String> = Contract::note(&settings.talos_version)
-        .into_iter()
-        .collect();
+    let mut notes = super::notes(&settings);
     if imported {
         notes.push("the base configs in use were imported or edited, and stay as they are; `ktizo cluster generate` replaces them".to_owned());
     } else if ground.sources.bases.is_empty() {

@@ -3,8 +3,10 @@
 use std::net::Ipv4Addr;
 
 use model::{Approval, Author, Device, EventKind, Role};
+use serde_json::{Map, Value};
 use store::{Lane, Reader, Store, Writer};
 
+use super::config::SettingsChange;
 use super::fields::{check_not_own, check_unique, check_values, filled};
 use super::{DeviceRef, called, disk, find, shown, shown_again};
 use crate::cluster::endpoint;
@@ -22,9 +24,42 @@ pub(crate) async fn approve(
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
+            let mut with = with;
+            save_settings(writer, &who, with.settings.take())?;
             approve_in(writer, &Ready::read(writer)?, &who, with, &own)
         })
         .await
+}
+
+/// Saves what a device's config has beyond its fields, before anything is made of it.
+fn save_settings(
+    writer: &Writer<'_>,
+    who: &DeviceRef,
+    settings: Option<Map<String, Value>>,
+) -> Result<(), Error> {
+    let Some(settings) = settings else {
+        return Ok(());
+    };
+    let device = find(writer, who)?;
+    let change = SettingsChange::of(writer, &DeviceRef::Id(device.id), settings)?;
+    if change.fields.is_empty() {
+        return Ok(());
+    }
+    if device.approval.is_approved() {
+        return Err(approved_already(&device));
+    }
+    change.save(writer, &device)?;
+    let changes = change.changes();
+    let fields = change.fields;
+    let what = EventKind::DeviceUpdated { fields };
+    writer.event_of(Some(&device), what, &changes)?;
+    Ok(())
+}
+
+fn approved_already(device: &Device) -> Error {
+    let why = format!("{} is approved already, with other values", called(device));
+    let hint = "`ktizo device set` changes an approved device; by API, PUT does";
+    Error::refused("already_approved", None, why, Some(hint))
 }
 
 pub(super) fn approve_in(
@@ -41,9 +76,7 @@ pub(super) fn approve_in(
         if device == before {
             return shown(writer, before);
         }
-        let why = format!("{} is approved already, with other values", called(&before));
-        let hint = "change an approved device with PUT, or `ktizo device set`";
-        return Err(Error::refused("already_approved", None, why, Some(hint)));
+        return Err(approved_already(&before));
     }
     let (Some(hostname), Some(address), Some(role)) =
         (device.hostname.clone(), device.ip_address, device.role)
@@ -98,6 +131,9 @@ fn with_values(before: &Device, with: types::ApproveDevice) -> Device {
     if let Some(notes) = with.notes {
         device.notes = notes;
     }
+    if let Some(labels) = with.labels {
+        device.labels = labels;
+    }
     for (own, new) in [
         (&mut device.install_disk, with.install_disk),
         (&mut device.ephemeral.min_size, with.ephemeral_min_size),
@@ -124,7 +160,8 @@ fn first_missing(device: &Device) -> Error {
         "role"
     };
     let why = "an approved device must have one";
-    let hint = "GET .../approval-suggestions, or `ktizo device show`, suggests one";
+    let hint =
+        "`ktizo device approve` without it suggests one; by API, GET .../approval-suggestions does";
     Error::refused("missing", Some(field.to_owned()), why, Some(hint))
 }
 
@@ -138,7 +175,7 @@ fn check_endpoint(reader: &Reader<'_>, address: Ipv4Addr) -> Result<(), Error> {
             let why = format!(
                 "the cluster's endpoint is {endpoint}, so the first control plane must have that address"
             );
-            let hint = "or say that a load balancer or a virtual address answers there: `endpoint_elsewhere: true`, --endpoint-elsewhere";
+            let hint = "or say with --endpoint-elsewhere (`endpoint_elsewhere: true` by API) that a load balancer or a virtual address answers there";
             Err(Error::refused(
                 "endpoint",
                 Some("ip_address".to_owned()),

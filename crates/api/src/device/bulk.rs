@@ -66,6 +66,7 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
         BulkAction::Approve => Some((Ready::read(writer)?, Suggester::read(writer, own.to_vec())?)),
         BulkAction::Reject | BulkAction::Order { .. } | BulkAction::Delete => None,
     };
+    let named = disk::BaseDisks::read(writer)?;
     let mut rows = Vec::new();
     for text in &asked.devices {
         let who: DeviceRef = text.parse()?;
@@ -74,7 +75,7 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
             continue;
         }
         let effect = if asked.preview {
-            effect(writer, &before, asked.action)?
+            effect(writer, &before, asked.action, &named)?
         } else {
             String::new()
         };
@@ -159,11 +160,12 @@ fn effect(
     reader: &Reader<'_>,
     device: &model::Device,
     action: BulkAction,
+    named: &disk::BaseDisks,
 ) -> Result<String, Error> {
     let approved = device.approval.is_approved();
     let mut said = match action {
         BulkAction::Approve if approved => "It is approved already; nothing changes.".to_owned(),
-        BulkAction::Approve => disk::told(reader, device)?,
+        BulkAction::Approve => disk::told(reader, device, device.role, named)?,
         BulkAction::Reject => {
             let config = if approved { " Its config is deleted." } else { "" };
             format!("Its disks stay as they are: it is sent to its disk whenever it boots.{config}")
@@ -173,7 +175,7 @@ fn effect(
                 StandingOrder::Install => {
                     let disk = match device.life.install {
                         Install::Installed { .. } => String::new(),
-                        _ => format!(" {}", disk::told(reader, device)?),
+                        _ => format!(" {}", disk::told(reader, device, device.role, named)?),
                     };
                     format!(
                         "Its next network boot runs Talos, which overwrites the install disk unless it finds itself there already.{disk}"

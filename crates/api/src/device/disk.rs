@@ -1,10 +1,12 @@
 //! Which disk a device is installed on, and whether anybody chose it.
 
-use model::{Device, DeviceId, Disk};
+use model::{Device, DeviceId, Disk, Role};
 use store::Reader;
 
 use super::called;
 use crate::Error;
+use crate::generate::Recipe;
+use crate::sources::Sources;
 use crate::types::DeviceSettings;
 
 /// How much of a kernel log is looked at: a kernel names its disks early.
@@ -53,7 +55,7 @@ pub(super) fn check_chosen(reader: &Reader<'_>, device: &Device) -> Result<(), E
         disks.len(),
         listed(&disks)
     );
-    let hint = "choose with `install_disk`, --install-disk, or by serial, WWID, model, size or type with --install-selector";
+    let hint = "choose by path with --install-disk, or by serial, WWID, model, size or type with --install-selector (by API `install_disk`, or `settings` with `install_selector`)";
     Err(Error::refused(
         "disk_not_chosen",
         Some("install_disk".to_owned()),
@@ -62,8 +64,41 @@ pub(super) fn check_chosen(reader: &Reader<'_>, device: &Device) -> Result<(), E
     ))
 }
 
-/// What an approval should know of the disk, in a sentence.
-pub(super) fn told(reader: &Reader<'_>, device: &Device) -> Result<String, Error> {
+/// The disk that the base configs name with what all configs of a role are patched with, by role.
+pub(super) struct BaseDisks(Vec<(Role, String)>);
+
+impl BaseDisks {
+    /// Reads them; what cannot be made a config of names none.
+    pub(super) fn read(reader: &Reader<'_>) -> Result<Self, Error> {
+        let Ok(recipe) = Recipe::of(Sources::read(reader)?) else {
+            return Ok(Self(Vec::new()));
+        };
+        let named = Role::ALL.iter().filter_map(|role| {
+            let machine = recipe.shared(*role)?.v1alpha1()?;
+            let disk = machine.text(&["machine", "install", "disk"])?;
+            Some((*role, disk.to_owned()))
+        });
+        Ok(Self(named.collect()))
+    }
+
+    /// That of a role; while none is known, the one that is the same for all.
+    fn of(&self, role: Option<Role>) -> Option<&str> {
+        let mut of_role = self
+            .0
+            .iter()
+            .filter(|(of, _)| role.is_none_or(|role| role == *of));
+        let (_, disk) = of_role.next()?;
+        of_role.all(|(_, other)| other == disk).then_some(disk)
+    }
+}
+
+/// What an approval in a role should know of the disk, in a sentence.
+pub(super) fn told(
+    reader: &Reader<'_>,
+    device: &Device,
+    role: Option<Role>,
+    named: &BaseDisks,
+) -> Result<String, Error> {
     if let Some(disk) = &device.install_disk {
         return Ok(format!(
             "Talos is installed on {disk}, as chosen for this machine."
@@ -76,9 +111,14 @@ pub(super) fn told(reader: &Reader<'_>, device: &Device) -> Result<String, Error
     }
     let disks = known(reader, device.id)?;
     Ok(match disks.len() {
-        0 => "Which disks this machine has is not known, and none is chosen for it: Talos is installed on the disk that the base config \
-              names. Whatever is on that disk is lost."
-            .to_owned(),
+        0 => {
+            let disk = named.of(role).map(|disk| format!(", {disk}"));
+            format!(
+                "Which disks this machine has is not known, and none is chosen for it: Talos is installed on the disk that the base \
+                 config names{}. Whatever is on that disk is lost.",
+                disk.unwrap_or_default()
+            )
+        }
         1 => format!("Its kernel told of one disk, {}.", listed(&disks)),
         _ => format!(
             "Its kernel told of {} disks, {}: choose one of them.",

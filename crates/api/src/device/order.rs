@@ -71,7 +71,7 @@ fn order_wipe(writer: &Writer<'_>, before: &Device, given: &GiveOrder) -> Result
             Some(_) => "is not the name of the device".to_owned(),
         };
         let hint = format!(
-            "`confirm: {name}`, or `ktizo device wipe {} --confirm {name}`",
+            "`ktizo device wipe {} --confirm {name}`; by API, `confirm: {name}`",
             before.mac
         );
         return Err(Error::refused(

@@ -372,6 +372,11 @@ pub struct ApproveDevice {
     pub ephemeral_max_size: Option<String>,
     /// Which disk the EPHEMERAL volume is on.
     pub ephemeral_disk_selector: Option<String>,
+    /// The operator's own words for it.
+    pub labels: Option<Labels>,
+    /// What its config has beyond these fields, as `.../settings` takes it; such as `install_selector`, which chooses its disk.
+    #[schema(value_type = Option<super::DeviceSettings>)]
+    pub settings: Option<Map<String, Value>>,
     /// Whether a load balancer or a virtual address answers at the cluster's endpoint, so that the first control plane need not.
     pub endpoint_elsewhere: bool,
 }

@@ -61,12 +61,15 @@ pub struct Status {
     pub devices: DeviceCounts,
     /// Whether a machine that nobody approved is held.
     pub strict_boot_mode: bool,
-    /// The Talos release that machines boot; `null` while none was imported.
+    /// The Talos release that machines boot; `null` while none was imported whole.
     pub talos_version: Option<TalosVersion>,
     /// The roles that have a base config.
     pub base_configs: Vec<Role>,
     /// What has to be done before a machine can be installed, in sentences.
     pub missing: Vec<String>,
+    /// What is to be known and stands in nobody's way, in sentences.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Files in `base/` that were changed by hand and are not in use, in sentences.
     #[serde(default)]
     pub edited: Vec<String>,

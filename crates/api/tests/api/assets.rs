@@ -44,8 +44,25 @@ fn as_asset(upload: Upload, version: &str, kind: AssetKind) -> AssetImport {
     }
 }
 
-const KERNEL: &[u8] = &[b'k'; 5000];
-const INITRAMFS: &[u8] = &[b'i'; 9000];
+const KERNEL: &[u8] = &file::<5000>(b"MZ", b'k');
+const OTHER_KERNEL: &[u8] = &file::<9000>(b"MZ", b'o');
+const INITRAMFS: &[u8] = &file::<9000>(b"070701", b'i');
+
+/// A kernel for amd64 and nothing else.
+const BZIMAGE: &[u8] = &{
+    let mut content = [0; 1024];
+    let (_, header) = content.split_at_mut(0x202);
+    header.split_at_mut(4).0.copy_from_slice(b"HdrS");
+    content
+};
+
+/// A file that begins as a kernel or an initramfs does.
+const fn file<const LEN: usize>(begin: &[u8], fill: u8) -> [u8; LEN] {
+    let mut content = [fill; LEN];
+    let (head, _) = content.split_at_mut(begin.len());
+    head.copy_from_slice(begin);
+    content
+}
 
 #[tokio::test]
 async fn a_release_comes_into_use_at_once_and_goes_again() {
@@ -98,6 +115,80 @@ async fn a_release_comes_into_use_at_once_and_goes_again() {
     assert_eq!(world.kinds().await.last().unwrap(), "asset_removed");
 }
 
+/// What machines boot is told in one way, and a newer release that is half there is only mentioned.
+#[tokio::test]
+async fn the_release_that_machines_boot_is_whole() {
+    let world = World::new().await;
+    let (kernel, initramfs) = (
+        upload(&world, KERNEL).await,
+        upload(&world, INITRAMFS).await,
+    );
+    let assets = vec![as_asset(kernel, "v2.0.0", AssetKind::Kernel)];
+    world
+        .client
+        .import_assets(&AssetCommit { assets })
+        .await
+        .unwrap();
+    let half = world.client.status().await.unwrap();
+    assert_eq!(half.talos_version, None);
+    let first = &half.missing[0];
+    assert!(first.starts_with("no initramfs of Talos v2.0.0"), "{first}");
+    let assets = vec![
+        as_asset(kernel, "v1.13.8", AssetKind::Kernel),
+        as_asset(initramfs, "v1.13.8", AssetKind::Initramfs),
+    ];
+    world
+        .client
+        .import_assets(&AssetCommit { assets })
+        .await
+        .unwrap();
+    let status = world.client.status().await.unwrap();
+    assert_eq!(status.talos_version, "v1.13.8".parse().ok());
+    let assets = |told: &[String]| told.iter().any(|line| line.contains("v2.0.0"));
+    assert!(!assets(&status.missing), "{:?}", status.missing);
+    assert_eq!(
+        status.notes,
+        [
+            "Talos v2.0.0 is not whole: initramfs-amd64.xz was not imported, so machines boot v1.13.8"
+        ]
+    );
+}
+
+/// A cluster that installs another release than machines boot is told, with the way out, and no more once they agree.
+#[tokio::test]
+async fn two_releases_that_drift_apart_are_told() {
+    let world = World::new().await;
+    let (kernel, initramfs) = (
+        upload(&world, KERNEL).await,
+        upload(&world, INITRAMFS).await,
+    );
+    let assets = vec![
+        as_asset(kernel, "v1.13.9", AssetKind::Kernel),
+        as_asset(initramfs, "v1.13.9", AssetKind::Initramfs),
+    ];
+    world
+        .client
+        .import_assets(&AssetCommit { assets })
+        .await
+        .unwrap();
+    for (version, told) in [("v1.12.1", true), ("v1.13.9", false)] {
+        let patch =
+            json!({"name": "lab", "endpoint": "https://10.0.0.9:6443", "talos_version": version});
+        let patch = patch.as_object().unwrap().clone();
+        world.client.set_cluster(&patch).await.unwrap();
+        let (status, cluster) = (
+            world.client.status().await.unwrap(),
+            world.client.cluster().await.unwrap(),
+        );
+        for notes in [status.notes, cluster.notes] {
+            let drift = notes.iter().any(|note| {
+                note.starts_with("machines boot Talos v1.13.9") && note.contains("v1.12.1")
+            });
+            assert_eq!(drift, told, "{notes:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_file_that_was_damaged_is_mended_by_another_import() {
     let world = World::new().await;
@@ -124,6 +215,13 @@ async fn an_import_is_whole_or_nothing() {
     let mut missing = kernel.clone();
     missing.kind = AssetKind::Initramfs;
     missing.sha256 = digest(b"never sent");
+    let text = as_asset(
+        upload(&world, b"hello\n").await,
+        "v1.13.9",
+        AssetKind::Initramfs,
+    );
+    let mut other_arch = as_asset(upload(&world, BZIMAGE).await, "v1.13.9", AssetKind::Kernel);
+    other_arch.arch = Arch::Arm64;
     let mut wrong = kernel.clone();
     wrong.expected_sha256 = Some(digest(b"another file"));
     for (assets, code, field) in [
@@ -133,6 +231,8 @@ async fn an_import_is_whole_or_nothing() {
             "checksum_mismatch",
             "assets[0].expected_sha256",
         ),
+        (json!([kernel, text]), "wrong_content", "assets[1].sha256"),
+        (json!([other_arch]), "wrong_content", "assets[0].sha256"),
         (json!([kernel, kernel]), "invalid", "assets[1]"),
         (json!([]), "invalid", "assets"),
         (
@@ -167,7 +267,7 @@ async fn a_file_that_is_replaced_goes_and_one_that_is_shared_stays() {
         .import_assets(&AssetCommit { assets })
         .await
         .unwrap();
-    let new = upload(&world, INITRAMFS).await;
+    let new = upload(&world, OTHER_KERNEL).await;
     let one = |version| AssetCommit {
         assets: vec![as_asset(new, version, AssetKind::Kernel)],
     };
@@ -176,7 +276,7 @@ async fn a_file_that_is_replaced_goes_and_one_that_is_shared_stays() {
     world.client.import_assets(&one("v1.13.9")).await.unwrap();
     assert_eq!(
         files(&world.path("assets")),
-        [digest(INITRAMFS).to_string()]
+        [digest(OTHER_KERNEL).to_string()]
     );
 }
 

@@ -13,7 +13,7 @@ use model::{Arch, AssetName, TalosVersion};
 use tokio_util::io::ReaderStream;
 
 use super::output::{bytes, columns};
-use super::{Failure, Output, Remote};
+use super::{Failure, Output, Remote, confirmed};
 use files::{Found, find};
 
 /// Kernels and initramfs files.
@@ -37,6 +37,9 @@ enum AssetsCommand {
         version: TalosVersion,
         /// Its files, such as vmlinuz-amd64; without one, all of the release
         names: Vec<String>,
+        /// Do not ask, also where machines boot this release
+        #[arg(long, short)]
+        yes: bool,
     },
 }
 
@@ -62,7 +65,11 @@ impl AssetsArgs {
                 let assets = client.assets().await?;
                 output.print(&assets, |assets| table(assets))
             }
-            AssetsCommand::Remove { version, names } => {
+            AssetsCommand::Remove {
+                version,
+                names,
+                yes,
+            } => {
                 let all = client.assets().await?;
                 let of_release: Vec<AssetName> = all
                     .iter()
@@ -81,16 +88,30 @@ impl AssetsArgs {
                         "nothing of Talos {version} was imported"
                     )));
                 }
+                let status = client.status().await?;
+                if status.talos_version.as_ref() == Some(&version) {
+                    let question = format!(
+                        "Talos {version} is what machines boot, {} approved ones among them. Remove {} of it?",
+                        status.devices.approved,
+                        listed(&named)
+                    );
+                    confirmed(&question, yes, "nothing was removed")?;
+                }
                 for name in &named {
                     client.remove_asset(&version, *name).await?;
                 }
                 let removed: Vec<String> = named.iter().map(ToString::to_string).collect();
-                output.print(&removed, |removed| {
-                    format!("{} of Talos {version} removed", removed.join(", "))
+                output.print(&removed, |_| {
+                    format!("{} of Talos {version} removed", listed(&named))
                 })
             }
         }
     }
+}
+
+fn listed(names: &[AssetName]) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 fn known_name(name: &str) -> Result<AssetName, Failure> {

@@ -9,7 +9,7 @@ use model::{Clock as _, SystemClock};
 use store::Barred;
 
 use super::output::{bytes, say};
-use super::{Failure, Remote, confirm};
+use super::{Failure, Remote, confirmed};
 use crate::config::Config;
 use crate::restore;
 
@@ -38,7 +38,7 @@ impl BackupArgs {
             .create_new(true)
             .mode(0o600)
             .open(&part)
-            .map_err(|err| wrong(&part, &err))?;
+            .map_err(|err| wrong(&self.file, &err))?;
         let mut written = 0;
         let done = async {
             while let Some(piece) = backup.next().await? {
@@ -94,10 +94,7 @@ impl RestoreArgs {
             }
         };
         let question = format!("Replace the state in {}?", state_dir.display());
-        if !self.yes && !confirm(&question)? {
-            let why = "nothing was restored; --yes does not ask";
-            return Err(Failure::Local(why.to_owned()));
-        }
+        confirmed(&question, self.yes, "nothing was restored")?;
         let sudo_user = std::env::var("SUDO_USER").ok();
         let author = restore::who(sudo_user.as_deref());
         let restored = restore::restore(&self.file, &state_dir, &author, SystemClock.now());

@@ -18,7 +18,7 @@ use std::net::Ipv4Addr;
 
 use super::output::or_dash;
 use super::progress::with_bar;
-use super::{Failure, ROLES, Remote, one_of};
+use super::{Failure, ROLES, Remote, address, one_of};
 use approve::Approve;
 use label::{LabelChange, changed};
 use many::{Delete, Order, Reject};
@@ -146,7 +146,7 @@ struct Add {
     #[arg(long)]
     hostname: Option<Hostname>,
     /// Its address as a node
-    #[arg(long)]
+    #[arg(long, value_parser = address)]
     address: Option<Ipv4Addr>,
     /// Its role as a node
     #[arg(long, value_parser = one_of::<Role>(ROLES))]

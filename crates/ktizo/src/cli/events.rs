@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use api::types::Event;
 use api::{Client, ClientError, EventQuery};
-use model::{Actor, Clock as _, DeviceId, EventId, SystemClock, Timestamp};
+use clap::builder::PossibleValuesParser;
+use model::{Actor, Clock as _, DeviceId, EventId, EventKind, SystemClock, Timestamp};
 
 use super::output::{columns, or_dash, or_nothing, printable, say};
 use super::{Failure, Output, Remote, complain};
@@ -17,8 +18,8 @@ pub(super) struct EventsArgs {
     /// Only those of this machine: its name, its MAC address in any spelling, or its number
     #[arg(long)]
     device: Option<String>,
-    /// Only those of this kind, such as device_approved
-    #[arg(long)]
+    /// Only those of this kind
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(EventKind::WORDS))]
     kind: Option<String>,
     /// Only those of this actor: person:NAME, device:MAC, or system
     #[arg(long)]
@@ -235,7 +236,7 @@ fn table(events: &[Event]) -> String {
     columns(
         &["when", "who", "device", "what"],
         events.iter().map(row).collect(),
-        "Nothing happened yet.",
+        "There is no such event.",
     )
 }
 

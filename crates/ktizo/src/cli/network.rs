@@ -12,7 +12,7 @@ use model::{
 use serde_json::Value;
 
 use super::output::{fields, or_dash, say};
-use super::{Failure, Output, Remote};
+use super::{ADDRESS, Failure, Output, Remote};
 
 /// Network settings.
 #[derive(Debug, clap::Args)]
@@ -39,22 +39,22 @@ struct NetworkSet {
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
     strict_boot_mode: Option<bool>,
     /// Seconds that a machine is held for its approval; 0 lets it leave to its disk at once
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_hyphen_values = true)]
     hold_limit: Option<u32>,
     /// Seconds that the menu before an install waits; 0 shows none
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_hyphen_values = true)]
     menu: Option<u32>,
     /// The subnet of nodes, such as 192.168.1.0/24
-    #[arg(long, value_name = "SUBNET", value_parser = or_none::<Ipv4Net>)]
+    #[arg(long, value_name = "SUBNET", value_parser = subnet)]
     node_subnet: Option<OrNone>,
     /// The default route of nodes
-    #[arg(long, value_name = "ADDRESS", value_parser = or_none::<Ipv4Addr>)]
+    #[arg(long, value_name = "ADDRESS", value_parser = address_or_none)]
     gateway: Option<OrNone>,
     /// Name servers of nodes, separated by commas
-    #[arg(long, value_name = "ADDRESS,...", value_parser = list::<IpAddr>)]
+    #[arg(long, value_name = "ADDRESS,...", value_parser = addresses)]
     nameservers: Option<OrNone>,
     /// The address machines fetch from, instead of the one that faces each
-    #[arg(long, value_name = "ADDRESS", value_parser = or_none::<Ipv4Addr>)]
+    #[arg(long, value_name = "ADDRESS", value_parser = address_or_none)]
     server_address: Option<OrNone>,
     /// The Talos release that machines boot, instead of the newest that was imported
     #[arg(long, value_name = "VERSION", value_parser = or_none::<TalosVersion>)]
@@ -72,10 +72,10 @@ struct NetworkSet {
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
     reports: Option<bool>,
     /// How often an install is tried before the machine waits for a person
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = count, allow_hyphen_values = true)]
     install_attempts: Option<u32>,
     /// Seconds that a machine may be silent after its config went out before its install counts as failed
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_hyphen_values = true)]
     proof_limit: Option<u32>,
     /// The boot loader that a kind of firmware gets, such as efi_x64=ipxe.efi; KIND=none takes the one of the config file again
     #[arg(long, value_name = "KIND=FILE", value_parser = of_kind)]
@@ -146,6 +146,30 @@ where
     }
 }
 
+fn subnet(text: &str) -> Result<OrNone, String> {
+    let wanted = "a subnet with the length of its prefix such as 192.168.1.0/24, or none";
+    or_none::<Ipv4Net>(text).map_err(|_| wanted.to_owned())
+}
+
+fn address_or_none(text: &str) -> Result<OrNone, String> {
+    or_none::<Ipv4Addr>(text).map_err(|_| format!("{ADDRESS}, or none"))
+}
+
+fn addresses(text: &str) -> Result<OrNone, String> {
+    let wanted = "addresses separated by commas such as 192.168.1.1,9.9.9.9, or none";
+    list::<IpAddr>(text).map_err(|_| wanted.to_owned())
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
+    let wanted = "a whole number of seconds without a unit, such as 300";
+    text.parse().map_err(|_| wanted.to_owned())
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| "a whole number such as 3".to_owned())
+}
+
 fn words(text: &str) -> Result<OrNone, String> {
     match text {
         "none" => Ok(OrNone(Value::Array(Vec::new()))),
@@ -208,13 +232,17 @@ fn profile(
 impl NetworkArgs {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let client = self.remote.client()?;
-        let answer = match self.command {
-            NetworkCommand::Show => client.network().await?,
-            NetworkCommand::Set(set) => client.set_network(&set.patch()).await?,
+        let (answer, before) = match self.command {
+            NetworkCommand::Show => (client.network().await?, None),
+            NetworkCommand::Set(set) => {
+                let before = client.network().await?.settings;
+                (client.set_network(&set.patch()).await?, Some(before))
+            }
         };
-        self.remote
-            .output
-            .print(&answer, |answer| table(&answer.settings))?;
+        self.remote.output.print(&answer, |answer| match &before {
+            Some(before) => changes(before, &answer.settings),
+            None => fields(&rows(&answer.settings)),
+        })?;
         match (self.remote.output, answer.meaning) {
             (Output::Table, Some(meaning)) => say(&format!("\n{meaning}")),
             _ => Ok(()),
@@ -244,7 +272,20 @@ fn firmware(profiles: &FirmwareProfiles) -> String {
     }
 }
 
-fn table(settings: &NetworkSettings) -> String {
+/// What a change did, setting by setting.
+fn changes(before: &NetworkSettings, after: &NetworkSettings) -> String {
+    let pairs = rows(before).into_iter().zip(rows(after));
+    let changed = pairs.filter(|(before, after)| before != after);
+    let told: Vec<(&str, String)> = changed
+        .map(|((name, before), (_, after))| (name, format!("{before} -> {after}")))
+        .collect();
+    if told.is_empty() {
+        return "Nothing changed: the settings are so already.".to_owned();
+    }
+    fields(&told)
+}
+
+fn rows(settings: &NetworkSettings) -> Vec<(&'static str, String)> {
     let joined = |items: Vec<String>, between: &str| {
         if items.is_empty() {
             "-".to_owned()
@@ -252,7 +293,7 @@ fn table(settings: &NetworkSettings) -> String {
             items.join(between)
         }
     };
-    fields(&[
+    vec![
         ("strict boot mode", on_off(settings.strict_boot_mode)),
         ("hold limit", format!("{} s", settings.hold_limit_seconds)),
         ("menu", format!("{} s", settings.menu_seconds)),
@@ -293,5 +334,5 @@ fn table(settings: &NetworkSettings) -> String {
         ("install attempts", settings.install_attempts.to_string()),
         ("proof limit", format!("{} s", settings.proof_limit_seconds)),
         ("firmware", firmware(&settings.firmware)),
-    ])
+    ]
 }

@@ -9,7 +9,7 @@ use model::{PatchId, PatchScope};
 
 use super::output::{columns, say};
 use super::progress::with_bar;
-use super::{Failure, Output, Remote, confirm, files};
+use super::{Failure, Output, Remote, confirmed, files};
 
 /// Patches of machines' configs.
 #[derive(Debug, clap::Args)]
@@ -101,11 +101,7 @@ impl PatchArgs {
             PatchCommand::Delete { which, yes } => {
                 let patch = which.find(&client).await?;
                 let question = format!("Delete the patch {}?", called(&patch));
-                if !yes && !confirm(&question)? {
-                    return Err(Failure::Local(
-                        "nothing was deleted; --yes does not ask".to_owned(),
-                    ));
-                }
+                confirmed(&question, yes, "nothing was deleted")?;
                 let done = with_bar(&client, client.delete_patch(patch.id)).await?;
                 output.print(&done, told)
             }
@@ -196,7 +192,7 @@ fn table(patches: &[Patch]) -> String {
                 .map_or_else(|| "-".to_owned(), |mac| mac.to_string()),
             patch.name.clone(),
             format!("{} bytes", patch.size),
-            patch.updated_at.to_string(),
+            patch.updated_at.second(),
         ]
     };
     columns(

@@ -76,6 +76,10 @@ pub(super) fn line(question: &str) -> Result<String, Failure> {
     write!(err, "{question}").and_then(|()| err.flush())?;
     let mut line = String::new();
     io::stdin().read_line(&mut line)?;
+    if !io::stdin().is_terminal() {
+        // Nobody ended the line of the question.
+        writeln!(err)?;
+    }
     Ok(line.trim().to_owned())
 }
 

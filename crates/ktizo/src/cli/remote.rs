@@ -113,7 +113,7 @@ pub enum Failure {
     #[error("{0}")]
     Closed(String),
     /// The daemon refused, or could not be reached.
-    #[error(transparent)]
+    #[error("{}", super::refusal::told(.0))]
     Remote(#[from] ClientError),
     /// Whoever read the answer went away, such as `head`. That is no failure, but the end.
     #[error("nobody reads the answer")]

@@ -72,6 +72,7 @@ fn table(status: &Status) -> String {
             .iter()
             .map(|missing| ("to do", missing.clone())),
     );
+    rows.extend(status.notes.iter().map(|note| ("note", note.clone())));
     rows.extend(
         status
             .edited

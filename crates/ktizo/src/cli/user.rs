@@ -5,7 +5,7 @@ use clap::Subcommand;
 use model::{Authority, PersonName};
 
 use super::output::{columns, say, when};
-use super::{AUTHORITIES, Failure, Remote, confirm, one_of, prompt};
+use super::{AUTHORITIES, Failure, Remote, confirmed, one_of, prompt};
 
 /// People who may sign in.
 #[derive(Debug, clap::Args)]
@@ -91,10 +91,8 @@ impl UserArgs {
                 })
             }
             UserCommand::Delete { name, yes } => {
-                if !yes && !confirm(&format!("Delete the user {name}?"))? {
-                    let why = "nothing was deleted; --yes does not ask";
-                    return Err(Failure::Local(why.to_owned()));
-                }
+                let question = format!("Delete the user {name}?");
+                confirmed(&question, yes, "nobody was deleted")?;
                 client.delete_user(&name).await?;
                 say(&format!("{name} is deleted."))
             }

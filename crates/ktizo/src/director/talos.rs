@@ -1,6 +1,6 @@
 //! Which Talos a machine boots, and what is missing for it.
 
-use model::{Arch, Asset, AssetKind, AssetName, Device, NetworkSettings, TalosVersion};
+use model::{Arch, AssetName, Device, NetworkSettings, TalosVersion, lacking, newest_whole};
 use store::{Error as StoreError, Reader};
 
 /// What a machine would boot with at this moment; the error is a sentence for its screen.
@@ -13,44 +13,19 @@ pub(super) fn talos_for(
     let arch = device
         .and_then(|device| device.inventory.arch)
         .unwrap_or(Arch::Amd64);
-    let kernel = AssetName {
-        arch,
-        kind: AssetKind::Kernel,
-    };
-    let initramfs = AssetName {
-        arch,
-        kind: AssetKind::Initramfs,
-    };
+    let assets = reader.assets()?;
     let version = match &settings.talos_version {
         Some(version) => Some(version.clone()),
-        None => newest_whole(&reader.assets()?, arch),
+        None => newest_whole(&assets, arch),
     };
-    let mut missing = Vec::new();
-    for name in [kernel, initramfs] {
-        if version.is_none() || reader.asset(version.as_ref(), name)?.is_none() {
-            missing.push(name);
-        }
-    }
+    let missing = match &version {
+        Some(version) => lacking(&assets, version, arch),
+        None => AssetName::all_for(arch).to_vec(),
+    };
     Ok(match version {
         Some(version) if missing.is_empty() => Ok((version, arch)),
         version => Err(missing_asset(version.as_ref(), &missing)),
     })
-}
-
-/// The newest release that has both a kernel and an initramfs for `arch`; a pre-release only if there is nothing else.
-fn newest_whole(assets: &[Asset], arch: Arch) -> Option<TalosVersion> {
-    let has = |version: &TalosVersion, kind| {
-        assets
-            .iter()
-            .any(|a| a.version == *version && a.arch == arch && a.kind == kind)
-    };
-    let whole = assets
-        .iter()
-        .map(|asset| &asset.version)
-        .filter(|v| has(v, AssetKind::Kernel) && has(v, AssetKind::Initramfs));
-    whole
-        .max_by_key(|version| (!version.is_prerelease(), (*version).clone()))
-        .cloned()
 }
 
 /// The sentence about assets that are not there, with the way out.

@@ -7,6 +7,7 @@ mod offline;
 mod reach;
 mod terminal;
 mod walk;
+mod words;
 
 use std::ffi::OsStr;
 use std::net::Ipv4Addr;

@@ -152,7 +152,7 @@ fn every_route_filter_and_field_of_the_api_has_a_command() {
     put(&daemon.path("patch.yaml"), patch);
     std::fs::create_dir(daemon.path("secrets")).unwrap();
     std::fs::create_dir(daemon.path("v1.13.9")).unwrap();
-    put(&daemon.path("v1.13.9/vmlinuz-amd64"), "no kernel");
+    put(&daemon.path("v1.13.9/vmlinuz-amd64"), "MZ no kernel");
     let secrets = daemon.path("secrets/secrets.yaml").display().to_string();
     crate::says(&crate::ktizo(["gen", "secrets", "-o", &secrets]));
 

@@ -56,7 +56,7 @@ impl Daemon {
         self.runtime.block_on(filled).unwrap();
     }
 
-    fn founded() -> Self {
+    pub(crate) fn founded() -> Self {
         let daemon = Self::start();
         says(&daemon.run("network set --node-subnet 10.0.0.0/16 --gateway 10.0.0.1"));
         says(&daemon.run("cluster init lab https://lab.example:6443 --talos-version v1.13.9 --install-disk /dev/vda"));
@@ -249,6 +249,7 @@ fn an_import_shows_how_far_it_is() {
     let folder = daemon.path("v1.13.9");
     std::fs::create_dir(&folder).unwrap();
     let kernel = std::fs::File::create(folder.join("vmlinuz-amd64")).unwrap();
+    std::io::Write::write_all(&mut &kernel, b"MZ").unwrap();
     kernel.set_len(48 << 20).unwrap();
     let line = format!("assets import {}", folder.display());
     let mut terminal = daemon.at_terminal(&line);

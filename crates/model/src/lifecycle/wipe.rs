@@ -143,7 +143,7 @@ impl fmt::Display for Wipe {
                 by, expires, then, ..
             } => write!(
                 f,
-                "ordered by {} for the next network boot, until {}; then {then}",
+                "ordered by {} for the next network boot, if that is before {}; after the wipe: {then}",
                 by.called(),
                 expires.minute()
             ),

@@ -1,9 +1,10 @@
 //! Which files an import means, and what they are.
 
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use model::{Arch, AssetName, Sha256Digest, TalosVersion};
+use model::{Arch, AssetContent, AssetName, HEAD_BYTES, Sha256Digest, TalosVersion};
 
 /// A file to be imported.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,9 +99,13 @@ fn describe(
     let size = std::fs::metadata(&path)
         .map_err(|err| format!("{}: {err}", path.display()))?
         .len();
-    if size == 0 {
-        return Err(format!("{} is empty", path.display()));
-    }
+    let mut head = Vec::new();
+    std::fs::File::open(&path)
+        .and_then(|file| file.take(HEAD_BYTES as u64).read_to_end(&mut head))
+        .map_err(|err| format!("{}: {err}", path.display()))?;
+    AssetContent::of(&head)
+        .check(name)
+        .map_err(|why| format!("{} {why}; nothing was imported", path.display()))?;
     let expected = checksums(&path).remove(
         path.file_name()
             .and_then(|name| name.to_str())
@@ -150,6 +155,9 @@ fn checksums(path: &Path) -> HashMap<String, Sha256Digest> {
 mod tests {
     use super::*;
 
+    const KERNEL: &str = "MZ";
+    const INITRAMFS: &str = "070701";
+
     fn folder(name: &str, files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join(name);
@@ -168,8 +176,8 @@ mod tests {
             "cd".repeat(32)
         );
         let files = [
-            ("vmlinuz-amd64", "k"),
-            ("initramfs-amd64.xz", "i"),
+            ("vmlinuz-amd64", KERNEL),
+            ("initramfs-amd64.xz", INITRAMFS),
             ("metal-amd64.iso", "x"),
             ("sha256sum.txt", &sums),
         ];
@@ -190,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_version_may_stand_in_the_file_name() {
-        let (_root, path) = folder("files", &[("vmlinuz-v1.13.9-arm64", "k")]);
+        let (_root, path) = folder("files", &[("vmlinuz-v1.13.9-arm64", KERNEL)]);
         let found = find(&[path.join("vmlinuz-v1.13.9-arm64")], None, None).unwrap();
         assert_eq!(
             (found[0].version.to_string(), found[0].name.to_string()),
@@ -203,15 +211,31 @@ mod tests {
         let (_root, path) = folder(
             "files",
             &[
-                ("vmlinuz-amd64", "k"),
+                ("vmlinuz-amd64", KERNEL),
                 ("initramfs-amd64.xz", ""),
+                ("initramfs-arm64.xz", KERNEL),
+                ("vmlinuz-arm64", "hello\n"),
                 ("notes.txt", "x"),
             ],
         );
         let version: TalosVersion = "v1.13.9".parse().unwrap();
         for (file, version, expected) in [
             ("vmlinuz-amd64", None, "no Talos version in its name"),
-            ("initramfs-amd64.xz", Some(&version), "is empty"),
+            (
+                "initramfs-amd64.xz",
+                Some(&version),
+                "is not an initramfs (cpio, alone or in xz, zstd, gzip or lz4): it seems to be empty",
+            ),
+            (
+                "initramfs-arm64.xz",
+                Some(&version),
+                "it seems to be an EFI or DOS program",
+            ),
+            (
+                "vmlinuz-arm64",
+                Some(&version),
+                "vmlinuz-arm64 is not a Linux kernel for arm64: it seems to be plain text; nothing was imported",
+            ),
             (
                 "notes.txt",
                 Some(&version),

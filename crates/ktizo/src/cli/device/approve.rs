@@ -6,11 +6,14 @@ use std::net::Ipv4Addr;
 use api::types::{ApproveDevice, BulkAction, BulkDevices, Device};
 use api::{Client, DeviceQuery, DeviceRef};
 use model::{ApprovalStatus, Hostname, Role};
+use serde_json::{Map, Value};
 
+use super::label::{LabelChange, changed};
 use super::set::Volume;
 use super::{named, show};
+use crate::cli::cluster::selector;
 use crate::cli::output::{or_dash, say};
-use crate::cli::{Failure, Output, ROLES, confirm, one_of};
+use crate::cli::{Failure, Output, ROLES, address, confirmed, one_of};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Approve {
@@ -18,13 +21,13 @@ pub(super) struct Approve {
     #[arg(required_unless_present = "all_pending", value_name = "DEVICE")]
     devices: Vec<DeviceRef>,
     /// Let in every machine that waits, with what is suggested, after a look at it; all or none
-    #[arg(long, conflicts_with_all = ["devices", "hostname", "address", "notes", "endpoint_elsewhere"])]
+    #[arg(long, conflicts_with_all = ["devices", "hostname", "address", "notes", "labels", "install_selector", "endpoint_elsewhere"])]
     all_pending: bool,
     /// Its name as a node
     #[arg(long)]
     hostname: Option<Hostname>,
     /// Its address as a node
-    #[arg(long)]
+    #[arg(long, value_parser = address)]
     address: Option<Ipv4Addr>,
     /// Its role as a node
     #[arg(long, value_parser = one_of::<Role>(ROLES))]
@@ -32,6 +35,12 @@ pub(super) struct Approve {
     /// Free text
     #[arg(long)]
     notes: Option<String>,
+    /// A label, such as rack=r1; may be given more than once
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    labels: Vec<LabelChange>,
+    /// What the disk to install on must be instead of its path: size, type, model, serial, wwid, uuid, modalias, bus_path, such as 'serial=S3Z9NX0M'
+    #[arg(long, value_name = "FACT=TEXT,...", value_parser = selector, conflicts_with = "install_disk")]
+    install_selector: Option<Value>,
     #[command(flatten)]
     volume: Volume,
     /// A load balancer or a virtual address answers at the cluster's endpoint, so that the first control plane need not
@@ -74,7 +83,7 @@ impl Approve {
                     role: self.role,
                     ..ApproveDevice::default()
                 };
-                if own != only_role {
+                if own != only_role || !self.labels.is_empty() {
                     let why = "several machines are let in with what is suggested; give names, addresses and disks one by one, here or with `ktizo device set`";
                     return Err(Failure::Local(why.to_owned()));
                 }
@@ -94,18 +103,28 @@ impl Approve {
             ephemeral_min_size: self.volume.ephemeral_min_size.clone(),
             ephemeral_max_size: self.volume.ephemeral_max_size.clone(),
             ephemeral_disk_selector: self.volume.ephemeral_disk_selector.clone(),
+            // They are changed on what is there, which takes a look.
+            labels: None,
+            settings: self
+                .install_selector
+                .clone()
+                .map(|it| Map::from_iter([("install_selector".to_owned(), it)])),
             endpoint_elsewhere: self.endpoint_elsewhere,
         }
     }
 
     async fn one(self, client: &Client, output: Output, device: DeviceRef) -> Result<(), Failure> {
         let mut body = self.body();
+        if !self.labels.is_empty() {
+            let labels = client.device(device.clone()).await?.labels;
+            body.labels = Some(changed(&labels, self.labels)?);
+        }
         if body.hostname.is_none() || body.ip_address.is_none() || body.role.is_none() {
             let suggested = client.suggestions(device.clone()).await?;
             body.hostname = body.hostname.or(suggested.hostname);
             body.ip_address = body.ip_address.or(suggested.ip_address);
             body.role = body.role.or(Some(suggested.role));
-            if body.install_disk.is_none() {
+            if body.install_disk.is_none() && body.settings.is_none() {
                 writeln!(std::io::stderr(), "{}", suggested.disk_note)?;
             }
             let question = format!(
@@ -115,13 +134,17 @@ impl Approve {
                 or_dash(body.hostname.as_ref()),
                 or_dash(body.ip_address.as_ref())
             );
-            if !self.yes && !confirm(&question)? {
-                let hint = "nothing was approved; give --hostname, --address and --role, or --yes to take what is suggested";
-                return Err(Failure::Local(format!("{question} {hint}")));
-            }
+            confirmed(&question, self.yes, "nothing was approved")?;
         }
         let device = client.approve_device(device, &body).await?;
-        output.print(&device, approved)
+        output.print(&device, approved)?;
+        if output == Output::Table {
+            // It is let in all the same; without these no machine gets further.
+            for missing in client.status().await?.missing {
+                say(&format!("It cannot be installed yet: {missing}"))?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets many in, in portions that the server takes, each after a look at it.
@@ -159,9 +182,7 @@ impl Approve {
                 String::new()
             };
             let question = format!("Approve these {}{rest}?", preview.devices.len());
-            if !self.yes && !confirm(&question)? {
-                return Err(Failure::Local(format!("{}; --yes does not ask", so_far())));
-            }
+            confirmed(&question, self.yes, &so_far())?;
             asked.preview = false;
             done.extend(client.bulk(&asked).await?.devices);
         }

@@ -6,7 +6,7 @@ use model::StandingOrder;
 
 use super::named;
 use crate::cli::output::or_dash;
-use crate::cli::{Failure, ORDERS, Output, confirm, one_of};
+use crate::cli::{Failure, ORDERS, Output, confirmed, one_of};
 
 /// The machines of `ktizo device reject`.
 #[derive(Debug, clap::Args)]
@@ -76,13 +76,7 @@ impl Order {
 
 impl Delete {
     pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
-        let ask = |question: &str| {
-            if self.yes || confirm(question)? {
-                return Ok(());
-            }
-            let why = "nothing was deleted; --yes does not ask";
-            Err(Failure::Local(why.to_owned()))
-        };
+        let ask = |question: &str| confirmed(question, self.yes, "nothing was deleted");
         if let [one] = self.devices.as_slice() {
             let device = client.device(one.clone()).await?;
             let name = or_dash(device.hostname.as_ref());

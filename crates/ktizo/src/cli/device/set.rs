@@ -9,7 +9,7 @@ use model::{Hostname, LocalBoot, MacAddr, Role, StandingOrder};
 use super::label::{LabelChange, changed};
 use super::settings::ConfigSettings;
 use super::show;
-use crate::cli::{Failure, ORDERS, Output, one_of};
+use crate::cli::{ADDRESS, Failure, ORDERS, Output, one_of};
 
 /// Disk and volume of a machine.
 #[derive(Debug, Default, clap::Args)]
@@ -43,7 +43,7 @@ pub(super) struct SetDevice {
     #[arg(long, value_parser = or_empty::<Hostname>)]
     hostname: Option<OrEmpty<Hostname>>,
     /// Its address as a node
-    #[arg(long, value_parser = or_empty::<Ipv4Addr>)]
+    #[arg(long, value_parser = address_or_empty)]
     address: Option<OrEmpty<Ipv4Addr>>,
     /// controlplane or worker
     #[arg(long, value_parser = or_empty::<Role>)]
@@ -79,6 +79,10 @@ where
     } else {
         text.parse().map(|value| OrEmpty(Some(value)))
     }
+}
+
+fn address_or_empty(text: &str) -> Result<OrEmpty<Ipv4Addr>, String> {
+    or_empty(text).map_err(|_| ADDRESS.to_owned())
 }
 
 impl SetDevice {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::types::{Boot, BulkAnswer, BulkRow, Device, ScriptPreview};
-use model::{StageOutcome, StageRecord};
+use model::{ApprovalStatus, BootOrder, Install, StageOutcome, StageRecord};
 
 use crate::cli::output::{bytes, columns, fields, or_dash, or_nothing, when, when_known};
 
@@ -16,7 +16,7 @@ pub(super) fn table(devices: &[Device]) -> String {
             or_dash(device.hostname.as_ref()),
             or_dash(device.ip_address.as_ref()),
             or_dash(device.role.as_ref()),
-            if device.status == model::ApprovalStatus::Approved {
+            if device.status == ApprovalStatus::Approved {
                 device.boot_order.to_string()
             } else {
                 "-".to_owned()
@@ -80,8 +80,8 @@ pub(super) fn details(device: &Device) -> String {
         ("name", or_nothing(device.hostname.as_ref())),
         ("address", or_nothing(device.ip_address.as_ref())),
         ("role", or_nothing(device.role.as_ref())),
-        ("boot order", device.boot_order.to_string()),
-        ("install", device.install.to_string()),
+        ("boot order", order(device)),
+        ("install", install(device)),
         ("wipe", device.wipe.to_string()),
         (
             "install disk",
@@ -123,6 +123,24 @@ pub(super) fn details(device: &Device) -> String {
         ("labels", labels(device)),
         ("notes", device.notes.clone()),
     ])
+}
+
+/// What its next network boot does; an order is in force once the device is approved.
+fn order(device: &Device) -> String {
+    match device.status {
+        ApprovalStatus::Approved => device.boot_order.to_string(),
+        ApprovalStatus::Pending => format!("none yet; {} once it is approved", device.boot_order),
+        ApprovalStatus::Rejected => "none; it is sent to its disk".to_owned(),
+    }
+}
+
+/// How its install stands, where one is ordered or was.
+fn install(device: &Device) -> String {
+    let ordered = device.boot_order == BootOrder::Install;
+    match device.install {
+        Install::Waiting if !ordered => "none is ordered".to_owned(),
+        _ => device.install.to_string(),
+    }
 }
 
 /// A script, after the reason for it.

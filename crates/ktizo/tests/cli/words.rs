@@ -1,0 +1,116 @@
+//! What the command line says where it does not do what it is told: what is wanted, in words of the field.
+
+use crate::{Daemon, complains, put, says};
+
+#[test]
+fn refusals_say_what_is_wanted() {
+    let daemon = Daemon::founded();
+    says(&daemon.run("device add 52:54:00:00:00:09 --hostname worker-9 --address 10.0.0.9"));
+    says(&daemon.run("device approve 1 --role controlplane --yes"));
+    std::fs::create_dir(daemon.path("v1.13.9")).unwrap();
+    put(&daemon.path("v1.13.9/vmlinuz-amd64"), "hello\n");
+    let none = daemon.path("none").display().to_string();
+    for (line, wanted) in [
+        (
+            "network set --hold-limit 5m",
+            "a whole number of seconds without a unit, such as 300",
+        ),
+        ("network set --hold-limit -5", "such as 300"),
+        (
+            "network set --node-subnet 192.168.1.0",
+            "such as 192.168.1.0/24",
+        ),
+        (
+            "network set --gateway 10.0.0.1/24",
+            "without a prefix length",
+        ),
+        (
+            "device approve 1 --address 10.0.0.9/24",
+            "without a prefix length",
+        ),
+        (
+            "device set 1 --address 10.0.0.9/24",
+            "without a prefix length",
+        ),
+        (
+            "device add 52:54:00:00:00:08 --address 10.0.0.9",
+            "--address: ",
+        ),
+        ("device wipe 1 --confirm x", "--confirm: is not the name"),
+        (
+            "device delete 1",
+            "nothing was deleted: there is no terminal to ask \"Forget 52:54:00:00:00:09 (worker-9, approved) and its config?\" at; --yes says yes to it",
+        ),
+        (
+            "assets import @v1.13.9",
+            "is not a Linux kernel for amd64: it seems to be plain text; nothing was imported",
+        ),
+        ("events --kind foo", "device_approved"),
+    ] {
+        let (_, why) = complains(&daemon.run(line));
+        assert!(why.contains(wanted), "{line}: {why}");
+        for jargon in [
+            "invalid digit",
+            "syntax",
+            "ip_address",
+            "Usage: ktizo network set [OPTIONS]",
+        ] {
+            assert!(!why.contains(jargon), "{line}: {why}");
+        }
+    }
+    let (_, why) = complains(&crate::ktizo(["status", "--socket", &none]));
+    assert!(why.contains("systemctl start ktizo"), "{why}");
+}
+
+#[test]
+fn answers_say_what_came_of_it() {
+    let daemon = Daemon::founded();
+    says(&daemon.run("device add 52:54:00:00:00:09"));
+    for (line, wanted) in [
+        ("network set --hold-limit 60", "hold limit  300 s -> 60 s"),
+        ("network set --hold-limit 60", "Nothing changed"),
+        (
+            "device show 1",
+            "boot order       none yet; install once it is approved",
+        ),
+        (
+            "device approve 1 --yes --label rack=r1 --install-selector serial=S1",
+            "It cannot be installed yet: no kernel",
+        ),
+        ("device show 1", "rack=r1"),
+        ("device config explain 1 machine.install.diskSelector", "S1"),
+        ("events --kind device_updated", "install_selector"),
+        ("device set 1 --order local", "none is ordered"),
+        (
+            "cluster set --endpoint https://10.0.0.11",
+            "names no port, so nodes ask port 443",
+        ),
+    ] {
+        let said = says(&daemon.run(line));
+        assert!(said.contains(wanted), "{line}: {said}");
+    }
+}
+
+/// What machines boot is not taken away without a word.
+#[test]
+fn the_release_in_use_is_removed_by_a_yes_only() {
+    let daemon = Daemon::founded();
+    for version in ["v1.13.8", "v1.13.9"] {
+        std::fs::create_dir(daemon.path(version)).unwrap();
+        put(&daemon.path(&format!("{version}/vmlinuz-amd64")), "MZ");
+        put(
+            &daemon.path(&format!("{version}/initramfs-amd64.xz")),
+            "070701",
+        );
+        says(&daemon.run(&format!("assets import @{version}")));
+    }
+    says(&daemon.run("assets remove v1.13.8"));
+    let (code, why) = complains(&daemon.run("assets remove v1.13.9"));
+    assert!(
+        code == 1 && why.contains("Talos v1.13.9 is what machines boot, 0 approved"),
+        "{why}"
+    );
+    assert!(says(&daemon.run("assets list")).contains("v1.13.9"));
+    let said = says(&daemon.run("assets remove v1.13.9 --yes"));
+    assert!(said.contains("removed"), "{said}");
+}
