@@ -7,6 +7,7 @@
 // What every page is made with.
 mod disk;
 mod fields;
+mod filter;
 mod labels;
 mod page;
 mod picture;
