@@ -46,6 +46,12 @@ pub enum Error {
     /// The change was made for another version than the present one.
     #[error("it was changed by somebody else since it was read, so nothing was changed")]
     Stale,
+    /// Something was to be done with several devices for what a person saw of them, and that changed.
+    #[error("{devices} changed after the preview, so nothing was changed")]
+    SeenOtherwise {
+        /// Which.
+        devices: String,
+    },
     /// The method is not one of the path's.
     #[error("this path does not answer this method")]
     Method,
@@ -157,6 +163,12 @@ impl Error {
                 "stale",
                 None,
                 Some("read it again, and make the change on what is there now".to_owned()),
+            ),
+            Self::SeenOtherwise { .. } => (
+                StatusCode::PRECONDITION_FAILED,
+                "stale",
+                Some("seen".to_owned()),
+                Some("look at the preview again".to_owned()),
             ),
             Self::Method => plain(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Crowded => plain(StatusCode::SERVICE_UNAVAILABLE, "busy"),

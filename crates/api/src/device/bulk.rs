@@ -1,5 +1,6 @@
 //! The same for many devices: all of it or nothing, after a look at what it would do.
 
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use model::{Author, Install, Role, StandingOrder, Wipe};
@@ -14,6 +15,7 @@ use super::{DeviceRef, called, disk, find, shown};
 use crate::Error;
 use crate::generate::Ready;
 use crate::types::{self, ApproveDevice, BulkAction, BulkAnswer, BulkDevices, BulkRow, GiveOrder};
+use crate::version::Version;
 
 /// The most devices of one request: machines that boot wait while it is done.
 const MOST: usize = 500;
@@ -46,6 +48,7 @@ pub(crate) async fn bulk(
     let done = store
         .write(Lane::Admin, author, move |writer| {
             let answer = all(writer, &asked, &own).map_err(Undone::Refused)?;
+            check_seen(asked.seen.as_deref(), &answer.devices).map_err(Undone::Refused)?;
             if asked.preview {
                 Err(Undone::Preview(answer))
             } else if answer.refused > 0 {
@@ -66,6 +69,7 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
         BulkAction::Approve => Some((Ready::read(writer)?, Suggester::read(writer, own.to_vec())?)),
         BulkAction::Reject | BulkAction::Order { .. } | BulkAction::Delete => None,
     };
+    let looks = asked.preview || asked.seen.is_some();
     let named = disk::BaseDisks::read(writer)?;
     let mut rows = Vec::new();
     for text in &asked.devices {
@@ -74,19 +78,14 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
         if rows.iter().any(|row: &BulkRow| row.id == before.id) {
             continue;
         }
-        let effect = if asked.preview {
-            effect(writer, &before, asked.action, &named)?
-        } else {
-            String::new()
-        };
+        let was = shown(writer, before.clone())?;
         let done = match (&asked.action, &mut tools) {
             (BulkAction::Approve, Some((ready, suggester))) => {
                 approve(writer, (ready, suggester, own), &before, asked.role)
             }
             (BulkAction::Order { order }, _) => order_of(writer, &before, *order),
             (BulkAction::Delete, _) => {
-                let was = shown(writer, before.clone())?;
-                delete_in(writer, &DeviceRef::Id(before.id)).map(|()| was)
+                delete_in(writer, &DeviceRef::Id(before.id)).map(|()| was.clone())
             }
             _ => reject_in(writer, &DeviceRef::Id(before.id)),
         };
@@ -95,11 +94,18 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
             Err(Error::Store(err)) if !matches!(err, store::Error::Taken { .. }) => {
                 return Err(err.into());
             }
-            Err(err) => (shown(writer, before.clone())?, Some(err.body())),
+            Err(err) => (was.clone(), Some(err.body())),
+        };
+        let effect = if looks {
+            effect(writer, (&before, after.role), asked.action, &named)?
+        } else {
+            String::new()
         };
         rows.push(BulkRow {
             id: before.id,
             name: called(&before),
+            version: version(&was, &after, &effect),
+            before: was,
             device: after,
             effect,
             refusal,
@@ -110,6 +116,30 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
         preview: asked.preview,
         refused: refused as u64,
         devices: rows,
+    })
+}
+
+/// Names what a row tells of a device: what persons decided of it, how its orders stand, who it is, and what would be done with it.
+fn version(before: &types::Device, after: &types::Device, effect: &str) -> String {
+    let decided = Version::of_device(before).to_string();
+    let found = (&before.install, &before.wipe, &before.identity_conflict);
+    let given = (&after.hostname, after.ip_address, after.role);
+    Version::of(&(decided, found, given, effect)).to_string()
+}
+
+/// Refuses what a person saw otherwise, or did not see.
+fn check_seen(seen: Option<&[String]>, rows: &[BulkRow]) -> Result<(), Error> {
+    let Some(seen) = seen else { return Ok(()) };
+    let seen: HashSet<&str> = seen.iter().map(String::as_str).collect();
+    let stale = rows
+        .iter()
+        .filter(|row| !seen.contains(row.version.as_str()));
+    let names: Vec<String> = stale.map(|row| row.name.clone()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Error::SeenOtherwise {
+        devices: first_of(names, ", "),
     })
 }
 
@@ -155,17 +185,17 @@ fn order_of(
     )
 }
 
-/// What is done to a machine and its disks, in sentences.
+/// What is done to a machine, in this role, and to its disks, in sentences.
 fn effect(
     reader: &Reader<'_>,
-    device: &model::Device,
+    (device, role): (&model::Device, Option<Role>),
     action: BulkAction,
     named: &disk::BaseDisks,
 ) -> Result<String, Error> {
     let approved = device.approval.is_approved();
     let mut said = match action {
         BulkAction::Approve if approved => "It is approved already; nothing changes.".to_owned(),
-        BulkAction::Approve => disk::told(reader, device, device.role, named)?,
+        BulkAction::Approve => disk::told(reader, device, role, named)?,
         BulkAction::Reject => {
             let config = if approved { " Its config is deleted." } else { "" };
             format!("Its disks stay as they are: it is sent to its disk whenever it boots.{config}")
@@ -175,7 +205,7 @@ fn effect(
                 StandingOrder::Install => {
                     let disk = match device.life.install {
                         Install::Installed { .. } => String::new(),
-                        _ => format!(" {}", disk::told(reader, device, device.role, named)?),
+                        _ => format!(" {}", disk::told(reader, device, role, named)?),
                     };
                     format!(
                         "Its next network boot runs Talos, which overwrites the install disk unless it finds itself there already.{disk}"
@@ -211,24 +241,26 @@ fn effect(
 
 /// Names the devices that stand in the way, and why.
 fn refusal(answer: &BulkAnswer) -> Error {
-    let mut named: Vec<String> = answer
+    let named = answer
         .devices
         .iter()
-        .filter_map(|row| Some(format!("{}: {}", row.name, row.refusal.as_ref()?.message)))
-        .take(NAMED)
-        .collect();
-    let more = usize::try_from(answer.refused)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(NAMED);
-    if more > 0 {
-        named.push(format!("and {more} more"));
-    }
+        .filter_map(|row| Some(format!("{}: {}", row.name, row.refusal.as_ref()?.message)));
     let why = format!(
         "{} of {} devices stand in the way, so nothing was changed: {}",
         answer.refused,
         answer.devices.len(),
-        named.join("; ")
+        first_of(named.collect(), "; ")
     );
     let hint = "ask with `preview: true` for each of them";
     Error::refused("bulk_refused", Some("devices".to_owned()), why, Some(hint))
+}
+
+/// The first of many, and how many more there are.
+fn first_of(mut all: Vec<String>, between: &str) -> String {
+    let more = all.len().saturating_sub(NAMED);
+    all.truncate(NAMED);
+    if more > 0 {
+        all.push(format!("and {more} more"));
+    }
+    all.join(between)
 }

@@ -19,6 +19,10 @@ pub struct BulkDevices {
     /// Tells what would be done, and does nothing.
     #[serde(default)]
     pub preview: bool,
+    /// The versions of the rows that a person saw, as the preview told them. If one of the devices, or what would be done with it, is
+    /// another by then, nothing is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Vec<String>>,
 }
 
 /// What is done with each device.
@@ -56,9 +60,14 @@ pub struct BulkRow {
     pub id: DeviceId,
     /// How it is called.
     pub name: String,
+    /// Names what this row shows; goes back as one of `seen`.
+    #[serde(default)]
+    pub version: String,
+    /// As it was before.
+    pub before: Device,
     /// As it is afterwards, or would be; one that is deleted as it was.
     pub device: Device,
-    /// In a preview: what it means for the machine and its disks, in sentences.
+    /// In a preview, or after one that is `seen`: what it means for the machine and its disks, in sentences.
     #[serde(default)]
     pub effect: String,
     /// Why it cannot be done with this one.

@@ -12,6 +12,7 @@ use super::fields::Field;
 use super::page::{Ask, done, render};
 use super::post::Post;
 use super::visitor::Visitor;
+use crate::device::DeviceRef;
 use crate::types::{BulkAction, BulkDevices, BulkRow};
 use crate::{Api, Error, device};
 
@@ -160,6 +161,7 @@ impl View {
             devices: chosen,
             role: None,
             preview: true,
+            seen: None,
         };
         let own = api.service.own_addresses();
         let answer = device::bulk(&api.store, ask.visitor.author(), asked, own).await?;
@@ -202,6 +204,7 @@ pub(super) async fn act(State(api): State<Api>, ask: Ask, post: Post) -> Result<
         devices: chosen.clone(),
         role: None,
         preview: false,
+        seen: Some(post.all("seen").map(str::to_owned).collect()),
     };
     let own = api.service.own_addresses();
     match device::bulk(&api.store, ask.visitor.author(), asked, own).await {
@@ -218,6 +221,15 @@ pub(super) async fn act(State(api): State<Api>, ask: Ask, post: Post) -> Result<
             };
             view.show(&api, &ask, StatusCode::OK).await
         }
+        Err(err @ (Error::SeenOtherwise { .. } | Error::NotFound { .. })) => {
+            let left = left_of(&api, chosen).await?;
+            if left.is_empty() {
+                return Ok(done("/devices", "unchanged"));
+            }
+            let mut view = View::preview(&api, &ask, (deed, action), left).await?;
+            view.wrong = Some(format!("{err}. This is how it stands; look at it again."));
+            view.show(&api, &ask, StatusCode::CONFLICT).await
+        }
         Err(Error::Refused(refusal)) => {
             let mut view = View::preview(&api, &ask, (deed, action), chosen).await?;
             view.wrong = Some(refusal.why);
@@ -226,4 +238,24 @@ pub(super) async fn act(State(api): State<Api>, ask: Ask, post: Post) -> Result<
         }
         Err(err) => Err(err),
     }
+}
+
+/// Those of the chosen devices that are there.
+async fn left_of(api: &Api, chosen: Vec<String>) -> Result<Vec<String>, Error> {
+    let chosen: Vec<(String, DeviceRef)> = chosen
+        .into_iter()
+        .map(|text| Ok((text.clone(), text.parse()?)))
+        .collect::<Result<_, Error>>()?;
+    device::look(&api.store, move |reader| {
+        let mut left = Vec::new();
+        for (text, who) in chosen {
+            match device::find(reader, &who) {
+                Ok(_) => left.push(text),
+                Err(Error::NotFound { .. }) => {}
+                Err(err) => return Err(err),
+            }
+        }
+        Ok(left)
+    })
+    .await
 }

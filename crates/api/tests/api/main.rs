@@ -8,6 +8,7 @@
 
 mod approval;
 mod assets;
+mod bulk;
 mod cluster;
 mod contract;
 mod devices;

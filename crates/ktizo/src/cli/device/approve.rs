@@ -161,6 +161,7 @@ impl Approve {
                 devices: portion.to_vec(),
                 role: self.role,
                 preview: true,
+                seen: None,
             };
             let preview = client.bulk(&asked).await?;
             let mut err = std::io::stderr();
@@ -184,6 +185,8 @@ impl Approve {
             let question = format!("Approve these {}{rest}?", preview.devices.len());
             confirmed(&question, self.yes, &so_far())?;
             asked.preview = false;
+            let seen = preview.devices.iter().map(|row| row.version.clone());
+            asked.seen = Some(seen.collect());
             done.extend(client.bulk(&asked).await?.devices);
         }
         output.print(&done, |done| match done.len() {

@@ -112,6 +112,7 @@ async fn together(
         devices: devices.iter().map(ToString::to_string).collect(),
         role: None,
         preview: false,
+        seen: None,
     };
     let done = client.bulk(&asked).await?;
     output.print(&done, |done| told(done.devices.len()))
