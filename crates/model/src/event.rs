@@ -309,6 +309,10 @@ pub enum EventKind {
         sessions: u64,
         /// The API tokens of it that were revoked.
         tokens: Vec<PersonName>,
+        /// How many wipes that it had ordered were called off.
+        wipes: u64,
+        /// How many installs that it had ordered are now a menu.
+        installs: u64,
     },
 }
 
@@ -363,6 +367,7 @@ impl EventKind {
         "token_made",
         "token_revoked",
         "backup_taken",
+        "state_restored",
     ];
 
     /// The word that names the kind, as JSON and filters write it.
@@ -494,9 +499,10 @@ impl fmt::Display for EventKind {
             Self::TokenMade { name, authority, expires_at: None } => write!(f, "API token {name} made as {authority}, without an end"),
             Self::TokenRevoked { name } => write!(f, "API token {name} revoked"),
             Self::BackupTaken { bytes } => write!(f, "backup of {bytes} bytes taken; it holds every secret"),
-            Self::StateRestored { file, taken_at, sessions, tokens } => write!(
+            Self::StateRestored { file, taken_at, sessions, tokens, wipes, installs } => write!(
                 f,
-                "state restored from {file}, taken {}; sessions ended: {sessions}, API tokens revoked: {}",
+                "state restored from {file}, taken {}; sessions ended: {sessions}, API tokens revoked: {}, wipes called off: {wipes}, \
+                 installs that are a menu: {installs}",
                 taken_at.minute(),
                 tokens.len()
             ),

@@ -8,7 +8,7 @@ use model::{Author, EventKind, PersonName, Timestamp};
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
 
-use crate::{Error, Options, Reader, Writer, connection, schema};
+use crate::{Error, Options, Reader, StoodDown, Writer, connection, schema};
 
 /// Copies the database at `from` to the new file `to` (mode 0600): the whole of one moment, while others read and write on. Blocks.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Error> {
@@ -56,6 +56,8 @@ pub struct Barred {
     pub sessions: u64,
     /// The API tokens that were revoked.
     pub tokens: Vec<PersonName>,
+    /// The orders that were taken back.
+    pub stood_down: StoodDown,
     /// How many API tokens are good.
     pub good_tokens: usize,
     /// The database before was there and could not be read, so that all tokens were revoked.
@@ -63,8 +65,8 @@ pub struct Barred {
 }
 
 impl Revival<'_> {
-    /// Brings the copy to the newest format and takes away what must not come back with it: every session and the set-up link, and of
-    /// the API tokens those that the database before does not have, for they were revoked since, or all where that cannot be told.
+    /// Brings the copy to the newest format and takes away what must not come back with it: orders to wipe and to install, which may
+    /// have been carried out since, every session and the set-up link, and of the API tokens those that the database before does not have, for they were revoked since, or all where that cannot be told.
     /// Without a database before all tokens stay. Writes an event. All of it or nothing; blocks.
     pub fn bar(&self, author: &Author, now: Timestamp) -> Result<Barred, Error> {
         let known = self.before.map(known_tokens);
@@ -75,6 +77,7 @@ impl Revival<'_> {
             let writer = Writer::new(&conn, author, now, Options::default());
             let sessions = writer.close_all_sessions()?;
             writer.delete_set_up_link()?;
+            let stood_down = writer.stand_down()?;
             let gone = match known {
                 None => Vec::new(),
                 Some(known) => writer.keep_api_tokens(&known.unwrap_or_default())?,
@@ -85,11 +88,14 @@ impl Revival<'_> {
                 taken_at: self.taken_at,
                 sessions,
                 tokens: tokens.clone(),
+                wipes: stood_down.wipes,
+                installs: stood_down.installs,
             };
             writer.event(None, what)?;
             Barred {
                 sessions,
                 tokens,
+                stood_down,
                 good_tokens: writer.token_prints()?.len(),
                 unread,
             }

@@ -75,6 +75,7 @@ pub use error::Error;
 pub use event::EventFilter;
 pub use identity::Judgement;
 pub use latency::{LATENCY_BOUNDS, Latency};
+pub use lifecycle::StoodDown;
 pub use patch::StoredPatch;
 pub use person::{ApiToken, Maker, OpenSession, User};
 pub use reader::Reader;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use model::proof::Verdict;
-use model::{Device, DeviceId, EventKind, Install, InstallEvent, ProofSource, Scene, Timestamp};
+use model::{
+    Device, DeviceId, EventKind, Install, InstallEvent, ProofSource, Scene, StandingOrder,
+    Timestamp,
+};
 use rusqlite::params;
 
 use crate::row::{json, micros};
@@ -24,6 +27,20 @@ const OUT_OF_FORCE: &str = "
 const WAITING: &str = "
     SELECT id FROM devices WHERE install ->> '$.state' = 'begun'
     UNION SELECT id FROM devices WHERE wipe ->> '$.state' IN ('asked', 'ordered')";
+
+/// Those on which a boot could do harm by itself.
+const ARMED: &str = "
+    SELECT id FROM devices WHERE wipe ->> '$.state' IN ('asked', 'ordered')
+    UNION SELECT id FROM devices WHERE status = 'approved' AND boot_order = 'install'";
+
+/// What orders were taken back at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoodDown {
+    /// How many wipes, asked for or ordered.
+    pub wipes: u64,
+    /// How many installs, which are now a menu.
+    pub installs: u64,
+}
 
 impl Reader<'_> {
     /// The devices that owe a proof for too long, or whose wipe has waited too long, ordered by number. Without `reports` no proof is
@@ -70,6 +87,27 @@ impl Writer<'_> {
             self.install_event(&mut device, &InstallEvent::Silent, reports)?;
         }
         Ok(())
+    }
+
+    /// Takes back what is ordered of machines and may have been carried out long ago: wipes, and installs of approved machines, which
+    /// get a menu that ends at the disk; the tokens for configs go as well. An event tells of each order.
+    pub(crate) fn stand_down(&self) -> Result<StoodDown, Error> {
+        let mut stood_down = StoodDown::default();
+        for id in self.all(ARMED, [], |row| row.get(0).map(DeviceId))? {
+            let Some(mut device) = self.device(id)? else {
+                continue;
+            };
+            let told = device.life.decline_wipe();
+            stood_down.wipes += u64::from(self.live(&device, told)?);
+            if device.approval.is_approved() && device.life.order == StandingOrder::Install {
+                let order = StandingOrder::Menu;
+                device.give_order(order);
+                let told = EventKind::OrderGiven { order };
+                stood_down.installs += u64::from(self.live(&device, Some(told))?);
+            }
+        }
+        self.run("DELETE FROM config_tokens", [])?;
+        Ok(stood_down)
     }
 
     /// Takes what a machine said of itself, or a person of it, and writes the event of what came of it. Says whether anything did: the

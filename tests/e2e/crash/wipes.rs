@@ -15,8 +15,6 @@ use crate::runner::{Lab, folder};
 
 /// Kills in one run.
 const POINTS: u64 = 30;
-/// A script takes some milliseconds; the kill comes inside this time after the first question.
-const SPAN: Duration = Duration::from_millis(10);
 const MAC: &str = "52:54:00:77:00:10";
 const SCRIPT: &str = "/boot/52-54-00-77-00-10?facts=1&buildarch=x86_64&platform=pcbios";
 
@@ -38,9 +36,13 @@ pub(crate) fn a_wipe_is_sent_once_whenever_it_is_killed(lab: &Lab) -> Result<()>
     let words = ["device", "approve", MAC, "--role", "controlplane"];
     ktizo.command(words.iter().chain(&approval))?;
     let (started, mut score) = (now(), Score::default());
+    // Goes to and fro about the moment in which a script leaves, however fast the host is.
+    let mut span = Duration::from_millis(10);
     for point in 0..POINTS {
         let at = || format!("kill {point} of {POINTS}");
-        one_kill(ktizo, &machine, &mut Dice::seeded(point), &mut score).with_context(at)?;
+        let fuse = span / 2 + Dice::seeded(point).time(span);
+        let sent = one_kill(ktizo, &machine, fuse, &mut score).with_context(at)?;
+        span = if sent { span * 2 / 3 } else { span * 3 / 2 };
     }
     say(format_args!(
         "  {POINTS} kills in {:.1} s: {score:?}",
@@ -53,10 +55,10 @@ pub(crate) fn a_wipe_is_sent_once_whenever_it_is_killed(lab: &Lab) -> Result<()>
     Ok(())
 }
 
-/// Orders a wipe, and kills while the machine asks. Before and after, it gets one script that wipes at most.
-fn one_kill(ktizo: &mut Ktizo, machine: &Host, dice: &mut Dice, score: &mut Score) -> Result<()> {
+/// Orders a wipe, and kills while the machine asks. Before and after, it gets one script that wipes at most. Says whether it got it
+/// before.
+fn one_kill(ktizo: &mut Ktizo, machine: &Host, fuse: Duration, score: &mut Score) -> Result<bool> {
     ktizo.command(["device", "wipe", MAC, "--confirm", "cp-1", "--then", "menu"])?;
-    let fuse = dice.time(SPAN);
     let before = std::thread::scope(|scope| -> Result<u64> {
         let asking = scope.spawn(|| {
             let mut wiping = 0;
@@ -85,7 +87,8 @@ fn one_kill(ktizo: &mut Ktizo, machine: &Host, dice: &mut Dice, score: &mut Scor
             "{before} scripts that wipe came before the kill, {after} after it, when the order was {state:?}"
         ),
     }
-    ktizo.command(["device", "wiped", MAC]).map(drop)
+    ktizo.command(["device", "wiped", MAC])?;
+    Ok(before > 0)
 }
 
 /// Whether the machine's script wipes; nothing if none came whole.

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use model::{Clock as _, SystemClock};
-use store::Barred;
+use store::{Barred, StoodDown};
 
 use super::output::{bytes, say};
 use super::{Failure, Remote, confirmed};
@@ -105,12 +105,30 @@ impl RestoreArgs {
         });
         say(&format!(
             "Restored what ktizo {} saved at {}.{aside} Assets are not part of a backup.\nUsers and their passwords are those of that time; \
-             everybody signs in anew. {}",
+             everybody signs in anew. {}\n{}",
             manifest.version,
             manifest.taken_at.minute(),
-            tokens(&restored.barred)
+            tokens(&restored.barred),
+            orders(restored.barred.stood_down)
         ))
     }
+}
+
+/// What became of the orders of a backup.
+fn orders(stood_down: StoodDown) -> String {
+    let StoodDown { wipes, installs } = stood_down;
+    let wipes = match wipes {
+        0 => String::new(),
+        _ => format!("Wipes called off, for they may have been carried out since: {wipes}."),
+    };
+    let installs = match installs {
+        0 => String::new(),
+        _ => format!(
+            "Approved machines that were to be installed then, and now get a menu that ends at their disk: {installs}; \
+             `ktizo device order install` orders it anew."
+        ),
+    };
+    format!("{wipes} {installs}").trim().to_owned()
 }
 
 /// What became of the API tokens of a backup.

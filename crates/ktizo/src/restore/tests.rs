@@ -173,6 +173,90 @@ fn a_state_of_which_a_part_cannot_be_moved_stays_as_it_was() {
     assert!(at("base").is_dir() && !at("aside/ktizo.db").exists());
 }
 
+/// Since the backup a wipe may have been sent and an install done: neither happens again without a person.
+#[tokio::test]
+async fn no_order_of_the_backup_wipes_or_installs_by_itself() {
+    use model::{Approval, Device, EventKind, StandingOrder, Wipe};
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let open = |path: &Path| Store::open(path, Arc::new(SystemClock)).unwrap();
+    let store = open(&folder.path().join("made.db"));
+    let ada = Actor::Person("ada".to_owned());
+    let made = store.write(Lane::Admin, ada, move |writer| {
+        let (by, at) = (writer.actor().clone(), writer.now());
+        for (n, order, wiped, approved) in [
+            (1, StandingOrder::Install, false, true),
+            (2, StandingOrder::Local, true, true),
+            (3, StandingOrder::Local, false, true),
+            (4, StandingOrder::Install, false, false),
+        ] {
+            let mut device = writer.insert_device(store::NewDevice {
+                mac: format!("52:54:00:00:00:{n:02x}").parse().unwrap(),
+                hostname: Some(format!("node-{n}").parse().unwrap()),
+                ip_address: Some(std::net::Ipv4Addr::new(10, 0, 0, n)),
+                role: Some(model::Role::Worker),
+                notes: String::new(),
+                install_disk: None,
+                ephemeral: model::EphemeralVolume::default(),
+                inventory: model::Inventory::default(),
+                seen: false,
+                labels: model::Labels::default(),
+            })?;
+            if approved {
+                let by = by.clone();
+                device.approval = Approval::Approved { by, at };
+            }
+            device.give_order(order);
+            if wiped {
+                device
+                    .life
+                    .give_wipe(by.clone(), at, StandingOrder::Install);
+            }
+            writer.update_device(&device)?;
+        }
+        Ok::<_, store::Error>(())
+    });
+    made.await.unwrap();
+    store.close();
+    let files = [("manifest.json", GOOD), ("ktizo.db", "real")];
+    let backup = archive(folder.path(), &files);
+    let restored = restore(&backup, &state, &who(None), now()).unwrap();
+    let stood_down = restored.barred.stood_down;
+    assert_eq!((stood_down.wipes, stood_down.installs), (1, 1));
+    let store = open(&state.join("ktizo.db"));
+    let read = store.read(Lane::Admin, |reader| {
+        let filter = store::DeviceFilter::default();
+        Ok((
+            reader.devices(&filter)?,
+            reader.events(&store::EventFilter::default())?,
+        ))
+    });
+    let (mut devices, events) = read.await.unwrap();
+    devices.sort_by_key(|device| device.mac);
+    let stand = |device: &Device| (device.life.order, device.life.wipe == Wipe::None);
+    assert_eq!(
+        devices.iter().map(stand).collect::<Vec<_>>(),
+        [
+            (StandingOrder::Menu, true),
+            (StandingOrder::Local, true),
+            (StandingOrder::Local, true),
+            // Whoever lets it in decides that.
+            (StandingOrder::Install, true),
+        ]
+    );
+    let told = events.iter().map(|event| event.what.clone());
+    let told: Vec<EventKind> = told.collect();
+    assert!(matches!(
+        told[0],
+        EventKind::StateRestored {
+            wipes: 1,
+            installs: 1,
+            ..
+        }
+    ));
+    assert!(told.contains(&EventKind::WipeCancelled));
+}
+
 /// A session of the backup, a token that was revoked since, one that was not, and an open set-up link.
 #[tokio::test]
 async fn what_was_ended_since_the_backup_stays_ended_and_an_event_tells_who_restored() {
@@ -242,7 +326,7 @@ async fn what_was_ended_since_the_backup_stays_ended_and_an_event_tells_who_rest
     );
     assert_eq!(
         last.what.to_string(),
-        "state restored from backup.tar, taken 2026-11-22 07:00 UTC; sessions ended: 1, API tokens revoked: 1"
+        "state restored from backup.tar, taken 2026-11-22 07:00 UTC; sessions ended: 1, API tokens revoked: 1, wipes called off: 0, installs that are a menu: 0"
     );
     store.close();
     // Of a state that cannot be read nobody can tell what was revoked in it.

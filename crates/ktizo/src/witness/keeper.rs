@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Told;
 use super::counters::{WitnessCounters, add};
-use super::sender::{Address, Stranger};
+use super::sender::{Address, Speaker, Stranger};
 use crate::director::peers::Peers;
 
 /// Reads and writes down; ends when told to, once it has written down all that was told.
@@ -56,7 +56,7 @@ enum Fact {
 }
 
 /// One device in one round.
-struct Share {
+pub(super) struct Share {
     device: Device,
     testimony: Testimony,
     facts: Vec<Fact>,
@@ -156,17 +156,12 @@ impl Keeper {
         let mut shares: BTreeMap<DeviceId, Share> = BTreeMap::new();
         for told in round {
             match found.get(&told.sender().peer) {
-                Some(Ok((device, testimony))) => {
-                    let share = shares.entry(device.id).or_insert_with(|| Share {
-                        device: device.clone(),
-                        testimony: testimony.clone(),
-                        facts: Vec::new(),
-                        changed: false,
-                        heard: None,
-                        events: Vec::new(),
-                        lines: Vec::new(),
-                    });
-                    share.hear(told);
+                Some(Ok((speaker, testimony))) => {
+                    let device = &speaker.device;
+                    let share = shares
+                        .entry(device.id)
+                        .or_insert_with(|| Share::new(device.clone(), testimony.clone()));
+                    share.hear(told, speaker.is_sure);
                 }
                 Some(Err(why)) => self.turn_away(told, *why),
                 None => self.turn_away(told, Stranger::Unknown),
@@ -192,7 +187,7 @@ impl Keeper {
     async fn find(
         &self,
         round: &[Told],
-    ) -> Result<HashMap<IpAddr, Result<(Device, Testimony), Stranger>>, StoreError> {
+    ) -> Result<HashMap<IpAddr, Result<(Speaker, Testimony), Stranger>>, StoreError> {
         let mut addresses: Vec<Address> = Vec::new();
         for told in round {
             let sender = told.sender();
@@ -209,25 +204,25 @@ impl Keeper {
         });
         let mut found = HashMap::new();
         let mut unread = Vec::new();
-        for (peer, device) in read.await? {
-            match device {
+        for (peer, speaker) in read.await? {
+            match speaker {
                 Err(why) => {
                     found.insert(peer, Err(why));
                 }
-                Ok(device) => match self.known.get(&device.id) {
+                Ok(speaker) => match self.known.get(&speaker.device.id) {
                     Some((_, testimony)) => {
-                        found.insert(peer, Ok((device, testimony.clone())));
+                        found.insert(peer, Ok((speaker, testimony.clone())));
                     }
-                    None => unread.push((peer, device)),
+                    None => unread.push((peer, speaker)),
                 },
             }
         }
         if !unread.is_empty() {
             let read = self.store.read(Lane::Admin, move |reader| {
                 let mut read = Vec::new();
-                for (peer, device) in unread {
-                    let testimony = reader.testimony(device.id)?;
-                    read.push((peer, Ok((device, testimony))));
+                for (peer, speaker) in unread {
+                    let testimony = reader.testimony(speaker.device.id)?;
+                    read.push((peer, Ok((speaker, testimony))));
                 }
                 Ok(read)
             });
@@ -328,8 +323,21 @@ impl Told {
 }
 
 impl Share {
-    /// Takes what the machine told next.
-    fn hear(&mut self, told: Told) {
+    /// Nothing yet of a device that has told so much.
+    pub(super) fn new(device: Device, testimony: Testimony) -> Self {
+        Self {
+            device,
+            testimony,
+            facts: Vec::new(),
+            changed: false,
+            heard: None,
+            events: Vec::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Takes what the machine told next; without `sure`, it proves no wipe, for one may have been sent since the sender was looked up.
+    pub(super) fn hear(&mut self, told: Told, sure: bool) {
         let sender = told.sender();
         if sender.connected || matches!(told, Told::Event { .. }) {
             self.heard = self.heard.max(Some(sender.at));
@@ -337,7 +345,7 @@ impl Share {
         match told {
             Told::Event { event, taken, .. } => {
                 let word = self.testimony.hear_event(&event, sender.at);
-                self.take(word, ProofSource::Events, sender);
+                self.take(word, ProofSource::Events, sender, sure);
                 self.events.push(taken);
             }
             // They are kept, and prove nothing.
@@ -354,7 +362,7 @@ impl Share {
                         self.facts.push(Fact::Lines(std::mem::take(&mut before)));
                     }
                     before.push(line.clone());
-                    self.take(word, ProofSource::KernelLog, sender);
+                    self.take(word, ProofSource::KernelLog, sender, sure);
                 }
                 self.facts.push(Fact::Lines(before));
                 self.lines.push(Told::Lines { sender, lines });
@@ -362,7 +370,7 @@ impl Share {
         }
     }
 
-    fn take(&mut self, word: model::proof::Word, by: ProofSource, sender: Sender) {
+    fn take(&mut self, word: model::proof::Word, by: ProofSource, sender: Sender, sure: bool) {
         self.changed |= word.changed;
         for step in word.steps {
             self.facts.push(Fact::Step(StageRecord {
@@ -376,13 +384,14 @@ impl Share {
                 detail: step.detail,
             }));
         }
-        if let Some(verdict) = word.verdict {
+        let counts = |verdict: &Verdict| sure || *verdict != Verdict::Wiped;
+        if let Some(verdict) = word.verdict.filter(counts) {
             self.facts.push(Fact::Verdict(verdict, by));
         }
     }
 
     /// Writes it down, all of it or nothing.
-    async fn write(&self, store: &Store) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, store: &Store) -> Result<(), StoreError> {
         let last = self.device.last_seen;
         let moves = |at: &Timestamp| last.is_none_or(|last| at.since(last) >= SEEN);
         let seen = self.heard.filter(moves).is_some();

@@ -19,6 +19,14 @@ pub(super) struct Address {
     pub(super) relayed: bool,
 }
 
+/// Who speaks from an address.
+#[derive(Clone, Debug)]
+pub(super) struct Speaker {
+    pub(super) device: Device,
+    /// Whether more than the address says so: its card, or the relay of its boot.
+    pub(super) is_sure: bool,
+}
+
 /// Why somebody is not heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stranger {
@@ -71,7 +79,7 @@ impl Address {
     pub(super) fn device(
         &self,
         reader: &Reader<'_>,
-    ) -> Result<Result<Device, Stranger>, StoreError> {
+    ) -> Result<Result<Speaker, Stranger>, StoreError> {
         let of_card = self.card.map(|card| reader.device_by_mac(card));
         let mut device = of_card.transpose()?.flatten();
         if let Some(known) = &device
@@ -84,7 +92,7 @@ impl Address {
             // It attached itself by a UUID that anybody can send.
             device = None;
         }
-        let sure = device.is_some();
+        let has_card = device.is_some();
         if device.is_none()
             && let IpAddr::V4(address) = self.peer
             && let Some(id) = reader.device_with_address(address)?
@@ -99,22 +107,21 @@ impl Address {
         {
             device = reader.device_by_mac(asked)?;
         }
-        Ok(match device {
-            None => Err(Stranger::Unknown),
-            Some(device) => match device.approval {
-                Approval::Approved { .. } if sure || self.proves(reader, &device)? => Ok(device),
-                Approval::Approved { .. } => Err(Stranger::Unsure),
-                Approval::Pending => Err(Stranger::Pending),
-                Approval::Rejected { .. } => Err(Stranger::Rejected),
-            },
+        let Some(device) = device else {
+            return Ok(Err(Stranger::Unknown));
+        };
+        let is_sure = has_card || self.is_relayed(reader, &device)?;
+        let waits = matches!(device.life.wipe, Wipe::Spent { .. });
+        Ok(match device.approval {
+            Approval::Approved { .. } if waits && !is_sure => Err(Stranger::Unsure),
+            Approval::Approved { .. } => Ok(Speaker { device, is_sure }),
+            Approval::Pending => Err(Stranger::Pending),
+            Approval::Rejected { .. } => Err(Stranger::Rejected),
         })
     }
 
-    /// Whether what is said from here counts for `device`, which is not known to have the card.
-    fn proves(&self, reader: &Reader<'_>, device: &Device) -> Result<bool, StoreError> {
-        if !matches!(device.life.wipe, Wipe::Spent { .. }) {
-            return Ok(true);
-        }
+    /// Whether the present boot of `device` came through a relay, from here.
+    fn is_relayed(&self, reader: &Reader<'_>, device: &Device) -> Result<bool, StoreError> {
         let own = reader.trusted_cards(device)?;
         Ok(self.relayed && self.asked.is_some_and(|asked| own.contains(&asked)))
     }

@@ -1,10 +1,12 @@
 //! Whose word proves a wipe.
 
+use model::proof::Testimony;
 use model::talos::RestartCommand;
 use model::{StandingOrder, Wipe};
 use netboot::director::{BootAsk, BootClient, Platform};
 
 use super::*;
+use crate::witness::keeper::Share;
 
 /// The proof of a wipe may let an install begin: an address alone is not enough for it, whoever asked for it or was to have it.
 #[tokio::test]
@@ -84,4 +86,46 @@ impl House {
             .read(Lane::Admin, move |reader| reader.device_by_mac(mac));
         matches!(read.await.unwrap().unwrap().life.wipe, Wipe::Proven { .. })
     }
+}
+
+/// Its words began before the wipe was sent, when the address was enough.
+#[tokio::test]
+async fn a_word_that_overtakes_the_wipe_proves_nothing() {
+    let house = House::new();
+    let device = house.device(8, "approved").await;
+    let restart = TalosNotice::Restart {
+        command: RestartCommand::COLD,
+    };
+    let mut share = Share::new(device.clone(), Testimony::default());
+    for (id, notice) in [
+        (1, begins("initialize")),
+        (2, phase("wipeDisks")),
+        (3, restart),
+    ] {
+        let (taken, _) = oneshot::channel();
+        let (event, sender) = (event(id, notice), house.sender(8));
+        share.hear(
+            Told::Event {
+                event,
+                sender,
+                taken,
+            },
+            false,
+        );
+    }
+    let id = device.id;
+    let write = house
+        .store
+        .write(Lane::Admin, Actor::System, move |writer| {
+            let mut device = writer.device(id)?.unwrap();
+            let by = Actor::Person("anna".into());
+            device
+                .life
+                .give_wipe(by, writer.now(), StandingOrder::Install);
+            let told = device.life.spend_wipe(writer.now());
+            writer.live(&device, told)
+        });
+    assert!(write.await.unwrap());
+    share.write(&house.store).await.unwrap();
+    assert!(!house.is_wiped(8).await);
 }
