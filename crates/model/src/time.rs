@@ -54,6 +54,11 @@ impl Timestamp {
         self < until && self.plus(SLIP) >= from
     }
 
+    /// Whether it comes at or after `from`, and less than `span` later. Where the clock was set back behind `from`, it does not.
+    pub fn is_soon_after(self, from: Self, span: Duration) -> bool {
+        self >= from && self.since(from) < span
+    }
+
     /// The moment `span` later.
     pub fn plus(self, span: Duration) -> Self {
         Self(
@@ -138,6 +143,16 @@ impl Clock for ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_set_back_is_not_soon_after() {
+        let (from, span) = (Timestamp(5_000_000), Duration::from_secs(1));
+        let soon = |micros| Timestamp(micros).is_soon_after(from, span);
+        assert_eq!(
+            [4_999_999, 5_000_000, 5_999_999, 6_000_000].map(soon),
+            [false, true, true, false]
+        );
+    }
 
     #[test]
     fn prints_and_parses_rfc_3339() {

@@ -238,7 +238,7 @@ impl Writer<'_> {
         let now = self.now();
         let learned = device.inventory.learn(inventory);
         // A clock that was set back must not keep a device unseen until it has caught up.
-        let fresh = |last: Timestamp| now >= last && now.since(last) < FRESH;
+        let fresh = |last: Timestamp| now.is_soon_after(last, FRESH);
         if !learned && device.first_seen.is_some() && device.last_seen.is_some_and(fresh) {
             return Ok(device);
         }

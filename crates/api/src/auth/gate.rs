@@ -67,7 +67,10 @@ impl Gate {
             from: from.to_owned(),
             account: token.maker.map(|maker| maker.id),
         };
-        if token.last_used.is_none_or(|last| now.since(last) >= NOTED) {
+        if token
+            .last_used
+            .is_none_or(|last| !now.is_soon_after(last, NOTED))
+        {
             let noted = self
                 .store
                 .write(Lane::Admin, caller.author(), move |writer| {
@@ -109,7 +112,7 @@ impl Gate {
         let Some(session) = found.filter(open) else {
             return Ok(None);
         };
-        if in_use && now.since(session.last_seen) >= NOTED {
+        if in_use && !now.is_soon_after(session.last_seen, NOTED) {
             let author = Author::from(Actor::Person(session.user.name.to_string()));
             let noted = self.store.write(Lane::Admin, author, move |writer| {
                 writer.session_seen(print)

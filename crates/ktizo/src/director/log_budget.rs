@@ -37,7 +37,7 @@ impl LogBudget {
         let current = window.get_or_insert(fresh);
         let mut before = 0;
         // A clock that was set back begins a new window too.
-        if now.since(current.began) >= SECOND || now < current.began {
+        if !now.is_soon_after(current.began, SECOND) {
             before = current.left_out;
             *current = fresh;
         }

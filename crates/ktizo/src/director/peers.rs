@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{DeviceId, MacAddr, Sha256Digest, Timestamp};
@@ -25,6 +25,13 @@ pub(crate) struct Peers {
     near: Mutex<Bounded<MacAddr, Timestamp>>,
     /// The last request for a script, of each machine and address.
     turns: Mutex<Bounded<(MacAddr, IpAddr), u64>>,
+}
+
+/// Whether a machine behind a relay may be asking for the first time in its boot, or must have asked from the same address before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    Later,
 }
 
 /// How long a machine that was sent to its disk gets no boot program by UEFI HTTP boot.
@@ -124,28 +131,27 @@ impl Peers {
         }
     }
 
-    /// Whether `mac`, asking from `peer`, is in a boot whose DHCP requests came through a relay.
+    /// Whether `mac`, asking from `peer`, is in a boot whose DHCP requests came through a relay; if so, notes that it was heard there.
     pub(crate) fn came_by_relay(&self, mac: MacAddr, peer: IpAddr, now: Timestamp) -> bool {
-        self.is_relayed(mac, peer, now, true)
+        self.is_relayed(mac, peer, now, Turn::First)
     }
 
-    /// The same of a `peer` that is not to be the first that asks: it has asked for its script before.
-    pub(crate) fn goes_on(&self, mac: MacAddr, peer: IpAddr, now: Timestamp) -> bool {
-        self.is_relayed(mac, peer, now, false)
+    /// Whether `peer` is where `mac` has asked for its script in such a boot; if so, notes that it was heard there.
+    pub(crate) fn stays_by_relay(&self, mac: MacAddr, peer: IpAddr, now: Timestamp) -> bool {
+        self.is_relayed(mac, peer, now, Turn::Later)
     }
 
-    fn is_relayed(&self, mac: MacAddr, peer: IpAddr, now: Timestamp, may_be_first: bool) -> bool {
-        let within = |at: Timestamp, span| now >= at && now.since(at) < span;
+    fn is_relayed(&self, mac: MacAddr, peer: IpAddr, now: Timestamp, turn: Turn) -> bool {
         let near = lock(&self.near).get(&mac);
-        if near.is_some_and(|at| within(at, NEAR_FOR)) {
+        if near.is_some_and(|at| now.is_soon_after(at, NEAR_FOR)) {
             return false;
         }
         let mut relayed = lock(&self.relayed);
         let Some((at, asked)) = relayed.get(&mac) else {
             return false;
         };
-        let from_there = asked.map_or(may_be_first, |asked| asked == peer);
-        if !within(at, RELAYED_FOR) || !from_there {
+        let from_there = asked.map_or(turn == Turn::First, |asked| asked == peer);
+        if !now.is_soon_after(at, RELAYED_FOR) || !from_there {
             return false;
         }
         relayed.insert(mac, (now, Some(peer)));
@@ -162,7 +168,7 @@ impl Peers {
         lock(&self.leaving)
             .get(&mac)
             // The clock may have been set back since.
-            .is_some_and(|left| now >= left && now.since(left) < LEAVING_FOR)
+            .is_some_and(|left| now.is_soon_after(left, LEAVING_FOR))
     }
 
     /// Notes which config of `mac` is on its way to `address`.
@@ -209,10 +215,8 @@ pub(crate) fn card_at(address: IpAddr) -> Option<MacAddr> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A map that forgets the older half of its entries rather than grow beyond [`Bounded::LIMIT`].

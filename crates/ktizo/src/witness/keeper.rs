@@ -393,7 +393,7 @@ impl Share {
     /// Writes it down, all of it or nothing.
     pub(super) async fn write(&self, store: &Store) -> Result<(), StoreError> {
         let last = self.device.last_seen;
-        let moves = |at: &Timestamp| last.is_none_or(|last| at.since(last) >= SEEN);
+        let moves = |at: &Timestamp| last.is_none_or(|last| !at.is_soon_after(last, SEEN));
         let seen = self.heard.filter(moves).is_some();
         if !self.changed && self.facts.is_empty() && !seen {
             return Ok(());

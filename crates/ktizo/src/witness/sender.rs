@@ -59,7 +59,8 @@ impl Address {
     /// Looks `peer` up.
     pub(super) fn look(peer: IpAddr, peers: &Peers, now: Timestamp) -> Self {
         let (card, asked) = (peers.card_of(peer), peers.who_asked_from(peer));
-        let relayed = card.is_none() && asked.is_some_and(|mac| peers.goes_on(mac, peer, now));
+        let relayed =
+            card.is_none() && asked.is_some_and(|mac| peers.stays_by_relay(mac, peer, now));
         Self {
             peer,
             card,

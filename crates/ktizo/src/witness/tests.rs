@@ -214,6 +214,18 @@ async fn a_believed_report_shows_that_the_machine_is_there_and_no_other_does() {
     // The same again says nothing else.
     let again = tell(1, 1).await;
     assert_eq!(seen(approved).await, Some(again));
+    // The clock was behind when it came.
+    house.clock.advance(std::time::Duration::from_secs(60));
+    let set_back = Sender {
+        at: first,
+        ..house.sender(1)
+    };
+    let again = house.clock.now();
+    let _ = house
+        .witness
+        .event(set_back, event(1, begins("boot")))
+        .await;
+    assert_eq!(seen(approved).await, Some(again));
     tell(2, 2).await;
     assert_eq!(seen(pending).await, None);
     // Anybody can send a datagram from there.

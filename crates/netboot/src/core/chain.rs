@@ -40,7 +40,7 @@ impl ChainWatch {
         let chain = kept
             .take()
             .filter(|chain| chain.loader == *loader)
-            .filter(|chain| now >= chain.began_at && now.since(chain.began_at) < WINDOW)
+            .filter(|chain| now.is_soon_after(chain.began_at, WINDOW))
             .unwrap_or_else(|| Chain {
                 loader: loader.clone(),
                 began_at: now,
