@@ -20,7 +20,7 @@ pub(crate) struct Restored {
     pub manifest: Manifest,
     /// Where the state from before is, if there was one.
     pub aside: Option<PathBuf>,
-    /// By what nobody comes in any more.
+    /// What nobody comes in by any more, and what is left.
     pub barred: Barred,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn restore(
             file: name.to_string_lossy().into_owned(),
             taken_at: manifest.taken_at,
         };
-        let barred = revival.bar(author, now)?;
+        let barred = revival.close_doors(author, now)?;
         give_to_owner(state.path(), &part)?;
         // Before the old state is moved away, or a power cut could leave neither.
         nix::unistd::syncfs(File::open(&part)?).context("write the unpacked state to the disk")?;

@@ -49,7 +49,7 @@ pub struct Revival<'a> {
     pub taken_at: Timestamp,
 }
 
-/// By what nobody comes in any more.
+/// What a restore took away, and what is left: sessions and API tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Barred {
     /// How many sessions were ended.
@@ -61,16 +61,16 @@ pub struct Barred {
     /// How many API tokens are good.
     pub good_tokens: usize,
     /// The database before was there and could not be read, so that all tokens were revoked.
-    pub unread: bool,
+    pub before_is_unreadable: bool,
 }
 
 impl Revival<'_> {
     /// Brings the copy to the newest format and takes away what must not come back with it: orders to wipe and to install, which may
     /// have been carried out since, every session and the set-up link, and of the API tokens those that the database before does not have, for they were revoked since, or all where that cannot be told.
     /// Without a database before all tokens stay. Writes an event. All of it or nothing; blocks.
-    pub fn bar(&self, author: &Author, now: Timestamp) -> Result<Barred, Error> {
+    pub fn close_doors(&self, author: &Author, now: Timestamp) -> Result<Barred, Error> {
         let known = self.before.map(known_tokens);
-        let unread = known.as_ref().is_some_and(Result::is_err);
+        let before_is_unreadable = known.as_ref().is_some_and(Result::is_err);
         let conn = connection::open_writer(self.copy)?;
         let barred = {
             conn.execute_batch("BEGIN IMMEDIATE")?;
@@ -97,7 +97,7 @@ impl Revival<'_> {
                 tokens,
                 stood_down,
                 good_tokens: writer.token_prints()?.len(),
-                unread,
+                before_is_unreadable,
             }
         };
         conn.execute_batch("COMMIT")?;

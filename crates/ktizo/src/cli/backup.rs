@@ -134,7 +134,7 @@ fn orders(stood_down: StoodDown) -> String {
 /// What became of the API tokens of a backup.
 fn tokens(barred: &Barred) -> String {
     let names: Vec<String> = barred.tokens.iter().map(ToString::to_string).collect();
-    let gone = match (names.is_empty(), barred.unread) {
+    let gone = match (names.is_empty(), barred.before_is_unreadable) {
         (true, _) => String::new(),
         (false, false) => format!(
             "API tokens that were revoked since stay revoked: {}.",

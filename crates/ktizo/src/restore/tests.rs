@@ -333,6 +333,6 @@ async fn what_was_ended_since_the_backup_stays_ended_and_an_event_tells_who_rest
     std::fs::write(state.join("ktizo.db"), "damaged").unwrap();
     let later = now().plus(std::time::Duration::from_secs(60));
     let third = restore(&backup, &state, &who(None), later).unwrap();
-    assert!(third.barred.unread && third.barred.tokens.len() == 2);
+    assert!(third.barred.before_is_unreadable && third.barred.tokens.len() == 2);
     assert_eq!(third.barred.good_tokens, 0);
 }
