@@ -57,15 +57,15 @@ enum Command {
     },
     /// Show what is served where, and what is missing
     Status(Remote),
-    /// Machines: list, show, add, set, approve, reject, order, delete, boots, config, regenerate
+    /// Machines: who is let in, and what their boots do
     Device(device::DeviceArgs),
-    /// Network settings: strict boot mode, hold limit, menu, node subnet, gateway, Talos version
+    /// What every boot on this network gets
     Network(network::NetworkArgs),
     /// Kernels and initramfs files
     Assets(assets::AssetsArgs),
     /// The cluster that machines join: init, show, set, generate, import, export, secrets, talosconfig
     Cluster(cluster::ClusterArgs),
-    /// Patches of machines' configs: list, show, check, set, delete
+    /// Patches of machines' configs
     Patch(patch::PatchArgs),
     /// Make secrets and configs without a daemon, as `talosctl gen` does
     #[command(subcommand)]
@@ -75,7 +75,7 @@ enum Command {
     MachineConfig(machineconfig::MachineConfigCommand),
     /// What happened, newest last
     Events(events::EventsArgs),
-    /// People who may sign in: list, add, set, delete
+    /// People who may sign in
     User(user::UserArgs),
     /// API tokens: list, add, revoke
     Token(token::TokenArgs),

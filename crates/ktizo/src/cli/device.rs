@@ -121,7 +121,7 @@ struct List {
     /// Only those with this label
     #[arg(long, value_name = "KEY[=VALUE]")]
     label: Option<LabelFilter>,
-    /// Only those that need a person: their install failed, or their wipe waits for a word
+    /// Only those that need a person: their install failed, their wipe waits for a word, or it is undecided who they are
     #[arg(long)]
     needs_person: bool,
     /// Only those whose MAC, name, address, serial, vendor, model, notes or labels have this text in them

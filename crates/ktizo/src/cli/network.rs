@@ -93,21 +93,26 @@ fn on_or_off(text: &str) -> Result<bool, String> {
     match text {
         "on" | "true" => Ok(true),
         "off" | "false" => Ok(false),
-        _ => Err("on or off".to_owned()),
+        _ => Err("must be on or off".to_owned()),
     }
 }
 
 fn of_kind(text: &str) -> Result<(FirmwareKind, String), String> {
-    let (kind, value) = text.split_once('=').ok_or("KIND=VALUE")?;
-    let kind = kind
-        .parse()
-        .map_err(|err: model::ParseError| err.to_string())?;
-    Ok((kind, value.to_owned()))
+    let (kind, value) = text
+        .split_once('=')
+        .ok_or("must be KIND=FILE, such as efi_x64=ipxe.efi")?;
+    Ok((firmware_kind(kind)?, value.to_owned()))
+}
+
+fn firmware_kind(text: &str) -> Result<FirmwareKind, String> {
+    text.parse()
+        .map_err(|err: model::ParseError| err.to_string())
 }
 
 fn switch_of_kind(text: &str) -> Result<(FirmwareKind, bool), String> {
-    let (kind, value) = of_kind(text)?;
-    Ok((kind, on_or_off(&value)?))
+    let wanted = "must be KIND=on or KIND=off, such as efi_x64=off";
+    let (kind, value) = text.split_once('=').ok_or(wanted)?;
+    Ok((firmware_kind(kind)?, on_or_off(value)?))
 }
 
 fn or_none<T>(text: &str) -> Result<OrNone, String>

@@ -45,7 +45,7 @@ const OPTIONS: &[(&str, &str)] = &[
 /// The sentence of a failed call, with what helps against it here.
 pub(super) fn told(err: &ClientError) -> String {
     match err {
-        // By the Unix socket nobody has to say who he is.
+        // By the Unix socket nobody has to say who they are.
         ClientError::Refused { status: 401, .. } => {
             "the token is wrong, expired or revoked; `ktizo token add NAME` on the server makes another, and `ktizo login URL` keeps it"
                 .to_owned()

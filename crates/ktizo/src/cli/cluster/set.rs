@@ -154,7 +154,7 @@ fn on_or_off(text: &str) -> Result<Value, String> {
     match text {
         "on" | "true" => Ok(true.into()),
         "off" | "false" => Ok(false.into()),
-        _ => Err("on or off".to_owned()),
+        _ => Err("must be on or off".to_owned()),
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Volume {
     /// Least size of the EPHEMERAL volume, such as 10GiB
     #[arg(long, value_name = "SIZE")]
     pub(super) ephemeral_min_size: Option<String>,
-    /// Most size of the EPHEMERAL volume
+    /// Greatest size of the EPHEMERAL volume
     #[arg(long, value_name = "SIZE")]
     pub(super) ephemeral_max_size: Option<String>,
     /// Which disk the EPHEMERAL volume is on, as a CEL expression such as 'disk.transport == "nvme"'

@@ -22,7 +22,7 @@ pub(super) struct ConfigSettings {
     /// Least size of the IMAGECACHE volume, such as 10GiB
     #[arg(long, value_name = "SIZE")]
     image_cache_min_size: Option<String>,
-    /// Most size of the IMAGECACHE volume
+    /// Greatest size of the IMAGECACHE volume
     #[arg(long, value_name = "SIZE")]
     image_cache_max_size: Option<String>,
     /// Which disk the IMAGECACHE volume is on, as a CEL expression
@@ -106,7 +106,7 @@ fn wipe(text: &str) -> Result<Value, String> {
         "" => Ok(Value::Null),
         "on" | "true" => Ok(true.into()),
         "off" | "false" => Ok(false.into()),
-        _ => Err("on or off".to_owned()),
+        _ => Err("must be on or off".to_owned()),
     }
 }
 
