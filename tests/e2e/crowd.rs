@@ -1,4 +1,4 @@
-//! Many people look while many machines boot: nobody who looks slows a boot, read he or not.
+//! Many people look while many machines boot: nobody who looks slows a boot, whether they read or not.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};

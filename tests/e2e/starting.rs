@@ -167,7 +167,7 @@ pub(crate) fn the_admin_plane_is_closed_to_the_network(lab: &Lab) -> Result<()> 
     ] {
         has_mode(&ktizo.state().join(name), mode)?;
     }
-    // Another user of the host may connect to the socket, and is told that he may do nothing.
+    // Another user of the host may connect to the socket, and is told that this user may do nothing.
     let stranger = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg("sh")

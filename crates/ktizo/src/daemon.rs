@@ -78,10 +78,10 @@ impl Bound {
 }
 
 /// How often the loader folders and the certificate are looked at again.
-const LOADER_LOOK: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-/// Runs the daemon until it is told to end; the admin plane runs on `admin`.
-pub async fn run(config: Config, admin: &Handle) -> anyhow::Result<()> {
+/// Runs the daemon until it is told to end; the admin plane runs on `admin_threads`.
+pub async fn run(config: Config, admin_threads: &Handle) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let scripts = Arc::new(Scripts::new(&own_templates(
         config.templates.as_deref(),
@@ -133,7 +133,16 @@ pub async fn run(config: Config, admin: &Handle) -> anyhow::Result<()> {
         screen::first_link(&report, &Gate::new(store.clone(), Arc::clone(&clock))).await?;
     }
     serve(
-        &config, bound, state, store, scripts, assets, loaders, report, clock, admin,
+        &config,
+        bound,
+        state,
+        store,
+        scripts,
+        assets,
+        loaders,
+        report,
+        clock,
+        admin_threads,
     )
     .await
 }
@@ -261,7 +270,7 @@ async fn serve(
     loaders: Arc<Loaders>,
     report: Arc<Report>,
     clock: Arc<dyn Clock>,
-    runtime: &Handle,
+    admin_threads: &Handle,
 ) -> anyhow::Result<()> {
     // The servers stop first; what follows the store stops after them, so that it sees all they did.
     let (stop, quiet) = (CancellationToken::new(), CancellationToken::new());
@@ -342,7 +351,7 @@ async fn serve(
     servers.start("boot HTTP", bound.http.serve(director, stop.clone()));
     let gate = Gate::new(store.clone(), Arc::clone(&clock));
     let live = Live::new(store.clone(), stop.clone());
-    servers.start_on(runtime, "live news", live.clone().follow());
+    servers.start_on(admin_threads, "live news", live.clone().follow());
     let app = router(Api {
         store: store.clone(),
         gate,
@@ -358,10 +367,10 @@ async fn serve(
     });
     if let Some(admin) = bound.admin {
         let serve = admin.serve(app.clone(), stop.clone());
-        servers.start_on(runtime, "admin API by TCP", serve);
+        servers.start_on(admin_threads, "admin API by TCP", serve);
     }
     servers.start_on(
-        runtime,
+        admin_threads,
         "admin API by Unix socket",
         bound.socket.serve(app, stop.clone()),
     );
@@ -396,7 +405,7 @@ async fn told_to_end() -> anyhow::Result<&'static str> {
 /// Notices loaders that come, go or change.
 async fn look_for_loaders(loaders: Arc<Loaders>, stop: CancellationToken) {
     while stop
-        .run_until_cancelled(tokio::time::sleep(LOADER_LOOK))
+        .run_until_cancelled(tokio::time::sleep(LOOK_AGAIN))
         .await
         .is_some()
     {
@@ -414,7 +423,7 @@ async fn look_for_loaders(loaders: Arc<Loaders>, stop: CancellationToken) {
 async fn look_at_certificate(certificate: Arc<Certificate>, stop: CancellationToken) {
     let mut told = String::new();
     while stop
-        .run_until_cancelled(tokio::time::sleep(LOADER_LOOK))
+        .run_until_cancelled(tokio::time::sleep(LOOK_AGAIN))
         .await
         .is_some()
     {

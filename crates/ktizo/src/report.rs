@@ -30,7 +30,7 @@ pub(crate) struct Report {
     pub state_dir: PathBuf,
     /// The Unix socket.
     pub socket: PathBuf,
-    /// The first network card that is served.
+    /// The network cards that are served.
     pub cards: Cards,
     /// Whether root was given up.
     pub privilege: Privilege,

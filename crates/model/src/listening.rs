@@ -1,10 +1,11 @@
-//! Whether a port is served.
+//! Whether a server takes what comes to its port.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How a server does at its port, as it sees it itself. Clones share it: the server has one, whoever tells of it another.
+/// Whether a server takes what comes to its port, as the server itself tells. Clones share it: the server has one, whoever tells of it
+/// another.
 #[derive(Clone, Debug, Default)]
 pub struct Listening(Arc<Inner>);
 
@@ -62,7 +63,7 @@ impl Listening {
         *self.phase() = to;
     }
 
-    fn phase(&self) -> std::sync::MutexGuard<'_, Phase> {
+    fn phase(&self) -> MutexGuard<'_, Phase> {
         self.0.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -38,7 +38,7 @@ impl Reader<'_> {
         self.all(&sql, [device.0], |row| read_card(&mut Cells::of(row)))
     }
 
-    /// The same for each of these devices that has any.
+    /// The other cards of those of these devices that have any, in the same order.
     pub fn cards_of(
         &self,
         devices: &[DeviceId],

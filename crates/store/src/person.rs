@@ -43,7 +43,7 @@ pub struct ApiToken {
     pub id: TokenId,
     /// Its name.
     pub name: PersonName,
-    /// What its holder was to be allowed.
+    /// The authority it was made with.
     pub authority: Authority,
     /// Who made it.
     pub made_by: String,
@@ -285,7 +285,7 @@ impl Writer<'_> {
         Ok(gone)
     }
 
-    /// Adds an API token, which an account made or nobody who has one. [`Error::Taken`] if the name is another's.
+    /// Adds an API token; `maker` is the account that makes it, `None` on the host. [`Error::Taken`] if the name is another's.
     pub fn insert_api_token(
         &self,
         name: &PersonName,

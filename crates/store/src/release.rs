@@ -13,7 +13,7 @@ const GRANT: &str = "
     SELECT boot_id, issued_at, expires_at, fetches, token_sha256 FROM config_tokens WHERE device_id = ?1";
 
 impl Reader<'_> {
-    /// The same for each of these devices that has one.
+    /// The grants of those of these devices that have one, without the tokens.
     pub fn token_grants(
         &self,
         devices: &[DeviceId],

@@ -61,7 +61,7 @@ impl SlowDown {
         self.0.remove(account);
     }
 
-    /// Takes one failure back. An address keeps the others: who has an account of his own must not wash guesses at another's off.
+    /// Takes one failure back. An address keeps the others: an account of one's own must not wash off guesses at another's.
     pub(crate) fn take_back(&mut self, key: &str) {
         if let Some(failures) = self.0.get_mut(key) {
             failures.count = failures.count.saturating_sub(1);

@@ -309,7 +309,7 @@ impl Client {
         self.get("/audit/logs", query).await
     }
 
-    /// The same for many devices: all or nothing.
+    /// Approves, rejects, orders or deletes many devices: all or nothing.
     pub async fn bulk(&self, asked: &BulkDevices) -> Result<BulkAnswer, ClientError> {
         self.post("/devices/bulk", asked).await
     }

@@ -52,7 +52,7 @@ impl BaseFolder {
         self.write(name, in_force, since)
     }
 
-    /// The same for a file that nobody can take into use: what a person made of it is put beside.
+    /// Writes a file that nobody can take into use: what a person made of it is put beside.
     pub(super) fn replace(&mut self, name: &str, bytes: &[u8]) -> Result<(), Behind> {
         match self.written.judge(&self.path, name, bytes, self.now) {
             Hand::Edited | Hand::EditedBefore => self.set_aside(name)?,
