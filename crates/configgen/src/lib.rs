@@ -51,6 +51,7 @@ pub use error::Error;
 pub use kubernetes::KubernetesVersion;
 pub use machine::{ClusterInput, Cni, DiskSelector, InstallTarget, RegistryMirror, base_config};
 pub use mask::masked_text;
+pub use nearest::nearest;
 pub use patch::{Explanation, Layer, Layered, Patch};
 pub use pki::{CertifiedKey, ClientRole};
 pub use schematic::Schematic;
@@ -62,3 +63,4 @@ pub use validate::{Finding, Severity, validate, validate_file};
 
 #[cfg(test)]
 mod golden;
+mod nearest;

@@ -3,6 +3,8 @@
 //! [`RawConfig`] is the file as it is written, [`Config`] what it means. The shipped file lists every key at its default, and a test
 //! proves that it equals [`RawConfig::default`].
 
+mod words;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -281,7 +283,7 @@ impl Config {
         } else {
             serde_yaml::from_str(text).map_err(|err| ConfigError::Unparsable {
                 file: file.to_owned(),
-                message: err.to_string(),
+                message: words::plain(&err.to_string()),
             })?
         };
         raw.check().map_err(|(key, why)| ConfigError::Impossible {
@@ -306,6 +308,23 @@ impl Config {
              add `tls: {{}}` below `admin:` for a certificate that ktizo makes, or `tls: {{cert: FILE, key: FILE}}` for one of your own, \
              or listen on 127.0.0.1 and come by `ssh -L`"
         )]
+    }
+
+    /// Looks at the files that it names and without which the daemon does not start; `file` is for messages.
+    pub fn check_files(&self, file: &Path) -> Result<(), ConfigError> {
+        let Some(Tls::Own { cert, key }) = &self.tls else {
+            return Ok(());
+        };
+        for (name, path) in [("admin.tls.cert", cert), ("admin.tls.key", key)] {
+            if let Err(err) = std::fs::File::open(path) {
+                return Err(ConfigError::Impossible {
+                    file: file.to_owned(),
+                    key: name,
+                    why: format!("{} cannot be read: {err}", path.display()),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Moves the state folder, and with it the loader folders below it.

@@ -3,6 +3,7 @@
 use data_encoding::BASE64;
 
 use super::{Finding, Findings, Place};
+use crate::nearest;
 use crate::schema::{DocumentKind, Structure, Type, schema};
 use crate::yaml::{Node, Resolved, Style, Value};
 use crate::{ByteSize, Contract, DocumentId, VolumeLimit};
@@ -236,33 +237,6 @@ fn packed(place: &Place<'_>, findings: &mut Findings) {
     }
 }
 
-/// The known word that a mistyped one is nearest to, if any is near.
-fn nearest(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let limit = (word.len() / 3).clamp(1, 3);
-    let distance = |other: &str| edits(&word.to_ascii_lowercase(), &other.to_ascii_lowercase());
-    known
-        .map(|other| (distance(other), other))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, other)| other)
-}
-
-/// Levenshtein's distance.
-fn edits(one: &str, two: &str) -> usize {
-    let two: Vec<char> = two.chars().collect();
-    let mut row: Vec<usize> = (0..=two.len()).collect();
-    for (line, left) in one.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = line + 1;
-        for (column, right) in two.iter().enumerate() {
-            let replaced = corner + usize::from(left != *right);
-            corner = row[column + 1];
-            row[column + 1] = replaced.min(corner + 1).min(row[column] + 1);
-        }
-    }
-    row[two.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,13 +257,5 @@ mod tests {
         for wrong in ["", "10", "s", "1d", "1h2", "h1", "1..5s", "ten"] {
             assert!(!is_duration(wrong), "{wrong}");
         }
-    }
-
-    #[test]
-    fn mistyped_words_find_their_neighbours() {
-        let known = || ["hostname", "interfaces", "nameservers"].into_iter();
-        assert_eq!(nearest("hostnmae", known()), Some("hostname"));
-        assert_eq!(nearest("interface", known()), Some("interfaces"));
-        assert_eq!(nearest("bogus", known()), None);
     }
 }

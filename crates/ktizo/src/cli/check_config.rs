@@ -11,6 +11,10 @@ use crate::config::{Config, DEFAULT_FILE};
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
     match Config::load(file) {
         Ok(config) => {
+            if let Err(err) = config.check_files(file.unwrap_or_else(|| Path::new(DEFAULT_FILE))) {
+                complain(&err.to_string());
+                return ExitCode::FAILURE;
+            }
             for warning in config.warnings() {
                 complain(&format!("warning: {warning}"));
             }

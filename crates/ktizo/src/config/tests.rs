@@ -70,3 +70,15 @@ fn to_listen_without_tls_where_others_can_read_along_is_warned_of() {
         assert!(warnings.iter().all(|text| text.contains("`tls: {}`")));
     }
 }
+
+#[test]
+fn a_certificate_that_is_not_there_is_named() {
+    let text = "admin: { tls: { cert: /nowhere/a.crt, key: /nowhere/a.key } }";
+    let file = Path::new("ktizo.yaml");
+    let config = Config::parse(file, text).unwrap();
+    let err = config.check_files(file).unwrap_err().to_string();
+    assert!(
+        err.starts_with("ktizo.yaml: admin.tls.cert: /nowhere/a.crt cannot be read"),
+        "{err}"
+    );
+}
