@@ -128,7 +128,7 @@ pub(crate) fn shown(reader: &Reader<'_>, device: Device) -> Result<types::Device
     })
 }
 
-/// The same for many devices, each looked up as one of all.
+/// Many devices as the API shows them, each looked up as one of all.
 pub(crate) fn shown_all(
     reader: &Reader<'_>,
     devices: Vec<Device>,
@@ -177,7 +177,7 @@ fn settings_version(json: &str) -> String {
     print[..12].to_owned()
 }
 
-/// The same, read anew.
+/// A device as the API shows it, read anew.
 fn shown_again(reader: &Reader<'_>, id: DeviceId) -> Result<types::Device, Error> {
     shown(reader, find(reader, &DeviceRef::Id(id))?)
 }

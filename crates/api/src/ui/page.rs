@@ -280,7 +280,7 @@ pub(super) async fn gate(State(api): State<Api>, request: Request, next: Next) -
     })
 }
 
-/// The same for an address that is none, where a browser asks for it; to a program it is answered as it is.
+/// Makes a page of the answer to an address that is none, where a browser asks for it; to a program it is answered as it is.
 pub(crate) async fn as_page(state: State<Api>, request: Request, next: Next) -> Response {
     let accepts = request.headers().get(ACCEPT);
     let accepts = accepts.and_then(|accepts| accepts.to_str().ok());

@@ -39,7 +39,7 @@ enum UserCommand {
         #[arg(long)]
         password: bool,
     },
-    /// Delete a user; its sessions end
+    /// Delete a user; its sessions end, and the API tokens it made are revoked
     Delete {
         /// Its name
         name: PersonName,
@@ -91,7 +91,8 @@ impl UserArgs {
                 })
             }
             UserCommand::Delete { name, yes } => {
-                let question = format!("Delete the user {name}?");
+                let question =
+                    format!("Delete the user {name}? The API tokens it made are revoked with it.");
                 confirmed(&question, yes, "nobody was deleted")?;
                 client.delete_user(&name).await?;
                 say(&format!("{name} is deleted."))
