@@ -27,7 +27,7 @@ use crate::{Error, auth, types};
 
 pub(crate) use add::{add, register};
 pub(crate) use approve::approve;
-pub(crate) use bulk::bulk;
+pub(crate) use bulk::{MOST_AT_ONCE, bulk};
 pub(crate) use config::{
     ExplainQuery, PreviewQuery, change_settings, diff, explain, preview, preview_shown, settings,
 };

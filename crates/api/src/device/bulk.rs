@@ -18,7 +18,7 @@ use crate::types::{self, ApproveDevice, BulkAction, BulkAnswer, BulkDevices, Bul
 use crate::version::Version;
 
 /// The most devices of one request: machines that boot wait while it is done.
-const MOST: usize = 500;
+pub(crate) const MOST_AT_ONCE: usize = 500;
 /// How many devices a refusal names.
 const NAMED: usize = 10;
 
@@ -41,8 +41,8 @@ pub(crate) async fn bulk(
     asked: BulkDevices,
     own: Vec<Ipv4Addr>,
 ) -> Result<BulkAnswer, Error> {
-    if asked.devices.is_empty() || asked.devices.len() > MOST {
-        let why = format!("must name 1 to {MOST} devices");
+    if asked.devices.is_empty() || asked.devices.len() > MOST_AT_ONCE {
+        let why = format!("must name 1 to {MOST_AT_ONCE} devices");
         return Err(Error::invalid("devices", why));
     }
     let done = store

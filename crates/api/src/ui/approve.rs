@@ -13,7 +13,7 @@ use super::devices::Chosen;
 use super::fields::{Choice, Field, told};
 use super::page::{Ask, done, render};
 use super::post::Post;
-use crate::device::{self, DeviceRef};
+use crate::device::{self, DeviceRef, MOST_AT_ONCE};
 use crate::sources::read_cluster;
 use crate::types::{ApproveDevice, Device};
 use crate::{Api, Error, body};
@@ -69,9 +69,6 @@ impl Names {
     }
 }
 
-/// The most devices that are approved together.
-const MOST: usize = 500;
-
 pub(super) async fn one(
     State(api): State<Api>,
     ask: Ask,
@@ -86,12 +83,12 @@ pub(super) async fn several(State(api): State<Api>, ask: Ask) -> Result<Response
     let query = ask.query();
     if query.text("all").is_empty() {
         let chosen: Result<Vec<DeviceRef>, Error> =
-            query.all("id").take(MOST).map(str::parse).collect();
+            query.all("id").take(MOST_AT_ONCE).map(str::parse).collect();
         return suggested(&api, &ask, chosen?, 0).await;
     }
     let filter = DeviceFilter {
         status: Some(ApprovalStatus::Pending),
-        limit: Some(MOST as u64),
+        limit: Some(MOST_AT_ONCE as u64),
         ..Chosen::read(&query).filter()
     };
     let (waiting, total) = api
@@ -181,7 +178,7 @@ pub(super) async fn approve(
 ) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
     let mut rows = Vec::new();
-    for id in post.all("id").take(MOST) {
+    for id in post.all("id").take(MOST_AT_ONCE) {
         let device = device::show(&api.store, id.parse()?).await?;
         let names = Names::new(&device);
         let typed = |name: &str| Field::of(post.text(name));

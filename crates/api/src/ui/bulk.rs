@@ -12,12 +12,9 @@ use super::fields::Field;
 use super::page::{Ask, done, render};
 use super::post::Post;
 use super::visitor::Visitor;
-use crate::device::DeviceRef;
+use crate::device::{self, DeviceRef, MOST_AT_ONCE};
 use crate::types::{BulkAction, BulkDevices, BulkRow};
-use crate::{Api, Error, device};
-
-/// The most devices of one request, as of the API.
-const MOST: usize = 500;
+use crate::{Api, Error};
 
 /// What is done, in the words of the pages.
 #[derive(Serialize)]
@@ -32,6 +29,8 @@ pub(super) struct Deed {
     meaning: &'static str,
     /// Behind a number of devices, once it is done.
     past: &'static str,
+    #[serde(skip)]
+    action: BulkAction,
 }
 
 /// Those beside the approval, which has a page of its own.
@@ -42,6 +41,7 @@ const DEEDS: [Deed; 5] = [
         verb: "Reject",
         meaning: "They get no config, and are sent to their disks whenever they boot.",
         past: "rejected",
+        action: BulkAction::Reject,
     },
     Deed {
         word: "install",
@@ -49,6 +49,7 @@ const DEEDS: [Deed; 5] = [
         verb: "Order an install of",
         meaning: "Their next network boot runs Talos with their configs.",
         past: "ordered to install",
+        action: order(StandingOrder::Install),
     },
     Deed {
         word: "local",
@@ -56,6 +57,7 @@ const DEEDS: [Deed; 5] = [
         verb: "Order the local disk for",
         meaning: "Their next network boot leaves to the disk at once.",
         past: "ordered to boot their disks",
+        action: order(StandingOrder::Local),
     },
     Deed {
         word: "menu",
@@ -63,6 +65,7 @@ const DEEDS: [Deed; 5] = [
         verb: "Order the menu for",
         meaning: "Their next network boot asks at the console for a minute, and then boots the disk.",
         past: "ordered to show the menu",
+        action: order(StandingOrder::Menu),
     },
     Deed {
         word: "delete",
@@ -70,12 +73,17 @@ const DEEDS: [Deed; 5] = [
         verb: "Delete",
         meaning: "Their settings, configs and boots are forgotten; their events stay.",
         past: "deleted",
+        action: BulkAction::Delete,
     },
 ];
 
+const fn order(order: StandingOrder) -> BulkAction {
+    BulkAction::Order { order }
+}
+
 /// The deeds that a visitor may choose for many devices.
 pub(super) fn deeds(visitor: &Visitor) -> Vec<Deed> {
-    let may = |deed: &Deed| visitor.may_admin || deed.word != "delete";
+    let may = |deed: &Deed| visitor.may_admin || deed.action != BulkAction::Delete;
     DEEDS.into_iter().filter(may).collect()
 }
 
@@ -94,20 +102,10 @@ struct View {
     needs_count: bool,
 }
 
-fn read(query: &Post) -> Result<(Deed, BulkAction), Error> {
+fn read(query: &Post) -> Result<Deed, Error> {
     let word = query.text("action");
-    let order = |order: StandingOrder| BulkAction::Order { order };
-    let action = match word {
-        "reject" => BulkAction::Reject,
-        "delete" => BulkAction::Delete,
-        "install" => order(StandingOrder::Install),
-        "local" => order(StandingOrder::Local),
-        "menu" => order(StandingOrder::Menu),
-        _ => return Err(Error::invalid("action", "choose what is to be done")),
-    };
     let deed = DEEDS.into_iter().find(|deed| deed.word == word);
-    let deed = deed.ok_or_else(|| Error::Internal("a deed without words".to_owned()))?;
-    Ok((deed, action))
+    deed.ok_or_else(|| Error::invalid("action", "choose what is to be done"))
 }
 
 fn must_be_allowed(ask: &Ask, action: BulkAction) -> Result<(), Error> {
@@ -124,13 +122,13 @@ pub(super) async fn preview(State(api): State<Api>, ask: Ask) -> Result<Response
     if query.text("action") == "approve" {
         return to_approval(&query);
     }
-    let (deed, action) = read(&query)?;
-    must_be_allowed(&ask, action)?;
+    let deed = read(&query)?;
+    must_be_allowed(&ask, deed.action)?;
     let chosen: Vec<String> = query.all("id").map(str::to_owned).collect();
     if chosen.is_empty() {
         return Ok(done("/devices", "unchanged"));
     }
-    let view = View::preview(&api, &ask, (deed, action), chosen).await?;
+    let view = View::preview(&api, &ask, deed, chosen).await?;
     view.show(&api, &ask, StatusCode::OK).await
 }
 
@@ -151,13 +149,13 @@ impl View {
     async fn preview(
         api: &Api,
         ask: &Ask,
-        (deed, action): (Deed, BulkAction),
+        deed: Deed,
         mut chosen: Vec<String>,
     ) -> Result<Self, Error> {
-        let more = chosen.len().saturating_sub(MOST);
-        chosen.truncate(MOST);
+        let more = chosen.len().saturating_sub(MOST_AT_ONCE);
+        chosen.truncate(MOST_AT_ONCE);
         let asked = BulkDevices {
-            action,
+            action: deed.action,
             devices: chosen,
             role: None,
             preview: true,
@@ -166,6 +164,7 @@ impl View {
         let own = api.service.own_addresses();
         let answer = device::bulk(&api.store, ask.visitor.author(), asked, own).await?;
         Ok(Self {
+            needs_count: deed.action == BulkAction::Delete,
             deed,
             able: answer.devices.len() as u64 - answer.refused,
             rows: answer.devices,
@@ -173,7 +172,6 @@ impl View {
             is_done: false,
             wrong: None,
             count: Field::default(),
-            needs_count: action == BulkAction::Delete,
         })
     }
 
@@ -184,15 +182,15 @@ impl View {
 
 /// Does it with all devices of the form, or with none, and shows each as it is then.
 pub(super) async fn act(State(api): State<Api>, ask: Ask, post: Post) -> Result<Response, Error> {
-    let (deed, action) = read(&post)?;
-    must_be_allowed(&ask, action)?;
+    let deed = read(&post)?;
+    must_be_allowed(&ask, deed.action)?;
     let chosen: Vec<String> = post.all("id").map(str::to_owned).collect();
     if chosen.is_empty() {
         return Ok(done("/devices", "unchanged"));
     }
     let typed = post.text("count");
-    if action == BulkAction::Delete && typed != chosen.len().to_string() {
-        let mut view = View::preview(&api, &ask, (deed, action), chosen).await?;
+    if deed.action == BulkAction::Delete && typed != chosen.len().to_string() {
+        let mut view = View::preview(&api, &ask, deed, chosen).await?;
         view.count = Field::of(typed);
         view.count.wrong = Some(format!("type {} to delete them", view.able));
         return view
@@ -200,7 +198,7 @@ pub(super) async fn act(State(api): State<Api>, ask: Ask, post: Post) -> Result<
             .await;
     }
     let asked = BulkDevices {
-        action,
+        action: deed.action,
         devices: chosen.clone(),
         role: None,
         preview: false,
@@ -226,12 +224,12 @@ pub(super) async fn act(State(api): State<Api>, ask: Ask, post: Post) -> Result<
             if left.is_empty() {
                 return Ok(done("/devices", "unchanged"));
             }
-            let mut view = View::preview(&api, &ask, (deed, action), left).await?;
+            let mut view = View::preview(&api, &ask, deed, left).await?;
             view.wrong = Some(format!("{err}. This is how it stands; look at it again."));
             view.show(&api, &ask, StatusCode::CONFLICT).await
         }
         Err(Error::Refused(refusal)) => {
-            let mut view = View::preview(&api, &ask, (deed, action), chosen).await?;
+            let mut view = View::preview(&api, &ask, deed, chosen).await?;
             view.wrong = Some(refusal.why);
             view.show(&api, &ask, StatusCode::UNPROCESSABLE_ENTITY)
                 .await

@@ -243,6 +243,19 @@ async fn refused(
     view.show(api, ask, StatusCode::UNPROCESSABLE_ENTITY).await
 }
 
+/// Goes back to the page of a device that was changed, or shows what was refused.
+async fn answered(
+    (api, ask, post): (&Api, &Ask, &Post),
+    who: DeviceRef,
+    result: Result<Device, Error>,
+    said: &str,
+) -> Result<Response, Error> {
+    match result {
+        Ok(device) => Ok(done(&format!("/devices/{}", device.id), said)),
+        Err(err) => refused(api, ask, who, post, err).await,
+    }
+}
+
 pub(super) async fn reject(
     State(api): State<Api>,
     ask: Ask,

@@ -57,10 +57,10 @@ const BUILT_IN: [(&str, &str); 18] = built_in![
     "overview.html",
     "parts.html",
     "patch.html",
-    "trouble.html",
     "people.html",
     "set-up.html",
     "sign-in.html",
+    "trouble.html",
 ];
 
 impl Pages {
@@ -132,7 +132,7 @@ impl Shell {
 #[derive(Clone, Debug)]
 pub(super) struct Ask {
     pub(super) visitor: Visitor,
-    query: String,
+    query: Query,
 }
 
 impl<S: Sync> FromRequestParts<S> for Ask {
@@ -141,34 +141,38 @@ impl<S: Sync> FromRequestParts<S> for Ask {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         Ok(Self {
             visitor: Visitor::from_request_parts(parts, state).await?,
-            query: parts.uri.query().unwrap_or_default().to_owned(),
+            query: Query::of(parts),
         })
-    }
-}
-
-/// Somebody without a session.
-#[derive(Clone, Debug)]
-pub(super) struct Stranger(String);
-
-impl<S: Sync> FromRequestParts<S> for Stranger {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(parts.uri.query().unwrap_or_default().to_owned()))
-    }
-}
-
-impl Stranger {
-    /// What follows the `?`.
-    pub(super) fn query(&self) -> Post {
-        Post::parse(self.0.as_bytes())
     }
 }
 
 impl Ask {
     /// What follows the `?`.
     pub(super) fn query(&self) -> Post {
-        Post::parse(self.query.as_bytes())
+        self.query.read()
+    }
+}
+
+/// What follows the `?` of an address: all that a page for somebody without a session needs.
+#[derive(Clone, Debug)]
+pub(super) struct Query(String);
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
+    }
+}
+
+impl Query {
+    fn of(parts: &Parts) -> Self {
+        Self(parts.uri.query().unwrap_or_default().to_owned())
+    }
+
+    /// Its fields.
+    pub(super) fn read(&self) -> Post {
+        Post::parse(self.0.as_bytes())
     }
 }
 
@@ -189,7 +193,7 @@ pub(super) async fn render(
     let notice = notice(ask.query().text("said"));
     let shell = Shell::new(here, Some(ask.visitor.clone()), pending, notice);
     let text = api.pages.render(name, &shell, view)?;
-    Ok((status, [(CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response())
+    Ok(html(status, text))
 }
 
 /// Renders a page for somebody without a session.
@@ -201,7 +205,11 @@ pub(super) fn render_for_stranger(
 ) -> Result<Response, Error> {
     let shell = Shell::new("", None, 0, None);
     let text = api.pages.render(name, &shell, view)?;
-    Ok((status, [(CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response())
+    Ok(html(status, text))
+}
+
+fn html(status: StatusCode, text: String) -> Response {
+    (status, [(CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response()
 }
 
 /// Goes to a page after a form was done; the page says it in the words of [`notice`].
@@ -339,12 +347,7 @@ async fn trouble(api: &Api, visitor: Visitor, response: Response) -> Response {
     };
     let shell = Shell::new("", Some(visitor), 0, None);
     match api.pages.render("trouble.html", &shell, &view) {
-        Ok(text) => (
-            parts.status,
-            [(CONTENT_TYPE, "text/html; charset=utf-8")],
-            text,
-        )
-            .into_response(),
+        Ok(text) => html(parts.status, text),
         Err(err) => err.into_response(),
     }
 }

@@ -3,6 +3,7 @@
 use axum::extract::{FromRequest, FromRequestParts as _, RawForm, Request};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::Value;
 
 use super::visitor::Visitor;
 use crate::Error;
@@ -22,6 +23,14 @@ impl Post {
     /// The first value of a field, without spaces around it; empty if there is none.
     pub(super) fn text(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default().trim()
+    }
+
+    /// The first value of a field as the API takes it, without spaces around it; null if there is none or it is empty.
+    pub(super) fn or_null(&self, name: &str) -> Value {
+        match self.text(name) {
+            "" => Value::Null,
+            text => text.into(),
+        }
     }
 
     /// Every value of a field.

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Serialize;
 
 use super::fields::{Field, Fields};
-use super::page::{Ask, Stranger, render_for_stranger};
+use super::page::{Ask, Query, render_for_stranger};
 use super::post::{OpenPost, Post};
 use crate::auth::{self, Origin, SignInRefusal};
 use crate::{Api, Error};
@@ -33,8 +33,8 @@ impl SignIn {
     }
 }
 
-pub(super) async fn sign_in_form(State(api): State<Api>, ask: Stranger) -> Result<Response, Error> {
-    let view = SignIn::blank(&api, ask.query().text("next")).await?;
+pub(super) async fn sign_in_form(State(api): State<Api>, query: Query) -> Result<Response, Error> {
+    let view = SignIn::blank(&api, query.read().text("next")).await?;
     render_for_stranger(&api, "sign-in.html", StatusCode::OK, &view)
 }
 
@@ -108,8 +108,8 @@ impl SetUp {
     }
 }
 
-pub(super) async fn set_up_form(State(api): State<Api>, ask: Stranger) -> Result<Response, Error> {
-    let view = SetUp::blank(&api, ask.query().text("token")).await?;
+pub(super) async fn set_up_form(State(api): State<Api>, query: Query) -> Result<Response, Error> {
+    let view = SetUp::blank(&api, query.read().text("token")).await?;
     render_for_stranger(&api, "set-up.html", StatusCode::OK, &view)
 }
 

@@ -152,7 +152,7 @@ fn patch(post: &Post) -> Map<String, Value> {
         "dns_domain",
         "install_image",
     ] {
-        put(name, or_null(post.text(name)));
+        put(name, post.or_null(name));
     }
     for name in ["pod_subnets", "service_subnets", "additional_sans"] {
         let words = words(post.text(name));
@@ -191,14 +191,6 @@ fn patch(post: &Post) -> Map<String, Value> {
         put(name, (post.get(name) == Some("true")).into());
     }
     patch
-}
-
-fn or_null(text: &str) -> Value {
-    if text.is_empty() {
-        Value::Null
-    } else {
-        text.into()
-    }
 }
 
 fn words(text: &str) -> Vec<&str> {

@@ -4,10 +4,10 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use model::Timestamp;
 
-use super::refused;
+use super::{answered, refused};
 use crate::device::{self, DeviceRef};
 use crate::types::DecideIdentity;
-use crate::ui::page::{Ask, done};
+use crate::ui::page::Ask;
 use crate::ui::post::Post;
 use crate::{Api, Error};
 
@@ -28,10 +28,8 @@ pub(in crate::ui) async fn decide(
         "" => who.clone(),
         card => card.parse()?,
     };
-    match device::decide_identity(&api.store, ask.visitor.author(), about, said).await {
-        Ok(device) => Ok(done(&format!("/devices/{}", device.id), "identity-decided")),
-        Err(err) => refused(&api, &ask, who, &post, err).await,
-    }
+    let decided = device::decide_identity(&api.store, ask.visitor.author(), about, said).await;
+    answered((&api, &ask, &post), who, decided, "identity-decided").await
 }
 
 fn said(post: &Post) -> Result<DecideIdentity, Error> {

@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use model::BootOrder;
 
-use super::refused;
+use super::{answered, refused};
 use crate::device::{self, DeviceRef};
 use crate::types::{GiveOrder, Proof};
 use crate::ui::page::{Ask, done};
@@ -27,21 +27,16 @@ pub(in crate::ui) async fn give(
         Err(err) => return refused(&api, &ask, who, &post, err).await,
     };
     let is_wipe = given.order == BootOrder::Wipe;
-    match device::give_order(&api.store, ask.visitor.author(), who.clone(), given).await {
-        Ok(device) => {
-            let said = if is_wipe { "wipe-ordered" } else { "ordered" };
-            Ok(done(&format!("/devices/{}", device.id), said))
-        }
-        Err(Error::Refused(mut refusal)) => {
-            if refusal.field.as_deref() == Some("confirm") {
-                // The hint of the API is for a program.
-                refusal.field = Some(CONFIRM.to_owned());
-                refusal.hint = None;
-            }
-            refused(&api, &ask, who, &post, Error::Refused(refusal)).await
-        }
-        Err(err) => refused(&api, &ask, who, &post, err).await,
+    let said = if is_wipe { "wipe-ordered" } else { "ordered" };
+    let mut given = device::give_order(&api.store, ask.visitor.author(), who.clone(), given).await;
+    if let Err(Error::Refused(refusal)) = &mut given
+        && refusal.field.as_deref() == Some("confirm")
+    {
+        // The hint of the API is for a program.
+        refusal.field = Some(CONFIRM.to_owned());
+        refusal.hint = None;
     }
+    answered((&api, &ask, &post), who, given, said).await
 }
 
 fn read(post: &Post) -> Result<GiveOrder, Error> {
@@ -86,10 +81,8 @@ pub(in crate::ui) async fn vouch(
         "wiped" => Proof::Wiped,
         _ => Proof::Installed,
     };
-    match device::vouch(&api.store, ask.visitor.author(), who.clone(), proof).await {
-        Ok(device) => Ok(done(&format!("/devices/{}", device.id), "vouched")),
-        Err(err) => refused(&api, &ask, who, &post, err).await,
-    }
+    let vouched = device::vouch(&api.store, ask.visitor.author(), who.clone(), proof).await;
+    answered((&api, &ask, &post), who, vouched, "vouched").await
 }
 
 /// Makes the token that the machine has for its config good again.
@@ -101,8 +94,6 @@ pub(in crate::ui) async fn renew_release(
 ) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
     let who: DeviceRef = id.parse()?;
-    match device::renew_release(&api.store, ask.visitor.author(), who.clone()).await {
-        Ok(device) => Ok(done(&format!("/devices/{}", device.id), "renewed")),
-        Err(err) => refused(&api, &ask, who, &post, err).await,
-    }
+    let renewed = device::renew_release(&api.store, ask.visitor.author(), who.clone()).await;
+    answered((&api, &ask, &post), who, renewed, "renewed").await
 }

@@ -180,7 +180,7 @@ fn patch(post: &Post) -> Map<String, Value> {
         if post.get(name).is_some() {
             let value = match name {
                 "mac_address" => Value::from(post.text(name)),
-                _ => or_null(post, name),
+                _ => post.or_null(name),
             };
             fields.insert(name.to_owned(), value);
         }
@@ -203,7 +203,7 @@ fn of_config(post: &Post) -> Map<String, Value> {
     };
     for name in ["install_image", "schematic"] {
         if post.get(name).is_some() {
-            put(name, or_null(post, name));
+            put(name, post.or_null(name));
         }
     }
     if post.get("install_wipe").is_some() {
@@ -247,13 +247,6 @@ fn of_config(post: &Post) -> Map<String, Value> {
         put("kernel_modules", modules.into());
     }
     settings
-}
-
-fn or_null(post: &Post, name: &str) -> Value {
-    match post.text(name) {
-        "" => Value::Null,
-        text => text.into(),
-    }
 }
 
 /// A refusal in the words of the API at the field that the form has for it.

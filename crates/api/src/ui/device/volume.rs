@@ -58,18 +58,21 @@ impl Row {
 
     /// What is typed into it, in the words of the API; nothing if nothing is, or if the volume is taken away.
     fn read(&self, post: &Post) -> Option<Value> {
-        let or_null = |name: &str| Some(post.text(name)).filter(|text| !text.is_empty());
         let is_blank = self.names().iter().all(|name| post.text(name).is_empty());
         if is_blank || post.text(&self.gone) == "true" {
             return None;
         }
+        let grow = match post.text(&self.grow) {
+            "" => None,
+            word => Some(word == "true"),
+        };
         Some(json!({
             "name": post.text(&self.name),
             "disk_selector": post.text(&self.disk_selector),
-            "min_size": or_null(&self.min_size),
-            "max_size": or_null(&self.max_size),
-            "grow": or_null(&self.grow).map(|word| word == "true"),
-            "filesystem": or_null(&self.filesystem),
+            "min_size": post.or_null(&self.min_size),
+            "max_size": post.or_null(&self.max_size),
+            "grow": grow,
+            "filesystem": post.or_null(&self.filesystem),
         }))
     }
 }
