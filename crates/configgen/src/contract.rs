@@ -40,6 +40,13 @@ impl Contract {
         }
     }
 
+    /// The newest contract whose Kubernetes is released: what is suggested where no Talos is chosen yet.
+    pub fn newest_stable() -> Self {
+        let all = (Self::OLDEST.0..=Self::NEWEST.0).rev().map(Self);
+        let mut stable = all.filter(|contract| !contract.default_kubernetes().is_prerelease());
+        stable.next().unwrap_or(Self::NEWEST)
+    }
+
     /// A sentence for the operator if the version is newer than every known contract.
     pub fn note(version: &TalosVersion) -> Option<String> {
         (version.contract() > (1, Self::NEWEST.0)).then(|| {
@@ -184,5 +191,7 @@ mod tests {
             Contract::NEWEST.default_kubernetes().to_string(),
             "1.37.0-rc.0"
         );
+        let stable = Contract::newest_stable().default_kubernetes();
+        assert_eq!(stable.to_string(), "1.36.3");
     }
 }

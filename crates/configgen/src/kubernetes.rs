@@ -19,6 +19,11 @@ impl KubernetesVersion {
     pub fn minor(&self) -> u16 {
         self.minor
     }
+
+    /// Whether it was made before its release, such as `1.37.0-rc.0`.
+    pub(crate) fn is_prerelease(&self) -> bool {
+        self.text.contains('-')
+    }
 }
 
 impl FromStr for KubernetesVersion {

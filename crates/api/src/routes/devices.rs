@@ -237,9 +237,12 @@ pub(crate) async fn boots(
     Path(id): Path<String>,
     Asked(query): Asked<BootsQuery>,
 ) -> Answer<Vec<Boot>> {
-    device::boots(&api.store, id.parse()?, query.limit)
-        .await
-        .map(Json)
+    let mut boots = device::boots(&api.store, id.parse()?, query.limit).await?;
+    for boot in &mut boots {
+        // Two servers may note what they saw in another order than it happened.
+        boot.stages.sort_by_key(|stage| stage.at);
+    }
+    Ok(Json(boots))
 }
 
 pub(crate) async fn kernel_log(

@@ -58,11 +58,11 @@ fn lines(diff: &str) -> tera::Value {
     tera::Value::from_serializable(&diff.lines().map(line).collect::<Vec<_>>())
 }
 
-/// A length for people: `712 B`, `21.4 MiB`.
+/// A length for people, rounded as on the command line: `712 B`, `21.45 MiB`.
 fn size(bytes: u64) -> String {
-    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match units.into_iter().find(|(unit, _)| bytes >= *unit) {
-        Some((unit, name)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+        Some((unit, name)) => format!("{:.2} {name}", bytes as f64 / unit as f64),
         None => format!("{bytes} B"),
     }
 }
@@ -99,8 +99,9 @@ mod tests {
         for (bytes, text) in [
             (0, "0 B"),
             (1023, "1023 B"),
-            (1536, "1.5 KiB"),
-            (64 << 20, "64.0 MiB"),
+            (1536, "1.50 KiB"),
+            (64 << 20, "64.00 MiB"),
+            (11_733_566, "11.19 MiB"),
         ] {
             assert_eq!(size(bytes), text);
         }

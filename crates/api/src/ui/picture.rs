@@ -69,8 +69,11 @@ impl BootPicture {
         let total = micros(total);
         let hidden = boot.stages.len().saturating_sub(MOST);
         let scale = Scale::of(boot, total);
-        let lanes = boot.stages[hidden..]
-            .iter()
+        let mut shown: Vec<&StageRecord> = boot.stages[hidden..].iter().collect();
+        // Two servers may note what they saw in another order than it happened.
+        shown.sort_by_key(|stage| stage.at);
+        let lanes = shown
+            .into_iter()
             .map(|stage| lane(stage, boot.began_at, &scale));
         Self {
             began_at: boot.began_at,
@@ -397,6 +400,21 @@ mod tests {
             ["done", "done", "done", "done", "now", "ahead"]
         );
         assert!(!picture.is_shortened);
+    }
+
+    #[test]
+    fn stages_are_listed_in_the_order_of_time() {
+        use BootStage::*;
+        use StageOutcome::Done;
+        let boot = boot(&[
+            (Discover, 0, 0, Done),
+            (Config, 42, 0, Done),
+            (Talos, 41, 0, Done),
+        ]);
+        let picture = BootPicture::new(&boot, at(50));
+        let labels: Vec<&str> = picture.lanes.iter().map(|lane| lane.label).collect();
+        assert_eq!(labels, ["Firmware asks", "Talos", "Config"]);
+        assert_eq!(picture.word, "runs Talos");
     }
 
     #[test]

@@ -51,7 +51,9 @@ impl Form {
         let contract = version
             .as_ref()
             .and_then(|version| Contract::of(version).ok());
-        let kubernetes = contract.unwrap_or(Contract::NEWEST).default_kubernetes();
+        let kubernetes = contract
+            .unwrap_or_else(Contract::newest_stable)
+            .default_kubernetes();
         Self {
             fields: filled(settings, name, version.as_ref()),
             is_set: settings.is_some(),
