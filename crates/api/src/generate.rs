@@ -3,7 +3,9 @@
 mod input;
 
 use std::collections::HashMap;
+use std::fmt;
 
+use configgen::yaml::{Entry, Node};
 use configgen::{
     BaseConfig, ClusterInput, DevicePatches, Finding, Layered, MachineConfig, Patch, SecretsBundle,
     base_config, device_documents, layered_device_config, validate,
@@ -62,6 +64,10 @@ impl Recipe {
 
     /// Makes and checks the config of one device: Talos YAML with secrets.
     pub(crate) fn make(&self, device: &Device) -> Result<String, Error> {
+        Ok(self.made(device)?.print())
+    }
+
+    fn made(&self, device: &Device) -> Result<MachineConfig, Error> {
         let role = device.role.ok_or_else(|| incomplete(device))?;
         let recipe = self.role(role)?;
         let input = self.input(device, &recipe.versions)?;
@@ -74,7 +80,7 @@ impl Recipe {
             BaseConfig::from_config(role, config.clone()).map_err(refused)?;
         }
         check(&config, &recipe.versions)?;
-        Ok(config.print())
+        Ok(config)
     }
 
     /// The same, layer by layer.
@@ -129,12 +135,33 @@ impl Recipe {
         if self.role(role).is_err() {
             return Ok(());
         }
+        self.made(&self.filled_up(device, role)).map(drop)
+    }
+
+    /// The device with what it still lacks made up.
+    fn filled_up(&self, device: &Device, role: Role) -> Device {
         let (hostname, address) = input::made_up(&self.sources.network);
         let mut device = device.clone();
         device.role = Some(role);
         device.hostname.get_or_insert(hostname);
         device.ip_address.get_or_insert(address);
-        self.make(&device).map(drop)
+        device
+    }
+
+    /// Where a device in a role would be installed if its own patches decide that; `None` if they do not, or no config can be made.
+    pub(crate) fn patched_place(&self, device: &Device, role: Role) -> Option<InstallPlace> {
+        self.own.get(&device.id)?;
+        let device = self.filled_up(device, role);
+        let recipe = self.role(role).ok()?;
+        let input = self.input(&device, &recipe.versions).ok()?;
+        let before = device_documents(&recipe.patched, &input).ok()?;
+        let place = InstallPlace::of(&self.made(&device).ok()?);
+        place.filter(|place| Some(place) != InstallPlace::of(&before).as_ref())
+    }
+
+    /// Where devices of a role are installed that choose no disk and have no patch.
+    pub(crate) fn shared_place(&self, role: Role) -> Option<InstallPlace> {
+        InstallPlace::of(self.shared(role)?)
     }
 
     /// The config that all devices of a role have in common, if the role has a base config.
@@ -149,6 +176,47 @@ impl Recipe {
             let hint = "`ktizo cluster init NAME ENDPOINT` or the page Cluster Settings makes one, `ktizo cluster import DIR` takes one over";
             Error::refused("base_missing", Some("role".to_owned()), why, Some(hint))
         })
+    }
+}
+
+/// The disk that a config has Talos installed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum InstallPlace {
+    /// That with this path.
+    Disk(String),
+    /// That which a selector matches, with the selector.
+    Selected(String),
+}
+
+impl InstallPlace {
+    /// What a config says; `None` if it leaves it open. Beside a selector, Talos takes no look at a path.
+    fn of(config: &MachineConfig) -> Option<Self> {
+        if let Some(unattended) = config.kind("UnattendedInstallConfig") {
+            let wanted = unattended.text(&["provisioning", "diskSelector", "match"])?;
+            return Some(Self::Selected(wanted.to_owned()));
+        }
+        let install = config.v1alpha1()?.get(&["machine", "install"])?;
+        let selector = install.get(&["diskSelector"]).and_then(Node::mapping);
+        match selector.filter(|facts| !facts.is_empty()) {
+            Some(facts) => {
+                let fact = |fact: &Entry| {
+                    let wanted = fact.value.scalar().map_or("", |it| it.text.as_str());
+                    format!("{}: {wanted}", fact.key.text)
+                };
+                let facts: Vec<String> = facts.iter().map(fact).collect();
+                Some(Self::Selected(facts.join(", ")))
+            }
+            None => Some(Self::Disk(install.text(&["disk"])?.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for InstallPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disk(path) => f.write_str(path),
+            Self::Selected(selector) => write!(f, "the disk that matches `{selector}`"),
+        }
     }
 }
 
@@ -252,6 +320,11 @@ impl Ready {
     /// The settings in force.
     pub(crate) fn settings(&self) -> &NetworkSettings {
         &self.settings
+    }
+
+    /// What configs are made from, looked at.
+    pub(crate) fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 
     /// Makes and saves the config of one approved device.

@@ -13,7 +13,8 @@ use super::reject::reject_in;
 use super::suggest::Suggester;
 use super::{DeviceRef, called, disk, find, shown};
 use crate::Error;
-use crate::generate::Ready;
+use crate::generate::{Ready, Recipe};
+use crate::sources::Sources;
 use crate::types::{self, ApproveDevice, BulkAction, BulkAnswer, BulkDevices, BulkRow, GiveOrder};
 use crate::version::Version;
 
@@ -70,7 +71,14 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
         BulkAction::Reject | BulkAction::Order { .. } | BulkAction::Delete => None,
     };
     let looks = asked.preview || asked.seen.is_some();
-    let named = disk::BaseDisks::read(writer)?;
+    let installs = BulkAction::Order {
+        order: StandingOrder::Install,
+    };
+    // What an approval is made with tells of the disks, too; to make it takes a while, in which boots wait.
+    let recipe = match asked.action == installs && looks {
+        true => Recipe::of(Sources::read(writer)?).ok(),
+        false => None,
+    };
     let mut rows = Vec::new();
     for text in &asked.devices {
         let who: DeviceRef = text.parse()?;
@@ -97,7 +105,9 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
             Err(err) => (was.clone(), Some(err.body())),
         };
         let effect = if looks {
-            effect(writer, (&before, after.role), asked.action, &named)?
+            let ready = tools.as_ref().map(|(ready, _)| ready.recipe());
+            let recipe = ready.or(recipe.as_ref());
+            effect(writer, (&before, after.role), asked.action, recipe)?
         } else {
             String::new()
         };
@@ -190,12 +200,12 @@ fn effect(
     reader: &Reader<'_>,
     (device, role): (&model::Device, Option<Role>),
     action: BulkAction,
-    named: &disk::BaseDisks,
+    recipe: Option<&Recipe>,
 ) -> Result<String, Error> {
     let approved = device.approval.is_approved();
     let mut said = match action {
         BulkAction::Approve if approved => "It is approved already; nothing changes.".to_owned(),
-        BulkAction::Approve => disk::told(reader, device, role, named)?,
+        BulkAction::Approve => disk::told(reader, device, role, recipe)?,
         BulkAction::Reject => {
             let config = if approved { " Its config is deleted." } else { "" };
             format!("Its disks stay as they are: it is sent to its disk whenever it boots.{config}")
@@ -205,7 +215,7 @@ fn effect(
                 StandingOrder::Install => {
                     let disk = match device.life.install {
                         Install::Installed { .. } => String::new(),
-                        _ => format!(" {}", disk::told(reader, device, role, named)?),
+                        _ => format!(" {}", disk::told(reader, device, role, recipe)?),
                     };
                     format!(
                         "Its next network boot runs Talos, which overwrites the install disk unless it finds itself there already.{disk}"
@@ -234,6 +244,9 @@ fn effect(
         Wipe::Asked { .. } => {
             said.push_str(" The wipe that was asked for at its console is declined.");
         }
+        Wipe::Spent { .. } if matches!(action, BulkAction::Order { .. }) => said.push_str(
+            " The wipe that went out is not proven: the disk may be wiped, or half, or not. With this order nothing waits for its proof.",
+        ),
         _ => {}
     }
     Ok(said)

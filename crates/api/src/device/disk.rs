@@ -5,8 +5,7 @@ use store::Reader;
 
 use super::called;
 use crate::Error;
-use crate::generate::Recipe;
-use crate::sources::Sources;
+use crate::generate::{InstallPlace, Recipe};
 use crate::types::DeviceSettings;
 
 /// How much of a kernel log is looked at: a kernel names its disks early.
@@ -64,41 +63,34 @@ pub(super) fn check_chosen(reader: &Reader<'_>, device: &Device) -> Result<(), E
     ))
 }
 
-/// The disk that the base configs name with what all configs of a role are patched with, by role.
-pub(super) struct BaseDisks(Vec<(Role, String)>);
-
-impl BaseDisks {
-    /// Reads them; what cannot be made a config of names none.
-    pub(super) fn read(reader: &Reader<'_>) -> Result<Self, Error> {
-        let Ok(recipe) = Recipe::of(Sources::read(reader)?) else {
-            return Ok(Self(Vec::new()));
-        };
-        let named = Role::ALL.iter().filter_map(|role| {
-            let machine = recipe.shared(*role)?.v1alpha1()?;
-            let disk = machine.text(&["machine", "install", "disk"])?;
-            Some((*role, disk.to_owned()))
-        });
-        Ok(Self(named.collect()))
-    }
-
-    /// That of a role; while none is known, the one that is the same for all.
-    fn of(&self, role: Option<Role>) -> Option<&str> {
-        let mut of_role = self
-            .0
-            .iter()
-            .filter(|(of, _)| role.is_none_or(|role| role == *of));
-        let (_, disk) = of_role.next()?;
-        of_role.all(|(_, other)| other == disk).then_some(disk)
-    }
+/// Where `in_role` says that a device is installed; while its role is not known, where it is the same in all.
+fn same_place(
+    role: Option<Role>,
+    in_role: impl Fn(Role) -> Option<InstallPlace>,
+) -> Option<InstallPlace> {
+    let mut places = Role::ALL
+        .iter()
+        .filter(|of| role.is_none_or(|role| role == **of))
+        .map(|role| in_role(*role));
+    let first = places.next()??;
+    places
+        .all(|place| place.as_ref() == Some(&first))
+        .then_some(first)
 }
 
-/// What an approval in a role should know of the disk, in a sentence.
+/// What an approval in a role should know of the disk, in a sentence. `recipe` is what its config would be made from, if one can be.
 pub(super) fn told(
     reader: &Reader<'_>,
     device: &Device,
     role: Option<Role>,
-    named: &BaseDisks,
+    recipe: Option<&Recipe>,
 ) -> Result<String, Error> {
+    let patched = recipe.and_then(|it| same_place(role, |role| it.patched_place(device, role)));
+    if let Some(place) = patched {
+        return Ok(format!(
+            "A patch of this machine decides: Talos is installed on {place}. Whatever is on that disk is lost."
+        ));
+    }
     if let Some(disk) = &device.install_disk {
         return Ok(format!(
             "Talos is installed on {disk}, as chosen for this machine."
@@ -112,11 +104,17 @@ pub(super) fn told(
     let disks = known(reader, device.id)?;
     Ok(match disks.len() {
         0 => {
-            let disk = named.of(role).map(|disk| format!(", {disk}"));
+            let shared = recipe.and_then(|it| same_place(role, |role| it.shared_place(role)));
+            let disk = match shared {
+                Some(InstallPlace::Disk(path)) => {
+                    format!("the disk that the base config names, {path}")
+                }
+                Some(place) => format!("{place}, as the base config says"),
+                None => "the disk that the base config names".to_owned(),
+            };
             format!(
-                "Which disks this machine has is not known, and none is chosen for it: Talos is installed on the disk that the base \
-                 config names{}. Whatever is on that disk is lost.",
-                disk.unwrap_or_default()
+                "Which disks this machine has is not known, and none is chosen for it: Talos is installed on {disk}. Whatever is on that \
+                 disk is lost."
             )
         }
         1 => format!("Its kernel told of one disk, {}.", listed(&disks)),

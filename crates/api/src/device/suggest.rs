@@ -8,10 +8,11 @@ use model::{
 };
 use store::{DeviceFilter, Reader, Store};
 
-use super::disk::BaseDisks;
 use super::show::look;
 use super::{DeviceRef, disk, find, shown};
 use crate::cluster::endpoint;
+use crate::generate::Recipe;
+use crate::sources::Sources;
 use crate::{Error, types};
 
 /// Suggests name, address and role.
@@ -23,7 +24,8 @@ pub(crate) async fn suggest(
     look(store, move |reader| {
         let device = find(reader, &who)?;
         let with = Suggester::read(reader, own)?.suggest(&device);
-        with_disks(reader, &device, with, &BaseDisks::read(reader)?)
+        let recipe = Recipe::of(Sources::read(reader)?).ok();
+        with_disks(reader, &device, with, recipe.as_ref())
     })
     .await
 }
@@ -36,14 +38,14 @@ pub(crate) async fn suggest_all(
 ) -> Result<Vec<(types::Device, types::Suggestions)>, Error> {
     look(store, move |reader| {
         let mut suggester = Suggester::read(reader, own)?;
-        let named = BaseDisks::read(reader)?;
+        let recipe = Recipe::of(Sources::read(reader)?).ok();
         let mut all = Vec::new();
         for who in who {
             let device = find(reader, &who)?;
             let with = suggester.suggest(&device);
             let (hostname, address) = (with.hostname.clone(), with.ip_address);
             suggester.give(device.id, hostname, address, Some(with.role), true);
-            let with = with_disks(reader, &device, with, &named)?;
+            let with = with_disks(reader, &device, with, recipe.as_ref())?;
             all.push((shown(reader, device)?, with));
         }
         Ok(all)
@@ -56,11 +58,11 @@ fn with_disks(
     reader: &Reader<'_>,
     device: &Device,
     with: types::Suggestions,
-    named: &BaseDisks,
+    recipe: Option<&Recipe>,
 ) -> Result<types::Suggestions, Error> {
     Ok(types::Suggestions {
         disks: disk::known(reader, device.id)?,
-        disk_note: disk::told(reader, device, Some(with.role), named)?,
+        disk_note: disk::told(reader, device, Some(with.role), recipe)?,
         ..with
     })
 }
