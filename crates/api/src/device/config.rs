@@ -220,11 +220,37 @@ impl SettingsChange {
             .filter(|field| old.get(*field) != new.get(*field))
             .cloned()
             .collect();
-        Ok(Self {
+        let change = Self {
             before,
             after,
             fields,
-        })
+        };
+        change.check_pages_can_show_it()?;
+        Ok(change)
+    }
+
+    /// Refuses what the form of the device page could not give back as it is: a save of anything else would change it.
+    fn check_pages_can_show_it(&self) -> Result<(), Error> {
+        let changes = |field: &str| self.fields.iter().any(|of| of == field);
+        let volumes = self.after.user_volumes.len();
+        if changes("user_volumes") && volumes > DeviceSettings::VOLUMES {
+            let most = DeviceSettings::VOLUMES;
+            let why = format!("must be {most} volumes at most, not {volumes}");
+            return Err(Error::invalid("user_volumes", why));
+        }
+        let mut modules = self.after.kernel_modules.iter();
+        let is_word = |text: &String| !text.is_empty() && !text.contains(char::is_whitespace);
+        let odd = modules.find(|module| !module.parameters.iter().all(is_word));
+        match odd.filter(|_| changes("kernel_modules")) {
+            None => Ok(()),
+            Some(module) => {
+                let name: String = module.name.escape_default().take(64).collect();
+                let why = format!(
+                    "a parameter of `{name}` is empty or has a blank in it; each is one word such as mode=1"
+                );
+                Err(Error::invalid("kernel_modules", why))
+            }
+        }
     }
 
     /// Refuses it if it was made from other settings than there are.

@@ -21,10 +21,15 @@ pub struct DeviceSettings {
     /// Size and place of the IMAGECACHE volume.
     #[serde(skip_serializing_if = "is_default")]
     pub image_cache: EphemeralVolume,
-    /// Volumes of the operator's.
+    /// Volumes of the operator's, 64 at most.
     pub user_volumes: Vec<UserVolume>,
     /// Kernel modules to load.
     pub kernel_modules: Vec<KernelModule>,
+}
+
+impl DeviceSettings {
+    /// The most volumes of the operator's.
+    pub const VOLUMES: usize = 64;
 }
 
 fn is_default(volume: &EphemeralVolume) -> bool {
@@ -59,7 +64,7 @@ pub struct UserVolume {
 pub struct KernelModule {
     /// Its name.
     pub name: String,
-    /// Its parameters, each `key=value`.
+    /// Its parameters, each `key=value` without a blank.
     #[serde(default)]
     pub parameters: Vec<String>,
 }

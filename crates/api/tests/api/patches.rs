@@ -193,6 +193,18 @@ async fn settings_of_a_device_reach_its_config_and_are_tried_before() {
         (json!({"install_image": "x:1"}), "schematic"),
         (json!({"schematic": "x"}), "schematic"),
         (
+            json!({"kernel_modules": [{"name": "bonding", "parameters": ["mode=1 miimon=100"]}]}),
+            "kernel_modules",
+        ),
+        (
+            json!({"kernel_modules": [{"name": "bonding", "parameters": ["mode=1", ""]}]}),
+            "kernel_modules",
+        ),
+        (
+            json!({"user_volumes": (0..65).map(|n| json!({"name": format!("v{n}"), "disk_selector": "!system_disk", "min_size": "1GiB"})).collect::<Vec<_>>()}),
+            "user_volumes",
+        ),
+        (
             json!({"user_volumes": [{"name": "a b", "disk_selector": "x", "min_size": "1GiB"}]}),
             "user_volume_name",
         ),

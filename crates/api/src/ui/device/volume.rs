@@ -3,12 +3,12 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::types::UserVolume;
+use crate::types::{DeviceSettings, UserVolume};
 use crate::ui::fields::{Choice, Fields};
 use crate::ui::post::Post;
 
-/// The most rows of a form.
-const MOST: usize = 64;
+/// The most rows of a form: those of all volumes there may be, of as many that are taken away, and blank ones.
+const ROWS: usize = 4 * DeviceSettings::VOLUMES;
 /// The file systems that Talos makes.
 const FILESYSTEMS: [&str; 3] = ["xfs", "ext4", "btrfs"];
 
@@ -115,7 +115,7 @@ pub(super) fn make_room(fields: &mut Fields, rows: &mut Vec<Row>, post: &Post) {
 
 /// The rows that a form has.
 fn typed(post: &Post) -> impl Iterator<Item = Row> {
-    let rows = (0..MOST).map(|index| Row::new(index, false));
+    let rows = (0..ROWS).map(|index| Row::new(index, false));
     rows.take_while(|row| post.get(&row.name).is_some())
 }
 
