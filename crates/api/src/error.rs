@@ -58,9 +58,9 @@ pub enum Error {
     /// All places for listeners are taken.
     #[error("all places for live listeners are taken; try again later")]
     Crowded,
-    /// One account or token has as many listeners as it may.
+    /// One account with its tokens, or one token of no account, has as many listeners as it may.
     #[error(
-        "this account or token has {most} live listeners already, which is as many as one may have"
+        "this account, with its tokens, has {most} live listeners already, which is as many as one may have"
     )]
     TooManyListeners {
         /// How many.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
-use model::{Actor, Boot, BootId, DeviceId, EventId, KernelLineId};
+use model::{Actor, Boot, BootId, DeviceId, EventId, KernelLineId, UserId};
 use serde::Serialize;
 use store::{Change, EventFilter, Lane, Reader, Store};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -24,7 +24,7 @@ use crate::{Error, device, types};
 const RING: usize = 32;
 /// Listeners at once.
 const LISTENERS: usize = 384;
-/// Listeners of one account or token at once, so that no person has all places.
+/// Listeners of one account with all its tokens at once, so that no person has all places.
 const OF_ONE: usize = 32;
 /// The same of root or another user of the host, by the socket, and of the token of the state folder: whatever their scripts do, three
 /// persons find a place.
@@ -51,23 +51,26 @@ pub struct Live {
 enum Holder {
     /// A user of the host, by the socket, or the token of the state folder.
     Host(Actor),
-    /// An account or an API token.
-    Account(Actor),
+    /// An account: its pages and all the API tokens that it made.
+    Account(UserId),
+    /// An API token that no account made.
+    Token(Actor),
 }
 
 impl Holder {
     fn of(caller: &Caller, credential: &Credential) -> Self {
         let actor = caller.actor.clone();
-        match credential {
-            Credential::Standing => Self::Host(actor),
-            Credential::Token(_) | Credential::Session(_) => Self::Account(actor),
+        match (credential, caller.account) {
+            (Credential::Standing, _) => Self::Host(actor),
+            (_, Some(account)) => Self::Account(account),
+            (Credential::Token(_) | Credential::Session(_), None) => Self::Token(actor),
         }
     }
 
     const fn most(&self) -> usize {
         match self {
             Self::Host(_) => OF_HOST,
-            Self::Account(_) => OF_ONE,
+            Self::Account(_) | Self::Token(_) => OF_ONE,
         }
     }
 }

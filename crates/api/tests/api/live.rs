@@ -208,6 +208,46 @@ async fn no_account_and_no_token_has_all_places() {
 }
 
 #[tokio::test]
+async fn an_account_and_its_tokens_share_their_places() {
+    let mut world = World::new().await;
+    let url = crate::people::by_tcp(&mut world).await;
+    let (cookie, csrf) = crate::people::new_user(&world, "ada").await;
+    let http = reqwest::Client::new();
+    let mut secrets = Vec::new();
+    for name in ["one", "two", "three"] {
+        let new = json!({"name": name, "authority": "viewer"}).to_string();
+        let made = http
+            .post(format!("{url}/api/v1/tokens"))
+            .header("cookie", &cookie)
+            .header("x-csrf-token", &csrf)
+            .header("content-type", "application/json")
+            .body(new)
+            .send();
+        let made: Value = made.await.unwrap().json().await.unwrap();
+        secrets.push(made["secret"].as_str().unwrap().to_owned());
+    }
+    let ask = || {
+        http.get(format!("{url}/api/v1/events"))
+            .header("accept", "text/event-stream")
+    };
+    let mut held = vec![ask().header("cookie", &cookie).send().await.unwrap()];
+    for number in 1..32 {
+        let secret = &secrets[number % 2];
+        held.push(ask().bearer_auth(secret).send().await.unwrap());
+    }
+    for response in &held {
+        assert_eq!(response.status(), 200);
+    }
+    let refused = ask().bearer_auth(&secrets[2]).send().await.unwrap();
+    assert_eq!(refused.status(), 429);
+    let refused = ask().header("cookie", &cookie).send().await.unwrap();
+    assert_eq!(refused.status(), 429);
+    let (cookie, _) = crate::people::new_user(&world, "eve").await;
+    let other = ask().header("cookie", &cookie).send().await.unwrap();
+    assert_eq!(other.status(), 200);
+}
+
+#[tokio::test]
 async fn more_devices_than_are_told_one_by_one_lose_nobody() {
     let world = World::new().await;
     let mut listener = Listener::at(&world, "", None).await;

@@ -520,6 +520,13 @@ async fn a_page_puts_no_patch_in_the_place_of_one_that_was_not_read() {
     assert_eq!(after, read);
 }
 
+/// An admin with this name: the cookie and the CSRF token of a session.
+pub(crate) async fn new_user(world: &World, name: &str) -> (String, String) {
+    let user = json!({"name": name, "authority": "admin", "password": PASSWORD});
+    world.ok("POST", "/users", user).await;
+    signed_in(world, name).await
+}
+
 /// The cookie and the CSRF token of a new session.
 async fn signed_in(world: &World, name: &str) -> (String, String) {
     let session = auth::sign_in(&world.gate, name, PASSWORD, "192.0.2.1").await;
@@ -533,9 +540,7 @@ async fn signed_in(world: &World, name: &str) -> (String, String) {
 async fn no_page_has_a_password_in_it() {
     let mut world = World::new().await;
     let url = by_tcp(&mut world).await;
-    let ada = json!({"name": "ada", "authority": "admin", "password": PASSWORD});
-    world.ok("POST", "/users", ada).await;
-    let (cookie, csrf) = signed_in(&world, "ada").await;
+    let (cookie, csrf) = new_user(&world, "ada").await;
     // The name is taken, so the form comes back with what was typed.
     let form = format!("csrf={csrf}&name=ada&authority=viewer&password=typed-in-vain");
     let posted = reqwest::Client::new()
