@@ -7,6 +7,7 @@
 mod counters;
 mod keeper;
 mod sender;
+mod share;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +42,21 @@ enum Told {
         sender: Sender,
         lines: Vec<KernelLogLine>,
     },
+}
+
+impl Told {
+    fn sender(&self) -> Sender {
+        match self {
+            Self::Event { sender, .. } | Self::Lines { sender, .. } => *sender,
+        }
+    }
+
+    fn lines(&self) -> usize {
+        match self {
+            Self::Event { .. } => 0,
+            Self::Lines { lines, .. } => lines.len(),
+        }
+    }
 }
 
 /// What may wait for the keeper: a round or two.

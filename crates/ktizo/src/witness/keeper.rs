@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::proof::{Testimony, Verdict};
-use model::{Actor, Device, DeviceId, KernelLogLine, ProofSource, StageRecord, Timestamp};
-use netboot::net::taker::{NotTaken, Sender};
-use store::{Error as StoreError, Lane, Store, Writer};
+use model::DeviceId;
+use model::proof::Testimony;
+use netboot::net::taker::NotTaken;
+use store::{Error as StoreError, Lane, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::Told;
 use super::counters::{WitnessCounters, add};
 use super::sender::{Address, Speaker, Stranger};
+use super::share::{Fact, Share};
 use crate::director::peers::Peers;
 
 /// Reads and writes down; ends when told to, once it has written down all that was told.
@@ -38,35 +39,12 @@ const ROUND: usize = 256;
 const GATHER: Duration = Duration::from_millis(300);
 /// And no longer than until there are so many.
 const LINES: usize = 1024;
-/// That a machine was heard is written down this often at most, where it said nothing else worth a write.
-const SEEN: Duration = Duration::from_secs(10);
 /// Machines whose testimony is kept in memory; another is read again when it speaks.
 const KNOWN: usize = 512;
 /// Lines that are kept for another try, after the store has failed.
 const UNKEPT: usize = 4096;
 /// And how long the next try waits.
 const AGAIN: Duration = Duration::from_secs(2);
-
-/// What has to be written down of one device in one round.
-#[derive(Clone, Debug)]
-enum Fact {
-    Step(StageRecord),
-    Verdict(Verdict, ProofSource),
-    Lines(Vec<KernelLogLine>),
-}
-
-/// One device in one round.
-pub(super) struct Share {
-    device: Device,
-    testimony: Testimony,
-    facts: Vec<Fact>,
-    changed: bool,
-    /// When it was last heard by a connection, which nobody opens in another's name.
-    heard: Option<Timestamp>,
-    events: Vec<oneshot::Sender<Result<(), NotTaken>>>,
-    /// As they were told, for another try.
-    lines: Vec<Told>,
-}
 
 impl Keeper {
     pub(super) fn new(
@@ -304,121 +282,6 @@ impl Keeper {
         rounds.sort_unstable();
         let middle = rounds[rounds.len() / 2];
         self.known.retain(|_, (round, _)| *round > middle);
-    }
-}
-
-impl Told {
-    fn sender(&self) -> Sender {
-        match self {
-            Self::Event { sender, .. } | Self::Lines { sender, .. } => *sender,
-        }
-    }
-
-    fn lines(&self) -> usize {
-        match self {
-            Self::Event { .. } => 0,
-            Self::Lines { lines, .. } => lines.len(),
-        }
-    }
-}
-
-impl Share {
-    /// Nothing yet of a device that has told so much.
-    pub(super) fn new(device: Device, testimony: Testimony) -> Self {
-        Self {
-            device,
-            testimony,
-            facts: Vec::new(),
-            changed: false,
-            heard: None,
-            events: Vec::new(),
-            lines: Vec::new(),
-        }
-    }
-
-    /// Takes what the machine told next; without `sure`, it proves no wipe, for one may have been sent since the sender was looked up.
-    pub(super) fn hear(&mut self, told: Told, sure: bool) {
-        let sender = told.sender();
-        if sender.connected || matches!(told, Told::Event { .. }) {
-            self.heard = self.heard.max(Some(sender.at));
-        }
-        match told {
-            Told::Event { event, taken, .. } => {
-                let word = self.testimony.hear_event(&event, sender.at);
-                self.take(word, ProofSource::Events, sender, sure);
-                self.events.push(taken);
-            }
-            // They are kept, and prove nothing.
-            Told::Lines { lines, .. } if !sender.connected => {
-                self.facts.push(Fact::Lines(lines.clone()));
-                self.lines.push(Told::Lines { sender, lines });
-            }
-            Told::Lines { lines, .. } => {
-                let mut before = Vec::new();
-                for line in &lines {
-                    let word = self.testimony.hear_line(line, sender.at);
-                    // A step may begin a boot, which the line then belongs to.
-                    if !word.steps.is_empty() && !before.is_empty() {
-                        self.facts.push(Fact::Lines(std::mem::take(&mut before)));
-                    }
-                    before.push(line.clone());
-                    self.take(word, ProofSource::KernelLog, sender, sure);
-                }
-                self.facts.push(Fact::Lines(before));
-                self.lines.push(Told::Lines { sender, lines });
-            }
-        }
-    }
-
-    fn take(&mut self, word: model::proof::Word, by: ProofSource, sender: Sender, sure: bool) {
-        self.changed |= word.changed;
-        for step in word.steps {
-            self.facts.push(Fact::Step(StageRecord {
-                stage: step.stage,
-                at: sender.at,
-                duration_us: None,
-                bytes: None,
-                retries: None,
-                peer: Some(sender.peer),
-                outcome: step.outcome,
-                detail: step.detail,
-            }));
-        }
-        let counts = |verdict: &Verdict| sure || *verdict != Verdict::Wiped;
-        if let Some(verdict) = word.verdict.filter(counts) {
-            self.facts.push(Fact::Verdict(verdict, by));
-        }
-    }
-
-    /// Writes it down, all of it or nothing.
-    pub(super) async fn write(&self, store: &Store) -> Result<(), StoreError> {
-        let last = self.device.last_seen;
-        let moves = |at: &Timestamp| last.is_none_or(|last| !at.is_soon_after(last, SEEN));
-        let seen = self.heard.filter(moves).is_some();
-        if !self.changed && self.facts.is_empty() && !seen {
-            return Ok(());
-        }
-        let (device, testimony, facts) =
-            (self.device.id, self.testimony.clone(), self.facts.clone());
-        let actor = Actor::Device(self.device.mac);
-        let write = store.write(Lane::Admin, actor, move |writer| {
-            for fact in &facts {
-                put(writer, device, fact)?;
-            }
-            if seen {
-                writer.shown_itself(device)?;
-            }
-            writer.keep_testimony(device, &testimony)
-        });
-        write.await
-    }
-}
-
-fn put(writer: &Writer<'_>, device: DeviceId, fact: &Fact) -> Result<(), StoreError> {
-    match fact {
-        Fact::Step(record) => writer.record_stage(device, record).map(drop),
-        Fact::Verdict(verdict, by) => writer.take_verdict(device, verdict, *by).map(drop),
-        Fact::Lines(lines) => writer.keep_kernel_lines(device, lines),
     }
 }
 

@@ -6,7 +6,7 @@ use model::{StandingOrder, Wipe};
 use netboot::director::{BootAsk, BootClient, Platform};
 
 use super::*;
-use crate::witness::keeper::Share;
+use crate::witness::share::Share;
 
 /// The proof of a wipe may let an install begin: an address alone is not enough for it, whoever asked for it or was to have it.
 #[tokio::test]
