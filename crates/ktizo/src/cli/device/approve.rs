@@ -75,15 +75,11 @@ impl Approve {
                 self.one(client, output, device).await
             }
             several => {
-                let own = ApproveDevice {
-                    role: self.role,
-                    ..self.body()
-                };
                 let only_role = ApproveDevice {
                     role: self.role,
                     ..ApproveDevice::default()
                 };
-                if own != only_role || !self.labels.is_empty() {
+                if self.body() != only_role || !self.labels.is_empty() {
                     let why = "several machines are let in with what is suggested; give names, addresses and disks one by one, here or with `ktizo device set`";
                     return Err(Failure::Local(why.to_owned()));
                 }
