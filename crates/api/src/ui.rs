@@ -8,7 +8,9 @@
 mod disk;
 mod fields;
 mod filter;
+mod frame;
 mod labels;
+mod notice;
 mod page;
 mod picture;
 mod post;
@@ -37,7 +39,7 @@ use axum::routing::{get, post};
 
 use crate::{Api, body};
 
-pub(crate) use page::as_page;
+pub(crate) use frame::as_page;
 pub use page::{PageError, Pages};
 
 /// Every page and form, behind the sign-in, and the sign-in itself.
@@ -86,12 +88,12 @@ pub(crate) fn pages(api: &Api) -> Router<Api> {
         .route("/diagnostics", get(diagnostics::show))
         .route("/sign-out", post(sign::sign_out))
         .layer(DefaultBodyLimit::max(body::MAX_JSON))
-        .layer(from_fn_with_state(api.clone(), page::gate));
+        .layer(from_fn_with_state(api.clone(), frame::gate));
     let open = Router::new()
         .route("/sign-in", get(sign::sign_in_form).post(sign::sign_in))
         .route("/set-up", get(sign::set_up_form).post(sign::set_up))
         .layer(DefaultBodyLimit::max(body::MAX_STRANGERS_FORM))
-        .layer(from_fn(page::dress));
+        .layer(from_fn(frame::dress));
     // The stylesheet, the script and the logo are the same for everybody, and nobody's secret.
     signed_in
         .merge(open)

@@ -11,7 +11,8 @@ use store::{DeviceFilter, Lane};
 
 use super::devices::Chosen;
 use super::fields::{Choice, Field, told};
-use super::page::{Ask, done, render};
+use super::notice::done;
+use super::page::{Ask, render};
 use super::post::Post;
 use crate::device::{self, DeviceRef, MOST_AT_ONCE};
 use crate::sources::read_cluster;

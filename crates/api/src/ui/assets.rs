@@ -7,7 +7,8 @@ use model::{Arch, Asset, AssetKind, AssetName, TalosVersion};
 use serde::Serialize;
 
 use super::fields::Choice;
-use super::page::{Ask, done, render};
+use super::notice::done;
+use super::page::{Ask, render};
 use super::post::Post;
 use crate::{Api, Error, asset, status};
 

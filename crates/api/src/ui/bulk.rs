@@ -9,7 +9,8 @@ use model::StandingOrder;
 use serde::Serialize;
 
 use super::fields::Field;
-use super::page::{Ask, done, render};
+use super::notice::done;
+use super::page::{Ask, render};
 use super::post::Post;
 use super::visitor::Visitor;
 use crate::device::{self, DeviceRef, MOST_AT_ONCE};

@@ -15,8 +15,9 @@ use serde::Serialize;
 use store::{EventFilter, Lane};
 
 use super::fields::{Choice, Fields, told};
+use super::notice::done;
 use super::overview::EventLine;
-use super::page::{Ask, done, render};
+use super::page::{Ask, render};
 use super::picture::BootPicture;
 use super::post::Post;
 use crate::device::{self, DeviceRef, PreviewQuery};

@@ -10,7 +10,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::fields::{Choice, Field, Fields, of_list};
-use super::page::{Ask, done, render};
+use super::notice::done;
+use super::page::{Ask, render};
 use super::post::Post;
 use crate::{Api, Error, IfMatch, Version, settings};
 

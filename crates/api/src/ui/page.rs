@@ -1,17 +1,12 @@
-//! Rendering: the templates, the frame around each page, and the headers that keep it in.
+//! Rendering: the templates, and who asks for a page.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequestParts, Request, State};
-use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use model::ApprovalStatus;
 use serde::Serialize;
@@ -19,11 +14,10 @@ use store::Lane;
 use tera::{Context, Tera};
 
 use super::filter;
+use super::notice::notice;
 use super::post::Post;
 use super::statics;
 use super::visitor::Visitor;
-use crate::auth::Session;
-use crate::types::ErrorBody;
 use crate::{Api, Error};
 
 /// The templates of the pages: the built-in ones, with an operator's own in their place where there are any. Clones share them.
@@ -208,148 +202,20 @@ pub(super) fn render_for_stranger(
     Ok(html(status, text))
 }
 
+/// Renders the page of an error.
+pub(super) fn render_trouble(
+    api: &Api,
+    visitor: Visitor,
+    status: StatusCode,
+    view: &impl Serialize,
+) -> Result<Response, Error> {
+    let shell = Shell::new("", Some(visitor), 0, None);
+    let text = api.pages.render("trouble.html", &shell, view)?;
+    Ok(html(status, text))
+}
+
 fn html(status: StatusCode, text: String) -> Response {
     (status, [(CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response()
-}
-
-/// Goes to a page after a form was done; the page says it in the words of [`notice`].
-pub(super) fn done(page: &str, said: &str) -> Response {
-    let mut headers = HeaderMap::new();
-    let to = format!("{page}?said={said}");
-    if let Ok(to) = HeaderValue::from_str(&to) {
-        headers.insert(LOCATION, to);
-    }
-    (StatusCode::SEE_OTHER, headers).into_response()
-}
-
-/// The sentence for what was just done; the address only carries its word, so that nobody can put words of their own on the page.
-fn notice(said: &str) -> Option<&'static str> {
-    Some(match said {
-        "added" => "The device was added. It waits for approval.",
-        "approved" => "Approved. A machine that waits goes on by itself.",
-        "rejected" => "The device was rejected.",
-        "deleted" => "The device was deleted.",
-        "saved" => "Saved.",
-        "unchanged" => "Nothing was changed.",
-        "ordered" => "The boot order was given; it holds at the next network boot.",
-        "wipe-ordered" => {
-            "The wipe is ordered. The next network boot wipes the disk, once; the order ends after a day, and with any change of the device."
-        }
-        "wipe-declined" => "The wipe is called off; nothing is wiped.",
-        "identity-decided" => "Taken down: who the device is, is decided.",
-        "renewed" => "The machine may fetch its config with the token it has.",
-        "vouched" => "Taken down as your word.",
-        "imported" => "The base configs are in use, and the device configs were made anew.",
-        "cluster-made" => {
-            "The cluster's secrets and base configs are made. Approve the first control plane next, and keep a copy of the secrets."
-        }
-        "generated" => {
-            "The base configs were made from the settings, and the device configs with them."
-        }
-        "secrets-imported" => "The secrets are in use; the ones before are kept as a backup.",
-        "patch-saved" => "The patch was saved, and the configs it is for were made anew.",
-        "patch-deleted" => "The patch was deleted, and the configs it was for were made anew.",
-        "regenerated" => "All device configs were made anew.",
-        "strict-on" => {
-            "Saved. Strict boot mode is on: a machine that nobody approved waits, and its disks are left alone."
-        }
-        "strict-off" => {
-            "Saved. Strict boot mode is off: a machine that nobody approved boots its disk, or Talos without a config if no disk boots."
-        }
-        "asset-imported" => "The file was imported.",
-        "asset-removed" => "The file was removed.",
-        "user-added" => "The user was added.",
-        "user-deleted" => "The user was deleted.",
-        "token-revoked" => "The token was revoked.",
-        _ => return None,
-    })
-}
-
-/// What a page may load and where it may go: its own host, nothing written into it, no frame around it.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
-     frame-ancestors 'none'; base-uri 'none'";
-
-/// Lets a request through that has a session, puts the headers on its page, and makes a page of an error.
-pub(super) async fn gate(State(api): State<Api>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let visitor = match Session::from_request_parts(&mut parts, &api).await {
-        Ok(session) => Visitor::from(session),
-        Err(none) => return dressed(none.into_response()),
-    };
-    parts.extensions.insert(visitor.clone());
-    let response = next.run(Request::from_parts(parts, body)).await;
-    let is_error = response.status().is_client_error() || response.status().is_server_error();
-    let kind = response.headers().get(CONTENT_TYPE);
-    let is_json = kind.is_some_and(|kind| kind == "application/json");
-    dressed(if is_error && is_json {
-        trouble(&api, visitor, response).await
-    } else {
-        response
-    })
-}
-
-/// Makes a page of the answer to an address that is none, where a browser asks for it; to a program it is answered as it is.
-pub(crate) async fn as_page(state: State<Api>, request: Request, next: Next) -> Response {
-    let accepts = request.headers().get(ACCEPT);
-    let accepts = accepts.and_then(|accepts| accepts.to_str().ok());
-    if accepts.is_some_and(|accepts| accepts.contains("text/html")) {
-        gate(state, request, next).await
-    } else {
-        next.run(request).await
-    }
-}
-
-/// Puts the headers on pages that need no session.
-pub(super) async fn dress(request: Request, next: Next) -> Response {
-    dressed(next.run(request).await)
-}
-
-fn dressed(mut response: Response) -> Response {
-    let headers: [(HeaderName, &'static str); 5] = [
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (CACHE_CONTROL, "no-store"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (X_FRAME_OPTIONS, "DENY"),
-        (REFERRER_POLICY, "same-origin"),
-    ];
-    for (name, value) in headers {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// The longest error that is made a page of.
-const ERROR_BODY: usize = 64 << 10;
-
-async fn trouble(api: &Api, visitor: Visitor, response: Response) -> Response {
-    let (parts, body) = response.into_parts();
-    let bytes = to_bytes(body, ERROR_BODY).await.unwrap_or_default();
-    let Ok(told) = serde_json::from_slice::<ErrorBody>(&bytes) else {
-        return Response::from_parts(parts, Body::from(bytes));
-    };
-    #[derive(Serialize)]
-    struct Trouble {
-        heading: &'static str,
-        message: String,
-        hint: Option<String>,
-    }
-    let view = Trouble {
-        heading: match parts.status {
-            StatusCode::NOT_FOUND => "Not found",
-            StatusCode::FORBIDDEN => "Not allowed",
-            status if status.is_server_error() => "ktizo could not do that",
-            _ => "That was refused",
-        },
-        message: told.message,
-        hint: told.hint,
-    };
-    let shell = Shell::new("", Some(visitor), 0, None);
-    match api.pages.render("trouble.html", &shell, &view) {
-        Ok(text) => html(parts.status, text),
-        Err(err) => err.into_response(),
-    }
 }
 
 #[cfg(test)]

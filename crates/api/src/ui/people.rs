@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::fields::{Choice, Field, Fields};
-use super::page::{Ask, done, render};
+use super::notice::done;
+use super::page::{Ask, render};
 use super::post::Post;
 use crate::types::{ApiToken, NewToken, NewUser, User, UserPatch};
 use crate::{Api, Error, body, people};

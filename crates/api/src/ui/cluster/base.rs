@@ -6,7 +6,8 @@ use model::Role;
 
 use super::{View, confirmation, file, renamed};
 use crate::types::BaseImport;
-use crate::ui::page::{Ask, done};
+use crate::ui::notice::done;
+use crate::ui::page::Ask;
 use crate::ui::post::Post;
 use crate::{Api, Error, base};
 

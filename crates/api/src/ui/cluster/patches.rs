@@ -11,7 +11,8 @@ use super::{REFUSED, file};
 use crate::device::{DeviceRef, look, number_of};
 use crate::types::{Patch, PatchChecked, SavePatch};
 use crate::ui::fields::{Choice, Field, Fields};
-use crate::ui::page::{Ask, done, render};
+use crate::ui::notice::done;
+use crate::ui::page::{Ask, render};
 use crate::ui::post::Post;
 use crate::{Api, Error, IfMatch, body, patch};
 

@@ -12,7 +12,8 @@ use super::{REFUSED, View, confirmation, renamed};
 use crate::types::GenerateCluster;
 use crate::ui::disk;
 use crate::ui::fields::{Choice, Field, Fields, of_list};
-use crate::ui::page::{Ask, done};
+use crate::ui::notice::done;
+use crate::ui::page::Ask;
 use crate::ui::post::Post;
 use crate::{Api, Error, IfMatch, Version, cluster};
 

@@ -7,7 +7,8 @@ use model::BootOrder;
 use super::{answered, refused};
 use crate::device::{self, DeviceRef};
 use crate::types::{GiveOrder, Proof};
-use crate::ui::page::{Ask, done};
+use crate::ui::notice::done;
+use crate::ui::page::Ask;
 use crate::ui::post::Post;
 use crate::{Api, Error};
 
