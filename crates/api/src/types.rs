@@ -5,7 +5,9 @@ mod base;
 mod bulk;
 mod cluster;
 mod config;
+mod decision;
 mod device;
+mod device_patch;
 mod error;
 mod event;
 mod kernel_log;
@@ -26,10 +28,9 @@ pub use cluster::{
 pub use config::{
     ConfigDiff, ConfigOrigin, DeviceSettings, KernelModule, RegenerateProgress, UserVolume,
 };
-pub use device::{
-    ApproveDevice, DecideIdentity, Device, DevicePatch, GiveOrder, NewDevice, Proof, Suggestions,
-    Vouch, clearable,
-};
+pub use decision::{ApproveDevice, DecideIdentity, GiveOrder, Proof, Suggestions, Vouch};
+pub use device::{Device, NewDevice};
+pub use device_patch::{DevicePatch, clearable};
 pub use error::ErrorBody;
 pub use event::Event;
 pub use kernel_log::KernelLog;
