@@ -273,7 +273,7 @@
     const number = Number(last.querySelector("[name]").name.match(/\d+/)[0]) + 1;
     last.insertAdjacentHTML("afterend", last.outerHTML.replace(/((?:id|name|for)="[a-z]+-)\d+/g, `$1${number}`));
     const fresh = last.nextElementSibling;
-    fresh.querySelector("legend").textContent = `Volume ${number + 1}`;
+    fresh.querySelector("legend").textContent = `${target.dataset.title} ${number + 1}`;
     for (const field of fresh.querySelectorAll("input")) field.value = "";
     for (const field of fresh.querySelectorAll("select")) field.selectedIndex = 0;
     fresh.querySelector("input").focus();
