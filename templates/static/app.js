@@ -51,6 +51,7 @@
       if (busy(part)) continue;
       if (stale) stale.hidden = true;
       const ticked = new Set([...part.querySelectorAll("input[type=checkbox]:checked")].filter((box) => box.closest("form[data-guard]") === null).map((box) => box.id));
+      const picked = [...part.querySelectorAll("select[id]")].filter((box) => box.closest("form[data-guard]") === null && touched(box)).map((box) => [box.id, box.value]);
       const open = new Map([...part.querySelectorAll("details[id]")].map((box) => [box.id, box.open]));
       const scrolls = [...part.querySelectorAll("[id]")].filter((box) => box.scrollTop || box.scrollLeft).map((box) => [box.id, box.scrollTop, box.scrollLeft]);
       const ends = [...part.querySelectorAll("[data-tail]")].filter(atEnd).map((box) => box.id);
@@ -58,6 +59,7 @@
       part.innerHTML = next.innerHTML;
       was.set(part, next.innerHTML);
       for (const id of ticked) { const box = document.getElementById(id); if (box) box.checked = true; }
+      for (const [id, value] of picked) { const box = document.getElementById(id); if (box && [...box.options].some((option) => option.value === value)) box.value = value; }
       for (const [id, is] of open) { const box = document.getElementById(id); if (box) box.open = is; }
       for (const [id, top, left] of scrolls) { const box = document.getElementById(id); if (box) box.scrollTo(left, top); }
       for (const box of part.querySelectorAll("[data-tail]")) if (ends.includes(box.id) || !scrolls.some(([id]) => id === box.id)) box.scrollTop = box.scrollHeight;
@@ -92,7 +94,10 @@
       if (date && Math.abs(Date.parse(date) - Date.now()) > 2000) skew = Date.parse(date) - Date.now();
       if (answer.redirected && new URL(answer.url).pathname === "/sign-in") signedOut();
       else if (answer.ok) swapIn(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    } catch { /* the next event, or the line coming back, asks again */ }
+    } catch {
+      // The next event, or the line coming back, asks again. A daemon that is not there is tried often: it is about to be.
+      wait = 1;
+    }
     setTimeout(() => { fetching = false; if (again) { again = false; refresh(); } }, 400);
   };
   const swapIn = (fresh) => {
@@ -108,18 +113,22 @@
     say("off", "Signed out");
   };
 
+  // How long after a refusal it is tried again, in seconds: twice as long each time, for each costs the daemon a page.
+  const LONGEST = 60;
+  let wait = 1;
   const listen = () => {
     if (!document.querySelector("[data-live]")) return;
     const only = document.body.dataset.device;
     const source = new EventSource("/api/v1/events");
     // What happened between the page and the first word of the source, or while the line was down, is fetched.
-    source.onopen = () => { say("on", "Live"); refresh(); };
+    source.onopen = () => { wait = 1; say("on", "Live"); refresh(); };
     source.onerror = () => {
       say("off", "Connecting again");
       // The browser tries again by itself, but not after a refusal, which a session that is over or a busy daemon may be; the page
       // itself finds out which.
       source.close();
-      setTimeout(() => { refresh(); listen(); }, 1000 + Math.random() * 1000);
+      setTimeout(() => { refresh(); listen(); }, wait * 1000 * (1 + Math.random()));
+      wait = Math.min(2 * wait, LONGEST);
     };
     const heard = (message) => {
       let told;

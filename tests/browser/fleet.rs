@@ -112,14 +112,25 @@ fn many_are_rejected_ordered_and_deleted_after_a_look() -> Result<()> {
         Ok(daemon.ask("GET", &path, &Value::Null)?["status"].clone())
     };
     assert_eq!(status(2)?, "pending");
+    // What somebody else changes after the look is shown before anything is done.
+    daemon.ask("PUT", "/devices/3", &json!({"notes": "by somebody else"}))?;
+    page.click("#act")?;
+    page.await_text("changed after the preview, so nothing was changed", A_WHILE)?;
+    page.await_text("Reject 2 devices?", A_WHILE)?;
+    assert_eq!([status(2)?, status(3)?], ["pending", "pending"]);
     page.click("#act")?;
     page.await_text("2 devices are rejected", A_WHILE)?;
     assert_eq!(
         [status(1)?, status(2)?, status(3)?],
         ["approved", "rejected", "rejected"]
     );
+    let wipe = json!({"order": "wipe", "confirm": "cp-1"});
+    daemon.ask("POST", "/devices/1/order", &wipe)?;
     choose("local", &[1])?;
     page.await_text("nothing is written", A_WHILE)?;
+    // It is shown as it stands, not as it would.
+    page.await_text("wipe ordered", A_WHILE)?;
+    page.await_text("is called off", A_WHILE)?;
     page.click("#act")?;
     page.await_text("1 device is ordered to boot", A_WHILE)?;
     let ordered = daemon.ask("GET", "/devices/1", &Value::Null)?;
@@ -127,6 +138,18 @@ fn many_are_rejected_ordered_and_deleted_after_a_look() -> Result<()> {
     choose("install", &[1, 4])?;
     page.await_text("overwrites the install disk", A_WHILE)?;
     page.await_text("Once it is approved", A_WHILE)?;
+    // One that is forgotten meanwhile leaves the others to look at.
+    daemon.ask(
+        "POST",
+        "/devices",
+        &json!({"mac_address": "52:54:00:aa:bb:08"}),
+    )?;
+    choose("menu", &[4, 7])?;
+    page.await_text("Order the menu for 2 devices?", A_WHILE)?;
+    daemon.ask("DELETE", "/devices/7", &Value::Null)?;
+    page.click("#act")?;
+    page.await_text("Order the menu for 1 device?", A_WHILE)?;
+    page.await_text("there is no device 7", A_WHILE)?;
     // To delete, the number of devices is typed.
     choose("delete", &[2, 3, 4])?;
     page.await_text("Delete 3 devices?", A_WHILE)?;
@@ -138,12 +161,10 @@ fn many_are_rejected_ordered_and_deleted_after_a_look() -> Result<()> {
     page.await_text("3 devices are deleted", A_WHILE)?;
     let left = daemon.ask("GET", "/devices", &Value::Null)?;
     assert_eq!(left.as_array().map(Vec::len), Some(3));
-    daemon.ask(
-        "POST",
-        "/devices",
-        &json!({"mac_address": "52:54:00:aa:bb:07"}),
-    )?;
-    choose("approve", &[5, 7])?;
+    let machine = json!({"mac_address": "52:54:00:aa:bb:07"});
+    let added = daemon.ask("POST", "/devices", &machine)?["id"].clone();
+    let added = u8::try_from(added.as_u64().expect("it has a number"))?;
+    choose("approve", &[5, added])?;
     page.await_text("Approve 2 devices", A_WHILE)?;
     // An operator may do all of it but delete.
     daemon.user("otto", "operator")?;
@@ -156,6 +177,28 @@ fn many_are_rejected_ordered_and_deleted_after_a_look() -> Result<()> {
     assert_eq!(page.count("#deed option[value=delete]")?, 0);
     page.go("/devices/bulk?action=delete&id=5")?;
     page.await_text("this needs admin", A_WHILE)?;
+    Ok(())
+}
+
+#[test]
+fn what_is_to_be_done_stays_chosen_while_devices_come() -> Result<()> {
+    let daemon = Daemon::start(22_600)?;
+    let add = |number: u8| {
+        let machine = json!({"mac_address": format!("52:54:00:aa:bb:0{number}")});
+        daemon.ask("POST", "/devices", &machine)
+    };
+    add(1)?;
+    let page = Chromium::signed_in(&daemon, "ada", "admin")?;
+    page.go("/devices")?;
+    page.await_text("Live", A_WHILE)?;
+    page.click("#deed option[value=delete]")?;
+    page.click("#pick-1")?;
+    add(2)?;
+    page.await_text("52:54:00:aa:bb:02", A_WHILE)?;
+    let chosen = page.run(
+        "return [document.getElementById('deed').value, document.getElementById('pick-1').checked]",
+    )?;
+    assert_eq!(chosen, json!(["delete", true]));
     Ok(())
 }
 

@@ -62,6 +62,32 @@ fn a_restart_of_the_daemon_loses_neither_news_nor_what_was_typed() -> Result<()>
 }
 
 #[test]
+fn a_page_that_is_refused_its_news_asks_less_and_less_often() -> Result<()> {
+    let mut daemon = Daemon::start(22_700)?;
+    let page = Chromium::signed_in(&daemon, "ada", "admin")?;
+    page.go("/devices")?;
+    page.await_text("Live", A_WHILE)?;
+    // Whoever has too many tabs is refused, which to a page is an error and no more.
+    page.run(
+        "window.tries = []; window.EventSource = class { \
+           constructor() { tries.push(performance.now()); setTimeout(() => this.onerror(), 50); } \
+           addEventListener() {} close() {} }",
+    )?;
+    daemon.restart()?;
+    let tries = ktizo_tests::clock::poll(BACK * 3, || {
+        let tries = page.run("return window.tries").ok()?;
+        let tries: Vec<f64> = tries.as_array()?.iter().filter_map(Value::as_f64).collect();
+        (tries.len() >= 5).then_some(tries)
+    });
+    let tries = tries.expect("the page tries again");
+    // A restart that takes a while begins the count anew, once.
+    let waits: Vec<f64> = tries.windows(2).map(|two| two[1] - two[0]).collect();
+    let longest = waits.iter().copied().fold(0.0, f64::max);
+    assert!(longest >= 4000.0, "waits of {waits:?} ms");
+    Ok(())
+}
+
+#[test]
 fn ten_thousand_devices_are_searched_sorted_and_approved_together() -> Result<()> {
     let daemon = Daemon::start(21_500)?;
     std::thread::scope(|scope| {
