@@ -59,6 +59,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0012_token_makers",
         sql: include_str!("../migrations/0012_token_makers.sql"),
     },
+    Migration {
+        name: "0013_token_roots",
+        sql: include_str!("../migrations/0013_token_roots.sql"),
+    },
 ];
 
 /// One step to a newer format, done whole or not at all.
@@ -299,6 +303,99 @@ mod tests {
             matches!(decision, model::BootDecision::Menu { .. }),
             "{decision:?}"
         );
+    }
+
+    /// Before tokens were of accounts: each is of the account that made it, itself or by a token; those made on the host are nobody's, and
+    /// those of an account that is gone go.
+    #[tokio::test]
+    async fn tokens_of_a_database_of_format_11_get_the_account_that_made_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.db");
+        let mut conn = Connection::open(&path).unwrap();
+        up(&mut conn, &path, &MIGRATIONS[..11]).unwrap();
+        let hash = "$argon2id$v=19$x";
+        let event = |actor: &str, from: &str, kind: &str, name: &str| {
+            conn.execute(
+                "INSERT INTO events (happened_at, actor, came_from, kind, what)
+                 VALUES (1, ?1, ?2, ?3, json_object('kind', ?3, 'name', ?4, 'authority', 'admin', 'expires_at', NULL))",
+                [actor, from, kind, name],
+            )
+            .unwrap();
+        };
+        let user = |name: &str| {
+            conn.execute(
+                "INSERT INTO users (name, authority, password_hash, created_at, updated_at) VALUES (?1, 'viewer', ?2, 1, 1)",
+                [name, hash],
+            )
+            .unwrap();
+        };
+        let made = |actor: &str, from: &str, name: &str| {
+            conn.execute(
+                "INSERT INTO api_tokens (name, authority, token_sha256, made_by, created_at) VALUES (?1, 'admin', ?2, ?3, 1)",
+                [name, &format!("{name:0>64}"), actor],
+            )
+            .unwrap();
+            event(actor, from, "token_made", name);
+        };
+        const FAR: &str = "10.0.0.9";
+        user("ada");
+        made("person:ada", FAR, "of-ada");
+        made("person:token/of-ada", FAR, "by-token");
+        made("person:token/by-token", FAR, "by-token-of-token");
+        // Who has the name of an account on the host.
+        made("person:ada", "Unix socket, ada", "on-host");
+        made("person:token/on-host", FAR, "by-host-token");
+        made("person:token", FAR, "by-state-folder");
+        // A token that is gone, whose name another has since.
+        event("person:ada", FAR, "token_made", "short");
+        made("person:token/short", FAR, "by-short");
+        event("person:ada", FAR, "token_revoked", "short");
+        made("person:root", "Unix socket, root", "short");
+        // An account that is gone, and one that is back under its name.
+        made("person:bob", FAR, "of-bob");
+        made("person:token/of-bob", FAR, "by-bobs-token");
+        event("person:ada", FAR, "user_deleted", "bob");
+        user("bob");
+        made("person:carl", FAR, "of-carl");
+        made("person:bob", FAR, "of-new-bob");
+        drop(conn);
+
+        let clock = std::sync::Arc::new(model::SystemClock);
+        let store = crate::Store::open(&path, clock).unwrap();
+        let read = store.read(crate::Lane::Admin, |reader| {
+            let revoked = crate::EventFilter {
+                kind: Some("token_revoked".to_owned()),
+                ..crate::EventFilter::default()
+            };
+            Ok((reader.api_tokens()?, reader.events(&revoked)?))
+        });
+        let (tokens, revoked) = read.await.unwrap();
+        let left: Vec<_> = tokens
+            .iter()
+            .map(|token| (token.name.as_str(), token.maker.map(|maker| maker.id.0)))
+            .collect();
+        assert_eq!(
+            left,
+            [
+                ("by-host-token", None),
+                ("by-short", Some(1)),
+                ("by-state-folder", None),
+                ("by-token", Some(1)),
+                ("by-token-of-token", Some(1)),
+                ("of-ada", Some(1)),
+                ("of-new-bob", Some(2)),
+                ("on-host", None),
+                ("short", None),
+            ]
+        );
+        let told: Vec<_> = revoked.iter().map(|event| event.what.to_string()).collect();
+        for name in ["of-bob", "by-bobs-token", "of-carl"] {
+            let said = format!("API token {name} revoked");
+            assert!(told.contains(&said), "{told:?}");
+        }
+        assert_eq!(told.len(), 4, "{told:?}");
+        let system: Vec<_> = revoked.iter().map(|event| event.actor.clone()).collect();
+        assert_eq!(system[..3], vec![model::Actor::System; 3]);
     }
 
     #[test]
