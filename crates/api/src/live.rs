@@ -313,11 +313,16 @@ impl Live {
         let place = self.take_place(Holder::of(caller, &credential))?;
         // First subscribed, then read: what happens in between comes twice rather than never, and is told apart by its number.
         let news = self.news.subscribe();
-        let missed = self
+        let (last, missed) = self
             .store
-            .read(Lane::Admin, move |reader| Ok(backlog(reader, after)))
-            .await??;
-        let told = missed.iter().filter_map(|news| news.event).max().max(after);
+            .read(Lane::Admin, move |reader| {
+                Ok((reader.last_event()?, backlog(reader, after)))
+            })
+            .await?;
+        let missed = missed?;
+        // Where a backup was put back, who comes back may have heard more than there is.
+        let heard = after.min(last);
+        let told = missed.iter().filter_map(|news| news.event).max().max(heard);
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let listener = Listener {

@@ -124,8 +124,15 @@ async fn one_that_comes_back_hears_what_it_missed() {
             expected.map(|(kind, what, gone)| (kind.to_owned(), what, gone))
         );
     }
+    // As after a restore: it has heard more than there is.
     let mut listener = Listener::at(&world, "?after=9999", None).await;
     assert_eq!(listener.next().await.unwrap().0, "resync");
+    world.add(MAC_1).await;
+    let (kind, _, event) = listener.next().await.unwrap();
+    assert_eq!(
+        (kind.as_str(), &event["what"]["kind"]),
+        ("event", &json!("device_added"))
+    );
 }
 
 #[tokio::test]
