@@ -2,18 +2,20 @@
 
 mod approve;
 mod config;
+mod identity;
 mod label;
 mod log;
+mod look;
 mod many;
 mod set;
 mod settings;
 mod show;
 mod wipe;
 
-use api::types::{DecideIdentity, NewDevice, Proof};
+use api::types::{NewDevice, Proof};
 use api::{DeviceQuery, DeviceRef};
 use clap::Subcommand;
-use model::{ApprovalStatus, Arch, Hostname, IdentityDecision, LabelFilter, Labels, Role};
+use model::{ApprovalStatus, Arch, Hostname, LabelFilter, Labels, Role};
 use std::net::Ipv4Addr;
 
 use super::output::or_dash;
@@ -56,7 +58,7 @@ enum DeviceCommand {
     /// Vouch that a machine is wiped that did not say so itself
     Wiped(One),
     /// Show or say who a machine is: decide a conflict, or whether a card is its
-    Identity(Identity),
+    Identity(identity::Identity),
     /// Let a machine that is still trying fetch its config for another 3 hours
     Release(One),
     /// Forget a machine, with its config
@@ -79,32 +81,6 @@ enum DeviceCommand {
 struct One {
     /// Its name, its MAC address in any spelling, or its number
     device: DeviceRef,
-}
-
-#[derive(Debug, clap::Args)]
-struct Identity {
-    /// Its name, its MAC address in any spelling, or its number; to decide about another card of it, that card
-    device: DeviceRef,
-    /// It is what it shows: its mainboard was replaced, the card is its own, or two devices are one machine
-    #[arg(long, group = "decision")]
-    accept: bool,
-    /// It is what was known: whoever shows something else is turned away
-    #[arg(long, group = "decision")]
-    keep: bool,
-    /// They are two machines, and their UUID tells nothing
-    #[arg(long, group = "decision")]
-    split: bool,
-}
-
-impl Identity {
-    const fn decision(&self) -> Option<IdentityDecision> {
-        match (self.accept, self.keep, self.split) {
-            (true, ..) => Some(IdentityDecision::Accept),
-            (_, true, _) => Some(IdentityDecision::Keep),
-            (.., true) => Some(IdentityDecision::Split),
-            _ => None,
-        }
-    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -210,19 +186,7 @@ impl DeviceArgs {
             DeviceCommand::Approve(approve) => approve.run(&client, output).await,
             DeviceCommand::Reject(reject) => reject.run(&client, output).await,
             DeviceCommand::Order(order) => order.run(&client, output).await,
-            DeviceCommand::Identity(identity) => {
-                let device = match identity.decision() {
-                    Some(decision) => {
-                        let said = DecideIdentity {
-                            decision,
-                            since: None,
-                        };
-                        client.decide_identity(identity.device, &said).await?
-                    }
-                    None => client.device(identity.device).await?,
-                };
-                output.print(&device, show::identity)
-            }
+            DeviceCommand::Identity(identity) => identity.run(&client, output).await,
             DeviceCommand::Release(one) => {
                 let device = client.renew_release(one.device).await?;
                 output.print(&device, |device| {

@@ -36,9 +36,9 @@ pub(super) struct EventsArgs {
     /// Only those after the event of this number; followed, all that was missed since
     #[arg(long, value_name = "NUMBER")]
     after: Option<i64>,
-    /// Show no more than this
-    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
-    limit: u64,
+    /// Show no more than this; 50 without it, and with --follow and --after all
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<u64>,
     /// Only what persons did: from where, and what it was before and after
     #[arg(long, conflicts_with = "follow")]
     audit: bool,
@@ -71,10 +71,13 @@ impl EventsArgs {
             actor: self.actor,
             since: self.since,
             until: self.until,
-            limit: Some(self.limit),
+            limit: self.limit.or(Some(50)),
         };
         let client = self.remote.client()?;
-        let mut events = if self.audit {
+        let is_all = self.follow && self.after.is_some() && self.limit.is_none();
+        let mut events = if is_all {
+            all_of(&client, query.clone()).await?
+        } else if self.audit {
             client.audit(&query).await?
         } else {
             client.events(&query).await?
@@ -152,9 +155,12 @@ async fn follow(
                     serde_json::from_value::<Event>(news.data)
                         .map_err(|err| Failure::Local(format!("an event cannot be read: {err}")))?,
                 ],
-                // Where nothing was heard yet, this is what it goes on from.
-                "hello" if last.is_none() => {
-                    last = news.data["last_event"].as_i64().map(EventId);
+                // Where nothing was heard yet, or more than there is since a backup was put back, this is what it goes on from.
+                "hello" => {
+                    let newest = news.data["last_event"].as_i64().map(EventId);
+                    if last.is_none() || last > newest {
+                        last = newest;
+                    }
                     continue;
                 }
                 // More happened at once than is told one by one.
@@ -174,23 +180,32 @@ async fn follow(
 
 /// Every event after this one, the oldest first; none where nothing was heard yet.
 async fn missed(client: &Client, last: Option<EventId>) -> Result<Vec<Event>, Failure> {
+    if last.is_none() {
+        return Ok(Vec::new());
+    }
+    let query = EventQuery {
+        after: last,
+        ..EventQuery::default()
+    };
+    let mut found = all_of(client, query).await?;
+    found.reverse();
+    Ok(found)
+}
+
+/// Every event that fits, the newest first.
+async fn all_of(client: &Client, query: EventQuery) -> Result<Vec<Event>, Failure> {
     const PAGE: u64 = 1000;
     let mut found: Vec<Event> = Vec::new();
-    if last.is_none() {
-        return Ok(found);
-    }
     loop {
         let query = EventQuery {
-            after: last,
             before: found.last().map(|event| event.event.id),
             limit: Some(PAGE),
-            ..EventQuery::default()
+            ..query.clone()
         };
         let page = client.events(&query).await?;
         let is_last = (page.len() as u64) < PAGE;
         found.extend(page);
         if is_last {
-            found.reverse();
             return Ok(found);
         }
     }

@@ -64,7 +64,9 @@ pub(super) fn told(err: &ClientError) -> String {
 
 /// Field, reason and hint.
 fn refused(body: &ErrorBody) -> String {
-    let field = body.field.as_deref().map(|field| {
+    // What was seen is no option: the command line sends it by itself.
+    let field = body.field.as_deref().filter(|field| *field != "seen");
+    let field = field.map(|field| {
         let option = OPTIONS.iter().find(|(known, _)| *known == field);
         option.map_or(field, |(_, option)| option)
     });
@@ -111,6 +113,7 @@ mod tests {
             (body(Some("ip_address"), None), "--address: is wrong"),
             (body(Some("assets[0]"), None), "assets[0]: is wrong"),
             (body(None, Some("do this")), "is wrong (do this)"),
+            (body(Some("seen"), None), "is wrong"),
         ] {
             assert_eq!(told(&ClientError::Refused { status: 422, body }), expected);
         }

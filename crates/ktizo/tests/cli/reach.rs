@@ -36,7 +36,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ),
     (
         "POST /devices/{id}/identity since",
-        "it is for pages, which show a conflict for a while before somebody decides",
+        "`device identity` sends it where something is undecided: see `walk.rs`",
     ),
     (
         "POST /cluster/secrets controlplane",

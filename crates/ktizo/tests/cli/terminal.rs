@@ -11,7 +11,7 @@ use nix::pty::openpty;
 use nix::sys::termios::{LocalFlags, tcgetattr};
 
 /// Longer than a program takes to say what it is waited for to say.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program on a terminal of its own, ended when dropped.
 pub(crate) struct Terminal {

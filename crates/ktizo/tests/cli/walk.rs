@@ -3,17 +3,36 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use model::{Actor, EphemeralVolume, Inventory, Labels};
+use api::{Access, UnixServer};
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse as _;
+use model::{
+    Actor, Clock as _, EphemeralVolume, EventKind, Inventory, Labels, MacAddr, SeenBy, SystemClock,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use store::{Lane, NewDevice};
 
-use crate::terminal::Terminal;
-use crate::{Daemon, complains, put, says};
+use crate::terminal::{PATIENCE, Terminal};
+use crate::{Daemon, complains, ktizo, put, says};
 
 const MAC: &str = "52:54:00:00:00:01";
 const CTRL_C: &str = "\u{3}";
+
+/// Asks until it is so.
+#[track_caller]
+fn await_that(otherwise: &str, is_so: impl Fn() -> bool) {
+    let began = SystemClock.now();
+    while !is_so() {
+        let waited = SystemClock.now().since(began);
+        assert!(waited < PATIENCE, "{otherwise}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
 
 impl Daemon {
     /// The program with words split at spaces, which finds the daemon, and keeps its login in the daemon's folder.
@@ -181,6 +200,47 @@ fn events_are_followed_over_a_restart_until_somebody_has_enough() {
 }
 
 #[test]
+fn a_follower_hears_all_that_it_missed() {
+    let daemon = Daemon::start();
+    says(&daemon.run(&format!("device add {MAC}")));
+    let many = daemon.store.write(Lane::Admin, Actor::System, |writer| {
+        (0..1200).try_for_each(|_| writer.event(None, EventKind::SignedOut).map(drop))
+    });
+    daemon.runtime.block_on(many).unwrap();
+    for (line, count) in [
+        ("events --follow --after 1 --output json", 1200),
+        ("events --follow --after 1 --limit 7 --output json", 7),
+    ] {
+        let mut follow = daemon.program(line);
+        let mut child = follow.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let heard: Vec<i64> = lines
+            .take(count)
+            .map(|line| {
+                let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+                event["id"].as_i64().unwrap()
+            })
+            .collect();
+        let newest = 1201;
+        let first = newest + 1 - i64::try_from(count).unwrap();
+        assert!(heard.into_iter().eq(first..=newest), "{line}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    // A backup was put back: it had heard of more than there is.
+    daemon.asked.lock().unwrap().clear();
+    let mut terminal = daemon.at_terminal("events --follow --after 9999");
+    // The list, the stream, and what was missed, which is asked for when the stream is there.
+    let listens = || daemon.asked.lock().unwrap().len() >= 3;
+    await_that("it does not listen", listens);
+    says(&daemon.run(&format!("device reject {MAC}")));
+    terminal.expect("rejected");
+    terminal.type_keys(CTRL_C);
+    assert_eq!(terminal.end().0, 130);
+}
+
+#[test]
 fn many_are_approved_after_a_look_at_them() {
     let daemon = Daemon::founded();
     daemon.crowd(0..2);
@@ -241,6 +301,148 @@ fn many_are_approved_after_a_look_at_them() {
         "{}",
         String::from_utf8_lossy(&quiet.stderr)
     );
+}
+
+#[test]
+fn what_was_shown_is_what_it_is_done_with() {
+    let daemon = Daemon::founded();
+    daemon.crowd(0..3);
+    let [shown, other] = ["52:54:00:01:00:00", "52:54:00:01:00:01"];
+    let call = |mac: &str, name: &str| {
+        says(&daemon.run(&format!("device set {mac} --hostname {name}")));
+    };
+    call("52:54:00:01:00:02", "node-c");
+    let look = || says(&daemon.run(&format!("device show {other} --output json")));
+    let try_with = |line: &str, question: &str| {
+        call(other, "node-b");
+        call(shown, "node-a");
+        let (code, why) = complains(&daemon.run(line));
+        assert!(
+            code == 1 && why.contains("--yes") && why.contains(shown),
+            "{line}: {why}"
+        );
+        // The name goes to another machine while somebody looks.
+        let mut terminal = daemon.at_terminal(line);
+        let seen = terminal.expect(question);
+        assert!(seen.contains(shown) && !seen.contains(other), "{seen}");
+        terminal.expect("[y/N] ");
+        call(shown, "node-x");
+        call(other, "node-a");
+        let before = look();
+        terminal.type_keys("y\n");
+        let (code, screen) = terminal.end();
+        assert_eq!(look(), before, "{line}: {screen}");
+        assert_ne!(code, 0, "{line}: {screen}");
+    };
+    try_with(
+        "device order local node-a node-c",
+        "Order local for these 2 machines?",
+    );
+    try_with("device reject node-a node-c", "Reject these 2 machines?");
+    try_with(
+        "device delete node-a node-c",
+        "Forget these 2 machines and their configs?",
+    );
+    try_with("device approve node-a node-c", "Approve these 2?");
+    // What was said yes to was another look at them.
+    let list = says(&daemon.run("device list"));
+    assert_eq!(list.matches("pending").count(), 3, "{list}");
+    try_with("device approve node-a", "Approve 52:54:00:01:00:00 as ");
+}
+
+#[test]
+fn effects_stand_beside_each_of_many() {
+    let daemon = Daemon::founded();
+    daemon.crowd(0..2);
+    let both = "52:54:00:01:00:00 52:54:00:01:00:01";
+    for (line, effect) in [
+        (
+            format!("device order install {both}"),
+            "overwrites the install disk",
+        ),
+        (
+            format!("device reject {both}"),
+            "Its disks stay as they are",
+        ),
+        (format!("device delete {both}"), "it is a new device"),
+    ] {
+        let (_, why) = complains(&daemon.run(&line));
+        assert_eq!(why.matches(effect).count(), 2, "{line}: {why}");
+        assert!(why.contains("no terminal to ask"), "{line}: {why}");
+        says(&daemon.run(&format!("{line} --yes")));
+    }
+    assert_eq!(says(&daemon.run("device list --output json")).trim(), "[]");
+}
+
+#[test]
+fn an_approval_stands_though_the_status_cannot_be_told() {
+    let daemon = Daemon::founded();
+    daemon.crowd(0..1);
+    let no_status = from_fn(async |request: Request, next: Next| {
+        if request.uri().path() == "/api/v1/status" {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+        next.run(request).await
+    });
+    let socket = daemon.path("other.sock");
+    let access = Access {
+        group: "ktizo-test-group-of-nobody".into(),
+    };
+    let server = daemon.runtime.block_on(UnixServer::bind(&socket, access));
+    let app = daemon.app.clone().layer(no_status);
+    daemon
+        .runtime
+        .spawn(server.unwrap().serve(app, daemon.stop.clone()));
+    let socket = socket.display().to_string();
+    complains(&ktizo(["status", "--socket", &socket]));
+    let said = says(&ktizo([
+        "device", "approve", "1", "--yes", "--socket", &socket,
+    ]));
+    assert!(said.contains("is approved"), "{said}");
+}
+
+#[test]
+fn who_a_machine_is_is_decided_of_what_was_shown() {
+    let daemon = Daemon::founded();
+    let tells = |board: &str, serial: &str| {
+        let mac: MacAddr = MAC.parse().unwrap();
+        let inventory = Inventory {
+            uuid: board.parse().ok(),
+            serial: Some(serial.to_owned()),
+            ..Inventory::default()
+        };
+        let told = daemon
+            .store
+            .write(Lane::Boot, Actor::Device(mac), move |writer| {
+                writer.sight(mac, &inventory, SeenBy::Script).map(drop)
+            });
+        daemon.runtime.block_on(told).unwrap();
+    };
+    tells("4c4c4544-0000-4000-8000-000000000001", "S1");
+    tells("4c4c4544-0000-4000-8000-000000000002", "S9");
+    daemon.asked.lock().unwrap().clear();
+    let kept = daemon.run(&format!("device identity {MAC} --keep"));
+    says(&kept);
+    let shown = String::from_utf8_lossy(&kept.stderr);
+    assert!(
+        shown.contains("CONFLICT") && shown.contains("S9"),
+        "{shown}"
+    );
+    let asked = daemon.asked.lock().unwrap().clone();
+    let sent = asked.iter().find(|it| it.path.ends_with("/identity"));
+    assert!(sent.unwrap().fields.contains(&"since".to_owned()));
+
+    // Who looked before a colleague kept it learns of that before it is turned round.
+    let accept = format!("device identity {MAC} --accept");
+    let (code, why) = complains(&daemon.run(&accept));
+    assert!(
+        code == 1 && why.contains("nothing was decided") && why.contains("turned away"),
+        "{why}"
+    );
+    let shown = || says(&daemon.run(&format!("device show {MAC}")));
+    assert!(shown().contains("S1"));
+    says(&daemon.run(&format!("{accept} --yes")));
+    assert!(shown().contains("S9"));
 }
 
 #[test]
@@ -357,7 +559,7 @@ impl Served {
     /// Waits until it answers.
     fn await_answer(&self) {
         let answers = || self.program("status").output().unwrap().status.success();
-        assert!((0..200).any(|_| answers()), "it does not answer");
+        await_that("it does not answer", answers);
     }
 
     fn serve(&self) -> Command {

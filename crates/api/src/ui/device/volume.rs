@@ -185,6 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn every_volume_there_may_be_comes_back_and_one_more_is_not_lost() {
+        let form = |count: usize| {
+            let row = |index| format!("volume-{index}-name=v{index}");
+            (0..count).map(row).collect::<Vec<_>>().join("&")
+        };
+        for count in [DeviceSettings::VOLUMES, DeviceSettings::VOLUMES + 1] {
+            // The last row is blank.
+            let text = format!("{}&volume-{count}-name=", form(count));
+            assert_eq!(read(&Post::parse(text.as_bytes())).len(), count);
+        }
+    }
+
+    #[test]
     fn a_blank_row_is_no_volume_and_a_row_without_a_name_is_one() {
         let post = Post::parse(b"volume-0-name=+&volume-1-name=&volume-1-min_size=1GiB");
         let read = read(&post);

@@ -9,8 +9,9 @@ use model::{ApprovalStatus, Hostname, Role};
 use serde_json::{Map, Value};
 
 use super::label::{LabelChange, changed};
+use super::look::Look;
 use super::set::Volume;
-use super::{named, show};
+use super::show;
 use crate::cli::cluster::selector;
 use crate::cli::output::{or_dash, say};
 use crate::cli::{Failure, Output, ROLES, address, confirmed, one_of};
@@ -111,32 +112,39 @@ impl Approve {
 
     async fn one(self, client: &Client, output: Output, device: DeviceRef) -> Result<(), Failure> {
         let mut body = self.body();
-        if !self.labels.is_empty() {
-            let labels = client.device(device.clone()).await?.labels;
-            body.labels = Some(changed(&labels, self.labels)?);
-        }
-        if body.hostname.is_none() || body.ip_address.is_none() || body.role.is_none() {
-            let suggested = client.suggestions(device.clone()).await?;
-            body.hostname = body.hostname.or(suggested.hostname);
-            body.ip_address = body.ip_address.or(suggested.ip_address);
-            body.role = body.role.or(Some(suggested.role));
-            if body.install_disk.is_none() && body.settings.is_none() {
-                writeln!(std::io::stderr(), "{}", suggested.disk_note)?;
+        let mut who = device;
+        let is_asked = body.hostname.is_none() || body.ip_address.is_none() || body.role.is_none();
+        if is_asked || !self.labels.is_empty() {
+            let device = client.device(who).await?;
+            // The very machine that is shown, whatever has its name by then.
+            who = DeviceRef::Id(device.id);
+            if !self.labels.is_empty() {
+                body.labels = Some(changed(&device.labels, self.labels)?);
             }
-            let question = format!(
-                "Approve {} as {} {} with address {}?",
-                named(&device),
-                or_dash(body.role.as_ref()),
-                or_dash(body.hostname.as_ref()),
-                or_dash(body.ip_address.as_ref())
-            );
-            confirmed(&question, self.yes, "nothing was approved")?;
+            if is_asked {
+                let suggested = client.suggestions(who.clone()).await?;
+                body.hostname = body.hostname.or(suggested.hostname);
+                body.ip_address = body.ip_address.or(suggested.ip_address);
+                body.role = body.role.or(Some(suggested.role));
+                if body.install_disk.is_none() && body.settings.is_none() {
+                    writeln!(std::io::stderr(), "{}", suggested.disk_note)?;
+                }
+                let question = format!(
+                    "Approve {} as {} {} with address {}?",
+                    device.mac_address,
+                    or_dash(body.role.as_ref()),
+                    or_dash(body.hostname.as_ref()),
+                    or_dash(body.ip_address.as_ref())
+                );
+                confirmed(&question, self.yes, "nothing was approved")?;
+            }
         }
-        let device = client.approve_device(device, &body).await?;
+        let device = client.approve_device(who, &body).await?;
         output.print(&device, approved)?;
-        if output == Output::Table {
-            // It is let in all the same; without these no machine gets further.
-            for missing in client.status().await?.missing {
+        // It is let in all the same, so that it is no failure where this cannot be told.
+        if let (Output::Table, Ok(status)) = (output, client.status().await) {
+            // Without these no machine gets further.
+            for missing in status.missing {
                 say(&format!("It cannot be installed yet: {missing}"))?;
             }
         }
@@ -152,38 +160,28 @@ impl Approve {
     ) -> Result<(), Failure> {
         let mut done = Vec::new();
         for portion in devices.chunks(PORTION) {
-            let mut asked = BulkDevices {
+            let asked = BulkDevices {
                 action: BulkAction::Approve,
                 devices: portion.to_vec(),
                 role: self.role,
                 preview: true,
                 seen: None,
             };
-            let preview = client.bulk(&asked).await?;
-            let mut err = std::io::stderr();
-            writeln!(err, "{}", show::approvals(&preview))?;
-            let so_far = || match done.len() {
-                0 => "nothing was approved".to_owned(),
-                count => format!("{count} were approved before, and no more"),
+            let more = devices.len() - done.len();
+            let question = |count: usize| match more - count {
+                0 => format!("Approve these {count}?"),
+                rest => format!("Approve these {count} ({rest} more follow)?"),
             };
-            if preview.refused > 0 {
-                return Err(Failure::Local(format!(
-                    "some cannot be approved, so none of these is ({}); approve or reject those by themselves first",
-                    so_far()
-                )));
-            }
-            let more = devices.len() - done.len() - preview.devices.len();
-            let rest = if more > 0 {
-                format!(" ({more} more follow)")
-            } else {
-                String::new()
+            let look = Look {
+                table: show::approvals,
+                question,
+                yes: self.yes,
+                otherwise: match done.len() {
+                    0 => "nothing was approved".to_owned(),
+                    count => format!("{count} were approved before, and no more"),
+                },
             };
-            let question = format!("Approve these {}{rest}?", preview.devices.len());
-            confirmed(&question, self.yes, &so_far())?;
-            asked.preview = false;
-            let seen = preview.devices.iter().map(|row| row.version.clone());
-            asked.seen = Some(seen.collect());
-            done.extend(client.bulk(&asked).await?.devices);
+            done.extend(look.then_do(client, asked).await?.devices);
         }
         output.print(&done, |done| match done.len() {
             1 => "1 machine is approved.".to_owned(),

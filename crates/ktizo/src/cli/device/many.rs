@@ -4,16 +4,20 @@ use api::types::{BulkAction, BulkDevices, GiveOrder};
 use api::{Client, DeviceRef};
 use model::StandingOrder;
 
-use super::named;
+use super::look::Look;
+use super::{named, show};
 use crate::cli::output::or_dash;
 use crate::cli::{Failure, ORDERS, Output, confirmed, one_of};
 
 /// The machines of `ktizo device reject`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Reject {
-    /// Its name, its MAC address in any spelling, or its number; several are turned away together, all or none
+    /// Its name, its MAC address in any spelling, or its number; several are turned away together after a look at them, all or none
     #[arg(required = true, value_name = "DEVICE")]
     devices: Vec<DeviceRef>,
+    /// Do not ask where several are named
+    #[arg(long, short)]
+    yes: bool,
 }
 
 /// The machines of `ktizo device order`.
@@ -22,15 +26,18 @@ pub(super) struct Order {
     /// What the next network boot does; the same order may be given again
     #[arg(value_parser = one_of::<StandingOrder>(ORDERS))]
     order: StandingOrder,
-    /// Its name, its MAC address in any spelling, or its number; several get it together, all or none
+    /// Its name, its MAC address in any spelling, or its number; several get it together after a look at them, all or none
     #[arg(required = true, value_name = "DEVICE")]
     devices: Vec<DeviceRef>,
+    /// Do not ask where several are named
+    #[arg(long, short)]
+    yes: bool,
 }
 
 /// The machines of `ktizo device delete`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Delete {
-    /// Its name, its MAC address in any spelling, or its number; several are forgotten together, all or none
+    /// Its name, its MAC address in any spelling, or its number; several are forgotten together after a look at them, all or none
     #[arg(required = true, value_name = "DEVICE")]
     devices: Vec<DeviceRef>,
     /// Do not ask
@@ -49,12 +56,19 @@ impl Reject {
                 )
             });
         }
+        let together = Together {
+            action: BulkAction::Reject,
+            devices: self.devices,
+            yes: self.yes,
+            otherwise: "nothing was rejected",
+        };
+        let question = |count| format!("Reject these {count} machines?");
         let told = |count| {
             format!(
                 "{count} machines are rejected: they get no config, and their next network boot goes to their disks."
             )
         };
-        together(client, output, BulkAction::Reject, &self.devices, told).await
+        together.run(client, output, question, told).await
     }
 }
 
@@ -68,22 +82,28 @@ impl Order {
                 format!("The next network boot of {}: {order}.", named(one))
             });
         }
+        let together = Together {
+            action: BulkAction::Order { order },
+            devices: self.devices,
+            yes: self.yes,
+            otherwise: "nothing was ordered",
+        };
+        let question = |count| format!("Order {order} for these {count} machines?");
         let told = |count| format!("The next network boot of {count} machines: {order}.");
-        let action = BulkAction::Order { order };
-        together(client, output, action, &self.devices, told).await
+        together.run(client, output, question, told).await
     }
 }
 
 impl Delete {
     pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
-        let ask = |question: &str| confirmed(question, self.yes, "nothing was deleted");
         if let [one] = self.devices.as_slice() {
             let device = client.device(one.clone()).await?;
             let name = or_dash(device.hostname.as_ref());
-            ask(&format!(
+            let question = format!(
                 "Forget {} ({name}, {}) and its config?",
                 device.mac_address, device.status
-            ))?;
+            );
+            confirmed(&question, self.yes, "nothing was deleted")?;
             // The very machine that was shown, whatever has its name by then.
             client.delete_device(DeviceRef::Id(device.id)).await?;
             return output.print(&device, |device| {
@@ -93,27 +113,48 @@ impl Delete {
                 )
             });
         }
-        let count = self.devices.len();
-        ask(&format!("Forget these {count} machines and their configs?"))?;
+        let together = Together {
+            action: BulkAction::Delete,
+            devices: self.devices,
+            yes: self.yes,
+            otherwise: "nothing was deleted",
+        };
+        let question = |count| format!("Forget these {count} machines and their configs?");
         let told = |count| format!("{count} machines are forgotten; if one boots again it is new.");
-        together(client, output, BulkAction::Delete, &self.devices, told).await
+        together.run(client, output, question, told).await
     }
 }
 
-async fn together(
-    client: &Client,
-    output: Output,
+/// The same for several machines.
+struct Together {
     action: BulkAction,
-    devices: &[DeviceRef],
-    told: impl Fn(usize) -> String,
-) -> Result<(), Failure> {
-    let asked = BulkDevices {
-        action,
-        devices: devices.iter().map(ToString::to_string).collect(),
-        role: None,
-        preview: false,
-        seen: None,
-    };
-    let done = client.bulk(&asked).await?;
-    output.print(&done, |done| told(done.devices.len()))
+    devices: Vec<DeviceRef>,
+    yes: bool,
+    otherwise: &'static str,
+}
+
+impl Together {
+    async fn run(
+        self,
+        client: &Client,
+        output: Output,
+        question: impl Fn(usize) -> String,
+        told: impl Fn(usize) -> String,
+    ) -> Result<(), Failure> {
+        let asked = BulkDevices {
+            action: self.action,
+            devices: self.devices.iter().map(ToString::to_string).collect(),
+            role: None,
+            preview: true,
+            seen: None,
+        };
+        let look = Look {
+            table: show::effects,
+            question,
+            yes: self.yes,
+            otherwise: self.otherwise.to_owned(),
+        };
+        let done = look.then_do(client, asked).await?;
+        output.print(&done, |done| told(done.devices.len()))
+    }
 }

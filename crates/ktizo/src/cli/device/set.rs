@@ -106,14 +106,16 @@ impl SetDevice {
             local_boot: self.local_boot,
             loader: text(self.loader),
         };
+        // All of this is of one machine, whatever has its name by then.
+        let device = client.device(self.device).await?;
+        let who = || DeviceRef::Id(device.id);
         let mut version = None;
         if !self.labels.is_empty() {
             // They are changed on what is there, so it must still be there.
-            let device = client.device(self.device.clone()).await?;
             version = Some(Version::of_device(&device));
             patch.labels = Some(Some(changed(&device.labels, self.labels)?));
         }
-        let before = client.device_settings(self.device.clone()).await?;
+        let before = client.device_settings(who()).await?;
         let before =
             serde_json::to_value(&before).map_err(|err| Failure::Local(err.to_string()))?;
         patch.settings = Some(self.config.patch(&before)).filter(|settings| !settings.is_empty());
@@ -125,12 +127,8 @@ impl SetDevice {
         }
         // One request, so that all of it is done or nothing.
         let device = match &version {
-            Some(version) => {
-                client
-                    .update_device_of(self.device, &patch, version)
-                    .await?
-            }
-            None => client.update_device(self.device, &patch).await?,
+            Some(version) => client.update_device_of(who(), &patch, version).await?,
+            None => client.update_device(who(), &patch).await?,
         };
         output.print(&device, show::details)
     }

@@ -70,6 +70,26 @@ pub(super) fn approvals(answer: &BulkAnswer) -> String {
     )
 }
 
+/// What would be done with many, one line a device.
+pub(super) fn effects(answer: &BulkAnswer) -> String {
+    let row = |row: &BulkRow| {
+        let said = row.refusal.as_ref().map_or_else(
+            || row.effect.clone(),
+            |refusal| format!("IN THE WAY: {}", refusal.message),
+        );
+        vec![
+            row.before.mac_address.to_string(),
+            or_dash(row.before.hostname.as_ref()),
+            said,
+        ]
+    };
+    columns(
+        &["mac", "name", "what happens"],
+        answer.devices.iter().map(row).collect(),
+        "No device.",
+    )
+}
+
 /// Everything known of one device.
 pub(super) fn details(device: &Device) -> String {
     fields(&[
