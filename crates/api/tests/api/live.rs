@@ -1,5 +1,6 @@
 //! What listeners hear.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -13,6 +14,8 @@ use crate::world::{MAC_1, MAC_2, World};
 struct Listener {
     stream:
         std::pin::Pin<Box<dyn futures_util::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
+    /// Messages that have come whole, and the beginning of the next.
+    messages: VecDeque<String>,
     text: String,
 }
 
@@ -30,6 +33,7 @@ impl Listener {
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut listener = Self {
             stream: Box::pin(response.bytes_stream()),
+            messages: VecDeque::new(),
             text: String::new(),
         };
         let (kind, _, _) = listener.next().await.unwrap();
@@ -40,9 +44,7 @@ impl Listener {
     /// The next message: its kind, its id and its data. `None` at the end.
     async fn next(&mut self) -> Option<(String, String, Value)> {
         loop {
-            if let Some((message, rest)) = self.text.split_once("\n\n") {
-                let (message, rest) = (message.to_owned(), rest.to_owned());
-                self.text = rest;
+            if let Some(message) = self.messages.pop_front() {
                 let field = |name: &str| {
                     let mut lines = message.lines();
                     lines.find_map(|line| line.strip_prefix(name).map(str::to_owned))
@@ -57,6 +59,12 @@ impl Listener {
             let next = next.await.expect("news in time")?;
             self.text
                 .push_str(std::str::from_utf8(&next.ok()?).unwrap());
+            // A round of news is one piece of many messages.
+            if let Some((whole, rest)) = self.text.rsplit_once("\n\n") {
+                let whole = whole.split("\n\n").map(str::to_owned);
+                self.messages.extend(whole);
+                self.text = rest.to_owned();
+            }
         }
     }
 }
