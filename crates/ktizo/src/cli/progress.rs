@@ -7,7 +7,7 @@ use api::{Client, ClientError};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often the daemon is asked.
-const LOOK: Duration = Duration::from_millis(150);
+const LOOK: Duration = Duration::from_millis(50);
 /// Fewer configs are made before a bar could be read.
 const WORTH_A_BAR: u64 = 200;
 
