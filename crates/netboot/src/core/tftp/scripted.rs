@@ -205,6 +205,27 @@ fn what_is_lost_is_sent_again_after_the_round_trip_measured() {
 }
 
 #[test]
+fn a_round_trip_that_grows_beyond_the_wait_is_measured_anew() {
+    // A millisecond, then forty: two blocks are sent twice, and none after them.
+    check(
+        6000,
+        "0 rrq blksize=1000 -> oack
+         1 ack 0   -> data 1:1000
+         2 ack 1   -> data 2:1000
+         32 tick   -> data 2:1000
+         42 ack 2  -> data 3:1000
+         72 tick   -> data 3:1000
+         73 ack 2  -> nothing
+         82 ack 3  -> data 4:1000
+         113 ack 3 -> nothing
+         115 tick  -> nothing, 27 ms early
+         122 ack 4 -> data 5:1000
+         162 ack 5 -> data 6:1000
+         202 ack 6 -> data 7:0",
+    );
+}
+
+#[test]
 fn a_client_that_never_answers_is_sent_six_packets() {
     check(
         5000,

@@ -34,6 +34,8 @@ pub struct Session {
     heard_at: Option<Duration>,
     /// How often what is in the air has been sent again.
     resent: u32,
+    /// Whether what came before was acknowledged after it had been sent again, so that nobody knows which sending was meant.
+    unclear: bool,
     /// ACKs still to be expected for what came before, one for each time it was sent again.
     echoes: u32,
     /// Whether a repeated ACK has been answered with what is in the air.
@@ -137,6 +139,7 @@ impl Session {
             moved_at: now,
             heard_at: None,
             resent: 0,
+            unclear: false,
             echoes: 0,
             prompted: false,
             retries: 0,
@@ -285,9 +288,15 @@ impl Session {
         self.acked = reached;
         self.moved_at = now;
         self.echoes = self.resent;
+        let unclear = self.resent > 0;
         self.resent = 0;
         self.prompted = false;
-        self.timer.settle();
+        // Twice in a row it is more likely that the round trip has grown than that packets were lost. The longer wait is kept, else
+        // no round trip would ever be measured again, and all be sent twice to the end of the file (RFC 6298 section 5.7).
+        if !(unclear && self.unclear) {
+            self.timer.settle();
+        }
+        self.unclear = unclear;
         if reached == self.terms.blocks() {
             return Step::End(End::Done);
         }
