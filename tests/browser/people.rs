@@ -153,6 +153,28 @@ fn what_was_typed_outlives_the_session() -> Result<()> {
 }
 
 #[test]
+fn a_machine_that_was_rejected_meanwhile_is_not_let_in_by_an_old_page() -> Result<()> {
+    let daemon = Daemon::start(23_400)?;
+    daemon.user("otto", "operator")?;
+    let machine = json!({"mac_address": "52:54:00:aa:bb:01"});
+    daemon.ask("POST", "/devices", &machine)?;
+    let page = Chromium::start(&daemon)?;
+    page.sign_in("otto")?;
+    page.go("/devices/1/approve")?;
+    daemon.ask("POST", "/devices/1/reject", &serde_json::Value::Null)?;
+    page.click("main .button.main")?;
+    page.await_text(
+        "Somebody changed it since you were shown it; it is rejected",
+        A_WHILE,
+    )?;
+    let device = daemon.ask("GET", "/devices/1", &serde_json::Value::Null)?;
+    assert_eq!(device["status"], "rejected");
+    page.click("main .button.main")?;
+    page.await_text("Approved.", A_WHILE)?;
+    Ok(())
+}
+
+#[test]
 fn two_people_who_edit_one_device_lose_nothing() -> Result<()> {
     let daemon = Daemon::start(21_200)?;
     for name in ["ada", "bert"] {

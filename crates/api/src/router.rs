@@ -80,7 +80,7 @@ fn table() -> Vec<Route> {
         (GET, "/devices/{id}", Viewer, get(devices::show), doc("Shows a device").gives::<types::Device>(200).versioned()),
         (PUT, "/devices/{id}", Operator, put(devices::update), doc("Changes fields of a device").takes::<types::DevicePatch>().gives::<types::Device>(200).versioned()),
         (DELETE, "/devices/{id}", Admin, delete(devices::delete), doc("Deletes a device")),
-        (POST, "/devices/{id}/approve", Operator, post(devices::approve), doc("Lets a device in").takes::<types::ApproveDevice>().gives::<types::Device>(200)),
+        (POST, "/devices/{id}/approve", Operator, post(devices::approve), doc("Lets a device in").takes::<types::ApproveDevice>().gives::<types::Device>(200).versioned()),
         (POST, "/devices/{id}/reject", Operator, post(devices::reject), doc("Turns a device away").gives::<types::Device>(200)),
         (POST, "/devices/{id}/order", Operator, post(devices::give_order), doc("Gives a boot order").takes::<types::GiveOrder>().gives::<types::Device>(200)),
         (DELETE, "/devices/{id}/wipe", Operator, delete(devices::decline_wipe), doc("Calls off a wipe that was ordered or asked for at the console").gives::<types::Device>(200)),

@@ -11,7 +11,7 @@ use super::fields::{check_not_own, check_unique, check_values, filled};
 use super::{DeviceRef, called, disk, find, shown, shown_again};
 use crate::cluster::endpoint;
 use crate::generate::Ready;
-use crate::{Error, audit, types};
+use crate::{Error, IfMatch, Version, audit, types};
 
 /// Lets a device in: checks its name, address and role, and makes its config in the same transaction. To approve again with the
 /// same values changes nothing.
@@ -20,11 +20,17 @@ pub(crate) async fn approve(
     author: Author,
     who: DeviceRef,
     with: types::ApproveDevice,
+    expected: IfMatch,
     own: Vec<Ipv4Addr>,
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
             let mut with = with;
+            let before = find(writer, &who)?;
+            // The same once more is no change, whatever it was made for.
+            if !before.approval.is_approved() {
+                expected.check(&Version::of_device(&shown(writer, before)?))?;
+            }
             save_settings(writer, &who, with.settings.take())?;
             approve_in(writer, &Ready::read(writer)?, &who, with, &own)
         })

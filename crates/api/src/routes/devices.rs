@@ -119,17 +119,13 @@ pub(crate) async fn approve(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
+    expected: IfMatch,
     Body(with): Body<ApproveDevice>,
-) -> Answer<Device> {
-    device::approve(
-        &api.store,
-        caller.author(),
-        id.parse()?,
-        with,
-        api.service.own_addresses(),
-    )
-    .await
-    .map(Json)
+) -> Result<impl IntoResponse, Error> {
+    let (who, author) = (id.parse()?, caller.author());
+    let own = api.service.own_addresses();
+    let device = device::approve(&api.store, author, who, with, expected, own).await?;
+    Ok((Version::of_device(&device).header(), Json(device)))
 }
 
 pub(crate) async fn reject(

@@ -17,7 +17,7 @@ use super::post::Post;
 use crate::device::{self, DeviceRef, MOST_AT_ONCE};
 use crate::sources::read_cluster;
 use crate::types::{ApproveDevice, Device};
-use crate::{Api, Error, body};
+use crate::{Api, Error, IfMatch, Version, body};
 
 #[derive(Serialize)]
 struct Approve {
@@ -46,6 +46,8 @@ struct Row {
     install_disk: Field,
     /// What is known of its disks, in a sentence.
     disk_note: String,
+    /// Which version of it the person is shown.
+    seen: String,
     wrong: Option<String>,
 }
 
@@ -56,6 +58,7 @@ struct Names {
     ip_address: String,
     role: String,
     install_disk: String,
+    seen: String,
 }
 
 impl Names {
@@ -66,6 +69,7 @@ impl Names {
             ip_address: of("ip_address"),
             role: of("role"),
             install_disk: of("install_disk"),
+            seen: of("seen"),
         }
     }
 }
@@ -124,6 +128,7 @@ async fn suggested(
             role: Field::of(with.role),
             install_disk: Field::maybe(with.install_disk),
             disk_note: with.disk_note,
+            seen: Version::of_device(&device).to_string(),
             wrong: None,
             device,
         })
@@ -189,6 +194,7 @@ pub(super) async fn approve(
             role: typed(&names.role),
             install_disk: typed(&names.install_disk),
             disk_note: String::new(),
+            seen: Version::of_device(&device).to_string(),
             wrong: None,
             names,
             device,
@@ -199,7 +205,8 @@ pub(super) async fn approve(
     let mut left = Vec::new();
     let (mut approved, mut last) = (0, None);
     for mut row in rows {
-        match let_in(&api, &ask, &row, elsewhere(&post)).await {
+        let seen = IfMatch::from_form(post.text(&row.names.seen));
+        match let_in(&api, &ask, &row, seen, elsewhere(&post)).await {
             Ok(()) => {
                 approved += 1;
                 last = Some(row.device.id);
@@ -241,7 +248,13 @@ fn elsewhere(post: &Post) -> bool {
     post.get("endpoint_elsewhere") == Some("true")
 }
 
-async fn let_in(api: &Api, ask: &Ask, row: &Row, elsewhere: bool) -> Result<(), Error> {
+async fn let_in(
+    api: &Api,
+    ask: &Ask,
+    row: &Row,
+    seen: IfMatch,
+    elsewhere: bool,
+) -> Result<(), Error> {
     let mut with = Map::new();
     for (name, field) in [
         ("hostname", &row.hostname),
@@ -261,6 +274,7 @@ async fn let_in(api: &Api, ask: &Ask, row: &Row, elsewhere: bool) -> Result<(), 
         ask.visitor.author(),
         DeviceRef::Id(row.device.id),
         with,
+        seen,
         api.service.own_addresses(),
     )
     .await?;
@@ -270,7 +284,16 @@ async fn let_in(api: &Api, ask: &Ask, row: &Row, elsewhere: bool) -> Result<(), 
 impl Row {
     /// Puts a refusal where it belongs.
     fn refuse(&mut self, err: Error) -> Result<(), Error> {
-        let (name, sentence) = told(err)?;
+        let (name, sentence) = match err {
+            Error::Stale => {
+                let now = self.device.status;
+                let why = format!(
+                    "Somebody changed it since you were shown it; it is {now}. Look at it once more"
+                );
+                (None, why)
+            }
+            err => told(err)?,
+        };
         match name.as_deref() {
             Some("hostname") => self.hostname.wrong = Some(sentence),
             Some("ip_address") => self.ip_address.wrong = Some(sentence),

@@ -67,7 +67,11 @@ async fn a_wipe_is_proven_from_a_card_of_the_device_or_through_its_relay() {
 impl House {
     /// An approved device to which the script that wipes has gone out.
     async fn wiping(&self, n: u8) {
-        let mut device = self.device(n, "approved").await;
+        let device = self.device(n, "approved").await;
+        self.sends_the_wipe(device).await;
+    }
+
+    async fn sends_the_wipe(&self, mut device: Device) {
         let write = self.store.write(Lane::Admin, Actor::System, move |writer| {
             let by = Actor::Person("anna".into());
             device
@@ -113,19 +117,7 @@ async fn a_word_that_overtakes_the_wipe_proves_nothing() {
             false,
         );
     }
-    let id = device.id;
-    let write = house
-        .store
-        .write(Lane::Admin, Actor::System, move |writer| {
-            let mut device = writer.device(id)?.unwrap();
-            let by = Actor::Person("anna".into());
-            device
-                .life
-                .give_wipe(by, writer.now(), StandingOrder::Install);
-            let told = device.life.spend_wipe(writer.now());
-            writer.live(&device, told)
-        });
-    assert!(write.await.unwrap());
+    house.sends_the_wipe(device).await;
     share.write(&house.store).await.unwrap();
     assert!(!house.is_wiped(8).await);
 }
