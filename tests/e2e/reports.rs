@@ -41,6 +41,16 @@ fn reaches(scene: &Scene, stage: &str, outcome: &str) -> Result<Value> {
     })
 }
 
+/// Waits until the kept kernel log has the machine's last line, and gives the log.
+fn keeps_log_until(scene: &Scene, last: &str) -> Result<String> {
+    let log = || scene.ktizo.command(["device", "log", MAC]);
+    let whole = poll(PATIENCE, || log().ok().filter(|log| log.contains(last)));
+    whole.with_context(|| match log() {
+        Ok(log) => format!("the kernel log is not kept until {last:?}:\n{log}"),
+        Err(err) => err.to_string(),
+    })
+}
+
 pub(crate) fn bios_install_is_proven_and_told_stage_by_stage(lab: &Lab) -> Result<()> {
     let (mut scene, disk) = approved(lab, "bios_install_is_proven", &["--reports", "on"])?;
     let parts = (Firmware::BiosIpxe, &disk);
@@ -68,10 +78,11 @@ pub(crate) fn bios_install_is_proven_and_told_stage_by_stage(lab: &Lab) -> Resul
                 "the size of {stage} is not told: {seen}"
             );
         }
-        let log = scene.ktizo.command(["device", "log", MAC])?;
+        // The install is proven by lines before the last one, which may come a round later.
+        let log = keeps_log_until(scene, "task reboot (1/1): starting")?;
         ensure!(
-            log.contains("Command line: ") && log.contains("task reboot (1/1): starting"),
-            "the kernel log is not kept:\n{log}"
+            log.contains("Command line: "),
+            "the kernel log is not kept from its beginning:\n{log}"
         );
         let device = scene.ktizo.json(&["device", "show", MAC])?;
         ensure!(
