@@ -162,6 +162,20 @@ impl Client {
         self.post(&format!("/devices/{who}/approve"), with).await
     }
 
+    /// Lets a device in if it is still this version.
+    pub async fn approve_device_of(
+        &self,
+        who: DeviceRef,
+        with: &ApproveDevice,
+        version: &Version,
+    ) -> Result<Device, ClientError> {
+        let request = self
+            .request(Method::POST, &format!("/devices/{who}/approve"))
+            .header(reqwest::header::IF_MATCH, version.to_string())
+            .json(with);
+        self.fetch(request).await
+    }
+
     /// Turns a device away.
     pub async fn reject_device(&self, who: DeviceRef) -> Result<Device, ClientError> {
         let path = format!("/devices/{who}/reject");

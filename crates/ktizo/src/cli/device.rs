@@ -1,9 +1,12 @@
 //! `ktizo device`.
 
+mod add;
 mod approve;
+mod boots;
 mod config;
 mod identity;
 mod label;
+mod list;
 mod log;
 mod look;
 mod many;
@@ -12,19 +15,16 @@ mod settings;
 mod show;
 mod wipe;
 
-use api::types::{NewDevice, Proof};
-use api::{DeviceQuery, DeviceRef};
+use api::DeviceRef;
+use api::types::Proof;
 use clap::Subcommand;
-use model::{ApprovalStatus, Arch, Hostname, LabelFilter, Labels, Role};
-use std::net::Ipv4Addr;
 
 use super::output::or_dash;
 use super::progress::with_bar;
-use super::{Failure, ROLES, Remote, address, one_of};
+use super::{Failure, Remote};
 use approve::Approve;
-use label::{LabelChange, changed};
 use many::{Delete, Order, Reject};
-use set::{SetDevice, Volume};
+use set::SetDevice;
 
 /// Machines.
 #[derive(Debug, clap::Args)]
@@ -38,11 +38,11 @@ pub(super) struct DeviceArgs {
 #[derive(Debug, Subcommand)]
 enum DeviceCommand {
     /// List machines
-    List(List),
+    List(list::List),
     /// Show one machine
     Show(One),
     /// Add a machine before it was ever seen
-    Add(Add),
+    Add(add::Add),
     /// Change a machine, or give it a boot order
     Set(Box<SetDevice>),
     /// Let machines in; what is not given is suggested
@@ -64,7 +64,7 @@ enum DeviceCommand {
     /// Forget a machine, with its config
     Delete(Delete),
     /// Show the boots of a machine, stage by stage
-    Boots(Boots),
+    Boots(boots::Boots),
     /// Show the script that a machine's next boot would get, and why; nothing of it happens
     Script(One),
     /// Show the kernel log that a machine sent while it ran Talos
@@ -83,105 +83,16 @@ struct One {
     device: DeviceRef,
 }
 
-#[derive(Debug, clap::Args)]
-struct List {
-    /// Only those with this status
-    #[arg(long, value_parser = one_of::<ApprovalStatus>(&["pending", "approved", "rejected"]))]
-    status: Option<ApprovalStatus>,
-    /// Only those with this role
-    #[arg(long, value_parser = one_of::<Role>(ROLES))]
-    role: Option<Role>,
-    /// Only those with this processor
-    #[arg(long, value_parser = one_of::<Arch>(&["amd64", "arm64"]))]
-    arch: Option<Arch>,
-    /// Only those with this label
-    #[arg(long, value_name = "KEY[=VALUE]")]
-    label: Option<LabelFilter>,
-    /// Only those that need a person: their install failed, their wipe waits for a word, or it is undecided who they are
-    #[arg(long)]
-    needs_person: bool,
-    /// Only those whose MAC, name, address, serial, vendor, model, notes or labels have this text in them
-    #[arg(long, value_name = "TEXT")]
-    search: Option<String>,
-    /// In the order of this field, such as hostname, ip_address, status or last_seen; with - before it, the other way round
-    #[arg(long, value_name = "[-]FIELD", allow_hyphen_values = true)]
-    sort: Option<String>,
-    /// Leave out the first ones
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    skip: u64,
-    /// List no more than this
-    #[arg(long, value_name = "NUMBER")]
-    limit: Option<u64>,
-}
-
-#[derive(Debug, clap::Args)]
-struct Add {
-    /// Its MAC address in any spelling
-    mac: model::MacAddr,
-    /// Its name as a node
-    #[arg(long)]
-    hostname: Option<Hostname>,
-    /// Its address as a node
-    #[arg(long, value_parser = address)]
-    address: Option<Ipv4Addr>,
-    /// Its role as a node
-    #[arg(long, value_parser = one_of::<Role>(ROLES))]
-    role: Option<Role>,
-    /// Free text
-    #[arg(long, default_value = "")]
-    notes: String,
-    /// A label, such as rack=r1; may be given more than once
-    #[arg(long = "label", value_name = "KEY=VALUE")]
-    labels: Vec<LabelChange>,
-    #[command(flatten)]
-    volume: Volume,
-    /// Leave it as it is if it is known already, for scripts that may run twice
-    #[arg(long)]
-    if_new: bool,
-}
-
-#[derive(Debug, clap::Args)]
-struct Boots {
-    /// Its name, its MAC address in any spelling, or its number
-    device: DeviceRef,
-    /// Show no more than this
-    #[arg(long, value_name = "NUMBER", default_value_t = 3)]
-    limit: u64,
-}
-
 impl DeviceArgs {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (client, output) = (self.remote.client()?, self.remote.output);
         match self.command {
-            DeviceCommand::List(list) => {
-                let query = DeviceQuery {
-                    status: list.status,
-                    role: list.role,
-                    arch: list.arch,
-                    label: list.label,
-                    needs_person: list.needs_person,
-                    q: list.search,
-                    sort: list.sort,
-                    skip: list.skip,
-                    limit: list.limit,
-                };
-                let devices = client.devices(&query).await?;
-                output.print(&devices, |devices| show::table(devices))
-            }
+            DeviceCommand::List(list) => list.run(&client, output).await,
             DeviceCommand::Show(one) => {
                 let device = client.device(one.device).await?;
                 output.print(&device, show::details)
             }
-            DeviceCommand::Add(add) => {
-                let if_new = add.if_new;
-                let body = add.body()?;
-                let device = if if_new {
-                    client.register_device(&body).await?
-                } else {
-                    client.add_device(&body).await?
-                };
-                output.print(&device, show::details)
-            }
+            DeviceCommand::Add(add) => add.run(&client, output).await,
             DeviceCommand::Set(set) => set.run(&client, output).await,
             DeviceCommand::Approve(approve) => approve.run(&client, output).await,
             DeviceCommand::Reject(reject) => reject.run(&client, output).await,
@@ -209,10 +120,7 @@ impl DeviceArgs {
                 output.print(&device, show::details)
             }
             DeviceCommand::Delete(delete) => delete.run(&client, output).await,
-            DeviceCommand::Boots(boots) => {
-                let found = client.boots(boots.device, boots.limit).await?;
-                output.print(&found, |found| show::boots(found))
-            }
+            DeviceCommand::Boots(boots) => boots.run(&client, output).await,
             DeviceCommand::Script(one) => {
                 let preview = client.script(one.device).await?;
                 output.print(&preview, show::script)
@@ -224,23 +132,6 @@ impl DeviceArgs {
                 output.print(&done, |done| done.message.clone())
             }
         }
-    }
-}
-
-impl Add {
-    fn body(self) -> Result<NewDevice, Failure> {
-        Ok(NewDevice {
-            hostname: self.hostname,
-            ip_address: self.address,
-            role: self.role,
-            notes: self.notes,
-            labels: changed(&Labels::default(), self.labels)?,
-            install_disk: self.volume.install_disk,
-            ephemeral_min_size: self.volume.ephemeral_min_size,
-            ephemeral_max_size: self.volume.ephemeral_max_size,
-            ephemeral_disk_selector: self.volume.ephemeral_disk_selector,
-            ..NewDevice::new(self.mac)
-        })
     }
 }
 

@@ -115,6 +115,14 @@ pub enum Failure {
     /// The daemon refused, or could not be reached.
     #[error("{}", super::refusal::told(.0))]
     Remote(#[from] ClientError),
+    /// It went wrong after a part of it was done.
+    #[error("{failure}\n{told}")]
+    Partly {
+        /// What went wrong.
+        failure: Box<Self>,
+        /// What is done, what is not, and how to go on.
+        told: String,
+    },
     /// Whoever read the answer went away, such as `head`. That is no failure, but the end.
     #[error("nobody reads the answer")]
     Unread,
@@ -131,10 +139,20 @@ impl From<configgen::Error> for Failure {
 }
 
 impl Failure {
+    /// Whether it is certain that nothing of what was asked last is done.
+    pub(super) const fn did_nothing(&self) -> bool {
+        match self {
+            Self::Remote(ClientError::Refused { status, .. }) => *status < 500,
+            Self::Remote(ClientError::Unreachable { .. } | ClientError::Garbled { .. }) => false,
+            _ => true,
+        }
+    }
+
     /// The documented exit code: 1 failed, 3 refused by a rule, 4 not found, 5 not reached or not let in.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Unread => 0,
+            Self::Partly { failure, .. } => return failure.exit_code(),
             Self::Local(_) | Self::Terminal(_) => 1,
             Self::Invalid(_) => 3,
             Self::NotFound(_) => 4,

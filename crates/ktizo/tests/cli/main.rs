@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "this is all tests")]
 
+mod approve;
 mod cluster;
 mod offline;
 mod reach;

@@ -47,12 +47,12 @@ impl Daemon {
         command
     }
 
-    fn at_terminal(&self, line: &str) -> Terminal {
+    pub(crate) fn at_terminal(&self, line: &str) -> Terminal {
         Terminal::start(&mut self.program(line))
     }
 
     /// Machines that wait for approval, past the API.
-    fn crowd(&self, numbers: std::ops::Range<u32>) {
+    pub(crate) fn crowd(&self, numbers: std::ops::Range<u32>) {
         let filled = self.store.write(Lane::Admin, Actor::System, move |writer| {
             for number in numbers {
                 let [_, _, high, low] = number.to_be_bytes();

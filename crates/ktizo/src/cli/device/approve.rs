@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::net::Ipv4Addr;
 
 use api::types::{ApproveDevice, BulkAction, BulkDevices, Device};
-use api::{Client, DeviceQuery, DeviceRef};
-use model::{ApprovalStatus, Hostname, Role};
+use api::{Client, ClientError, DeviceQuery, DeviceRef, Version};
+use model::{ApprovalStatus, Hostname, MacAddr, Role};
 use serde_json::{Map, Value};
 
 use super::label::{LabelChange, changed};
@@ -113,11 +113,14 @@ impl Approve {
     async fn one(self, client: &Client, output: Output, device: DeviceRef) -> Result<(), Failure> {
         let mut body = self.body();
         let mut who = device;
+        // Who gives all values has no need of a look; what was shown is what is let in.
+        let mut shown = None;
         let is_asked = body.hostname.is_none() || body.ip_address.is_none() || body.role.is_none();
         if is_asked || !self.labels.is_empty() {
             let device = client.device(who).await?;
             // The very machine that is shown, whatever has its name by then.
             who = DeviceRef::Id(device.id);
+            shown = Some((device.mac_address, Version::of_device(&device)));
             if !self.labels.is_empty() {
                 body.labels = Some(changed(&device.labels, self.labels)?);
             }
@@ -139,7 +142,13 @@ impl Approve {
                 confirmed(&question, self.yes, "nothing was approved")?;
             }
         }
-        let device = client.approve_device(who, &body).await?;
+        let device = match shown {
+            Some((mac, version)) => client
+                .approve_device_of(who, &body, &version)
+                .await
+                .map_err(|err| changed_meanwhile(err, mac))?,
+            None => client.approve_device(who, &body).await?,
+        };
         output.print(&device, approved)?;
         // It is let in all the same, so that it is no failure where this cannot be told.
         if let (Output::Table, Ok(status)) = (output, client.status().await) {
@@ -176,17 +185,50 @@ impl Approve {
                 table: show::approvals,
                 question,
                 yes: self.yes,
-                otherwise: match done.len() {
-                    0 => "nothing was approved".to_owned(),
-                    count => format!("{count} were approved before, and no more"),
-                },
+                otherwise: "nothing was approved".to_owned(),
             };
-            done.extend(look.then_do(client, asked).await?.devices);
+            match look.then_do(client, asked).await {
+                Ok(answer) => done.extend(answer.devices),
+                Err(failure) => return Err(partly(failure, done.len(), more, portion.len())),
+            }
         }
         output.print(&done, |done| match done.len() {
             1 => "1 machine is approved.".to_owned(),
             count => format!("{count} machines are approved."),
         })
+    }
+}
+
+/// Says of a machine that changed since it was shown what to do.
+fn changed_meanwhile(mut err: ClientError, mac: MacAddr) -> ClientError {
+    if let ClientError::Refused { status: 412, body } = &mut err {
+        body.message = format!(
+            "{mac} was changed by somebody else after it was shown, so it was not approved"
+        );
+        body.hint = Some(format!(
+            "look at it again with `ktizo device show {mac}`, then approve what is there"
+        ));
+    }
+    err
+}
+
+/// Says how many were let in before it went wrong with the next `asked` of the `rest`.
+fn partly(failure: Failure, before: usize, rest: usize, asked: usize) -> Failure {
+    if before == 0 {
+        return failure;
+    }
+    let again = "the same command goes on with those that still wait";
+    let told = if failure.did_nothing() {
+        format!("Approved before that: {before}. Not approved: {rest}; {again}.")
+    } else {
+        format!(
+            "Approved before that: {before}. Of the other {rest} it is not known whether the next {asked} were approved: \
+             `ktizo device list --status pending` shows those that were not, and {again}."
+        )
+    };
+    Failure::Partly {
+        failure: Box::new(failure),
+        told,
     }
 }
 
@@ -198,4 +240,37 @@ fn approved(device: &Device) -> String {
         or_dash(device.hostname.as_ref()),
         or_dash(device.ip_address.as_ref())
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use api::types::ErrorBody;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_to_be_approved_is_not_called_so() {
+        let refused = |status| {
+            Failure::Remote(ClientError::Refused {
+                status,
+                body: ErrorBody {
+                    code: "timeout".to_owned(),
+                    message: "was not done in time".to_owned(),
+                    field: None,
+                    hint: None,
+                },
+            })
+        };
+        let told = |status, before| partly(refused(status), before, 10, 7).to_string();
+        assert_eq!(told(504, 0), "was not done in time");
+        let not = "Approved before that: 250. Not approved: 10;";
+        assert!(told(412, 250).contains(not), "{}", told(412, 250));
+        let open = "Of the other 10 it is not known whether the next 7 were approved";
+        for said in [told(504, 250), told(500, 250)] {
+            assert!(
+                said.contains("Approved before that: 250.") && said.contains(open),
+                "{said}"
+            );
+        }
+    }
 }
