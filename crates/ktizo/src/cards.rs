@@ -19,6 +19,11 @@ pub(crate) struct Cards {
 }
 
 impl Cards {
+    /// The first address of the first card.
+    pub(crate) fn first_address(&self) -> Option<Ipv4Addr> {
+        self.first.addresses.first().map(|own| own.address)
+    }
+
     /// Sentences about each card that is to be served and cannot be, as the host's cards are at a moment.
     pub(crate) fn not_served(&self, there: &Interfaces) -> Vec<String> {
         let Served::Named(names) = &self.served else {

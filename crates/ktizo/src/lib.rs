@@ -9,6 +9,7 @@ pub mod daemon;
 
 // Its parts.
 mod assets;
+mod bound;
 mod cards;
 mod compiled;
 mod deadlines;

@@ -1,4 +1,4 @@
-//! The state folder: made, locked, and given its first contents.
+//! The state folder: made, locked, given its first contents, and whether there is room in it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -111,6 +111,37 @@ pub(crate) async fn seed_settings(
             Ok(())
         })
         .await
+}
+
+/// Less free space than this is a problem, in bytes: SQLite and the compiled files need room to write.
+const LEAST_FREE: u64 = 64 << 20;
+/// A disk with less than this is called full.
+const FULL: u64 = 1 << 20;
+
+/// Whether there is room to write in a folder; the error is a sentence.
+pub(crate) fn room(folder: &Path) -> Result<(), String> {
+    let called = folder.display();
+    let disk =
+        nix::sys::statvfs::statvfs(folder).map_err(|err| format!("the disk of {called}: {err}"))?;
+    let free = disk.blocks_available() * disk.fragment_size();
+    // A file system that makes its file records as they are needed says that it has none.
+    let out_of_files = disk.files() > 0 && disk.files_available() == 0;
+    if free >= LEAST_FREE && !out_of_files {
+        return Ok(());
+    }
+    let how = if out_of_files || free < FULL {
+        "full"
+    } else {
+        "nearly full"
+    };
+    let left = if out_of_files {
+        "no file can be made".to_owned()
+    } else {
+        format!("{} MiB are free", free >> 20)
+    };
+    Err(format!(
+        "the disk of {called} is {how}: {left}; free some space"
+    ))
 }
 
 #[cfg(test)]
