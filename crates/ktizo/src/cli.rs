@@ -22,14 +22,12 @@ mod serve;
 mod status;
 mod token;
 mod user;
+mod value;
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use output::Output;
@@ -143,27 +141,6 @@ fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
         .map_err(|err| Failure::Local(format!("no event loop: {err}")))?
         .block_on(command)
 }
-
-/// Words of a closed set, which shells complete and refusals list.
-fn one_of<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
-where
-    T: FromStr + Clone + Send + Sync + 'static,
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    PossibleValuesParser::new(words).try_map(|word| word.parse())
-}
-
-/// What an address has to be, in words.
-const ADDRESS: &str = "an IPv4 address such as 192.168.1.50, without a prefix length";
-
-/// Reads an address of a node.
-fn address(text: &str) -> Result<Ipv4Addr, String> {
-    text.parse().map_err(|_| ADDRESS.to_owned())
-}
-
-const ORDERS: &[&str] = &["install", "local", "menu"];
-const ROLES: &[&str] = &["controlplane", "worker"];
-const AUTHORITIES: &[&str] = &["viewer", "operator", "admin"];
 
 /// Says on the terminal what went wrong.
 fn complain(what: &str) {

@@ -76,6 +76,9 @@ macro_rules! word_enum {
             /// Every value, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// The written form of each of them.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
             /// The one written form.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }

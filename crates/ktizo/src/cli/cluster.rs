@@ -15,7 +15,6 @@ use super::output::say;
 use super::progress::with_bar;
 use super::{Failure, Output, Remote, files};
 use set::ClusterSet;
-pub(super) use set::selector;
 pub(super) use show::with_notes;
 
 /// The cluster that machines join.

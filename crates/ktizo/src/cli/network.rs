@@ -12,7 +12,8 @@ use model::{
 use serde_json::Value;
 
 use super::output::{fields, or_dash, say};
-use super::{ADDRESS, Failure, Output, Remote};
+use super::value::{ADDRESS, list, on_or_off, one_of, or_none};
+use super::{Failure, Output, Remote};
 
 /// Network settings.
 #[derive(Debug, clap::Args)]
@@ -46,28 +47,28 @@ struct NetworkSet {
     menu: Option<u32>,
     /// The subnet of nodes, such as 192.168.1.0/24
     #[arg(long, value_name = "SUBNET", value_parser = subnet)]
-    node_subnet: Option<OrNone>,
+    node_subnet: Option<Value>,
     /// The default route of nodes
     #[arg(long, value_name = "ADDRESS", value_parser = address_or_none)]
-    gateway: Option<OrNone>,
+    gateway: Option<Value>,
     /// Name servers of nodes, separated by commas
     #[arg(long, value_name = "ADDRESS,...", value_parser = addresses)]
-    nameservers: Option<OrNone>,
+    nameservers: Option<Value>,
     /// The address machines fetch from, instead of the one that faces each
     #[arg(long, value_name = "ADDRESS", value_parser = address_or_none)]
-    server_address: Option<OrNone>,
+    server_address: Option<Value>,
     /// The Talos release that machines boot, instead of the newest that was imported
     #[arg(long, value_name = "VERSION", value_parser = or_none::<TalosVersion>)]
-    talos_version: Option<OrNone>,
+    talos_version: Option<Value>,
     /// What a machine shows to be served its config: the token of its own boot script, or nothing but its MAC, which can be forged
-    #[arg(long, value_name = "token|mac", value_parser = or_none::<ConfigRelease>)]
-    config_release: Option<OrNone>,
+    #[arg(long, value_name = "WHAT", value_parser = one_of::<ConfigRelease>(ConfigRelease::WORDS))]
+    config_release: Option<ConfigRelease>,
     /// How kernel and initramfs travel
-    #[arg(long, value_name = "http|tftp", value_parser = or_none::<Payload>)]
-    payload: Option<OrNone>,
+    #[arg(long, value_name = "HOW", value_parser = one_of::<Payload>(Payload::WORDS))]
+    payload: Option<Payload>,
     /// Arguments added to the kernel command line, separated by spaces
     #[arg(long, value_name = "ARGS", value_parser = words, allow_hyphen_values = true)]
-    extra_kernel_args: Option<OrNone>,
+    extra_kernel_args: Option<Value>,
     /// Tell machines to report to ktizo what they do (on), or leave the proof of an install to persons (off)
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
     reports: Option<bool>,
@@ -83,18 +84,6 @@ struct NetworkSet {
     /// Whether option 43 tells a kind of firmware to take the offered loader without asking port 4011, such as efi_x64=off
     #[arg(long, value_name = "KIND=on|off", value_parser = switch_of_kind)]
     discovery_control: Vec<(FirmwareKind, bool)>,
-}
-
-/// A setting as the API takes it: a value, or `null` for `none`.
-#[derive(Clone, Debug)]
-struct OrNone(Value);
-
-fn on_or_off(text: &str) -> Result<bool, String> {
-    match text {
-        "on" | "true" => Ok(true),
-        "off" | "false" => Ok(false),
-        _ => Err("must be on or off".to_owned()),
-    }
 }
 
 fn of_kind(text: &str) -> Result<(FirmwareKind, String), String> {
@@ -115,54 +104,21 @@ fn switch_of_kind(text: &str) -> Result<(FirmwareKind, bool), String> {
     Ok((firmware_kind(kind)?, on_or_off(value)?))
 }
 
-fn or_none<T>(text: &str) -> Result<OrNone, String>
-where
-    T: std::str::FromStr + ToString,
-    T::Err: std::fmt::Display,
-{
-    match text {
-        "none" => Ok(OrNone(Value::Null)),
-        text => text
-            .parse::<T>()
-            .map(|value| OrNone(value.to_string().into()))
-            .map_err(|err| err.to_string()),
-    }
-}
-
-fn list<T>(text: &str) -> Result<OrNone, String>
-where
-    T: std::str::FromStr + ToString,
-    T::Err: std::fmt::Display,
-{
-    let parse = |part: &str| {
-        part.trim()
-            .parse::<T>()
-            .map(|value| Value::from(value.to_string()))
-            .map_err(|err| err.to_string())
-    };
-    match text {
-        "none" => Ok(OrNone(Value::Array(Vec::new()))),
-        text => Ok(OrNone(
-            text.split(',')
-                .map(parse)
-                .collect::<Result<Vec<_>, _>>()?
-                .into(),
-        )),
-    }
-}
-
-fn subnet(text: &str) -> Result<OrNone, String> {
+fn subnet(text: &str) -> Result<Value, String> {
     let wanted = "a subnet with the length of its prefix such as 192.168.1.0/24, or none";
     or_none::<Ipv4Net>(text).map_err(|_| wanted.to_owned())
 }
 
-fn address_or_none(text: &str) -> Result<OrNone, String> {
+fn address_or_none(text: &str) -> Result<Value, String> {
     or_none::<Ipv4Addr>(text).map_err(|_| format!("{ADDRESS}, or none"))
 }
 
-fn addresses(text: &str) -> Result<OrNone, String> {
+fn addresses(text: &str) -> Result<Value, String> {
     let wanted = "addresses separated by commas such as 192.168.1.1,9.9.9.9, or none";
-    list::<IpAddr>(text).map_err(|_| wanted.to_owned())
+    match text {
+        "none" => Ok(Value::Array(Vec::new())),
+        text => list::<IpAddr>(text).map_err(|_| wanted.to_owned()),
+    }
 }
 
 fn seconds(text: &str) -> Result<u32, String> {
@@ -175,15 +131,10 @@ fn count(text: &str) -> Result<u32, String> {
         .map_err(|_| "a whole number such as 3".to_owned())
 }
 
-fn words(text: &str) -> Result<OrNone, String> {
+fn words(text: &str) -> Result<Value, String> {
     match text {
-        "none" => Ok(OrNone(Value::Array(Vec::new()))),
-        text => Ok(OrNone(
-            text.split_whitespace()
-                .map(Value::from)
-                .collect::<Vec<_>>()
-                .into(),
-        )),
+        "none" => Ok(Value::Array(Vec::new())),
+        text => Ok(text.split_whitespace().collect()),
     }
 }
 
@@ -191,7 +142,6 @@ impl NetworkSet {
     fn patch(self) -> NetworkPatch {
         let flag = |on: Option<bool>| on.map(Value::from);
         let number = |seconds: Option<u32>| seconds.map(Value::from);
-        let value = |or_none: Option<OrNone>| or_none.map(|OrNone(value)| value);
         let mut firmware = serde_json::Map::new();
         for (kind, loader) in self.loader {
             let loader = Some(loader).filter(|loader| loader != "none");
@@ -204,14 +154,17 @@ impl NetworkSet {
             ("strict_boot_mode", flag(self.strict_boot_mode)),
             ("hold_limit_seconds", number(self.hold_limit)),
             ("menu_seconds", number(self.menu)),
-            ("node_subnet", value(self.node_subnet)),
-            ("gateway", value(self.gateway)),
-            ("nameservers", value(self.nameservers)),
-            ("server_address", value(self.server_address)),
-            ("talos_version", value(self.talos_version)),
-            ("config_release", value(self.config_release)),
-            ("payload", value(self.payload)),
-            ("extra_kernel_args", value(self.extra_kernel_args)),
+            ("node_subnet", self.node_subnet),
+            ("gateway", self.gateway),
+            ("nameservers", self.nameservers),
+            ("server_address", self.server_address),
+            ("talos_version", self.talos_version),
+            (
+                "config_release",
+                self.config_release.map(|it| it.as_str().into()),
+            ),
+            ("payload", self.payload.map(|it| it.as_str().into())),
+            ("extra_kernel_args", self.extra_kernel_args),
             ("reports", flag(self.reports)),
             ("install_attempts", number(self.install_attempts)),
             ("proof_limit_seconds", number(self.proof_limit)),

@@ -10,16 +10,19 @@ use super::Output;
 use super::login::{self, Login};
 use crate::config::DEFAULT_SOCKET;
 
+/// What the help of a command calls the options that all commands of the client share, below its own.
+const COMMON: &str = "Common options";
+
 /// How to reach the daemon, and how to print what it says.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Remote {
     /// Reach the daemon by this Unix socket
-    #[arg(long, value_name = "PATH", global = true, env = "KTIZO_SOCKET", default_value = DEFAULT_SOCKET)]
+    #[arg(long, value_name = "PATH", global = true, env = "KTIZO_SOCKET", default_value = DEFAULT_SOCKET, help_heading = COMMON)]
     socket: PathBuf,
     /// Reach the daemon by TCP, such as https://192.0.2.7:8000, with the token in KTIZO_TOKEN or of `ktizo login`
-    #[arg(long, value_name = "URL", global = true, env = "KTIZO_SERVER")]
+    #[arg(long, value_name = "URL", global = true, env = "KTIZO_SERVER", help_heading = COMMON)]
     server: Option<String>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = COMMON)]
     trusted: Trusted,
     /// The form of the answer
     #[arg(
@@ -28,7 +31,8 @@ pub struct Remote {
         value_name = "FORM",
         value_enum,
         global = true,
-        default_value = "table"
+        default_value = "table",
+        help_heading = COMMON
     )]
     pub output: Output,
 }

@@ -5,7 +5,8 @@ use clap::Subcommand;
 use model::{Authority, PersonName, TokenId};
 
 use super::output::{columns, say, when};
-use super::{AUTHORITIES, Failure, Remote, one_of};
+use super::value::one_of;
+use super::{Failure, Remote};
 
 /// Tokens for scripts and for `ktizo login`.
 #[derive(Debug, clap::Args)]
@@ -25,7 +26,7 @@ enum TokenCommand {
         /// Its name
         name: PersonName,
         /// What it may do: look, also approve devices and give orders, or everything
-        #[arg(long, default_value = "viewer", value_parser = one_of::<Authority>(AUTHORITIES))]
+        #[arg(long, default_value = "viewer", value_parser = one_of::<Authority>(Authority::WORDS))]
         authority: Authority,
         /// For how many days it is good; 0 for ever
         #[arg(long, default_value_t = 90)]

@@ -5,7 +5,8 @@ use clap::Subcommand;
 use model::{Authority, PersonName};
 
 use super::output::{columns, say, when};
-use super::{AUTHORITIES, Failure, Remote, confirmed, one_of, prompt};
+use super::value::one_of;
+use super::{Failure, Remote, confirmed, prompt};
 
 /// People who may sign in.
 #[derive(Debug, clap::Args)]
@@ -25,7 +26,7 @@ enum UserCommand {
         /// Its name
         name: PersonName,
         /// What it may do: look, also approve devices and give orders, or everything
-        #[arg(long, default_value = "viewer", value_parser = one_of::<Authority>(AUTHORITIES))]
+        #[arg(long, default_value = "viewer", value_parser = one_of::<Authority>(Authority::WORDS))]
         authority: Authority,
     },
     /// Change what a user may do, or its password
@@ -33,7 +34,7 @@ enum UserCommand {
         /// Its name
         name: PersonName,
         /// What it may do: look, also approve devices and give orders, or everything
-        #[arg(long, value_parser = one_of::<Authority>(AUTHORITIES))]
+        #[arg(long, value_parser = one_of::<Authority>(Authority::WORDS))]
         authority: Option<Authority>,
         /// Ask for a new password, or read it from standard input; its sessions end
         #[arg(long)]

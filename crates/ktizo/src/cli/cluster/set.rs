@@ -5,6 +5,8 @@ use configgen::KubernetesVersion;
 use model::TalosVersion;
 use serde_json::{Map, Value, json};
 
+use crate::cli::value::{list, on_or_off, or_default, selector, text};
+
 /// Settings that `ktizo cluster init` and `ktizo cluster set` have in common. The empty text takes the default again.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct ClusterSet {
@@ -18,19 +20,19 @@ pub(super) struct ClusterSet {
     #[arg(long, value_name = "DOMAIN")]
     dns_domain: Option<String>,
     /// The addresses of pods, separated by commas
-    #[arg(long, value_name = "SUBNET,...", value_parser = list)]
+    #[arg(long, value_name = "SUBNET,...", value_parser = texts)]
     pod_subnets: Option<Value>,
     /// The addresses of services, separated by commas
-    #[arg(long, value_name = "SUBNET,...", value_parser = list)]
+    #[arg(long, value_name = "SUBNET,...", value_parser = texts)]
     service_subnets: Option<Value>,
     /// flannel, none, or the URLs of manifests, separated by commas
     #[arg(long, value_name = "flannel|none|URL,...", value_parser = cni)]
     cni: Option<Value>,
     /// Whether kube-proxy runs; off where Cilium replaces it
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
-    kube_proxy: Option<Value>,
+    kube_proxy: Option<bool>,
     /// Further names and addresses of both APIs, separated by commas
-    #[arg(long, value_name = "NAME,...", value_parser = list)]
+    #[arg(long, value_name = "NAME,...", value_parser = texts)]
     additional_sans: Option<Value>,
     /// The disk Talos is installed on, such as /dev/nvme0n1
     #[arg(long, value_name = "PATH", conflicts_with = "install_selector")]
@@ -43,16 +45,16 @@ pub(super) struct ClusterSet {
     install_image: Option<String>,
     /// Whether the whole disk is zeroed before the installation
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
-    install_wipe: Option<Value>,
+    install_wipe: Option<bool>,
     /// Whether workloads run on control planes
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
-    allow_scheduling_on_control_planes: Option<Value>,
+    allow_scheduling_on_control_planes: Option<bool>,
     /// Whether nodes talk through WireGuard
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
-    kubespan: Option<Value>,
+    kubespan: Option<bool>,
     /// Whether nodes find each other through the discovery service on the internet
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
-    discovery: Option<Value>,
+    discovery: Option<bool>,
     /// Where images of a registry come from instead, such as docker.io=http://10.0.0.3:5000; all mirrors have to be given
     #[arg(long, value_name = "REGISTRY=URL")]
     registry_mirror: Vec<String>,
@@ -61,16 +63,6 @@ pub(super) struct ClusterSet {
 impl ClusterSet {
     /// The change as the API takes it.
     pub(super) fn patch(self, name: Option<String>, endpoint: Option<String>) -> ClusterPatch {
-        // The empty text takes the default again.
-        let text = |text: Option<String>| {
-            text.map(|text| {
-                if text.is_empty() {
-                    Value::Null
-                } else {
-                    text.into()
-                }
-            })
-        };
         let install = match (self.install_disk, self.install_selector) {
             (Some(disk), _) => Some(json!({"disk": disk})),
             (None, Some(selector)) => Some(json!({"selector": selector})),
@@ -78,28 +70,28 @@ impl ClusterSet {
         };
         let mirrors = mirrors(&self.registry_mirror);
         let fields: Map<String, Value> = [
-            ("name", text(name)),
-            ("endpoint", text(endpoint)),
+            ("name", name.map(text)),
+            ("endpoint", endpoint.map(text)),
             (
                 "talos_version",
                 self.talos_version.map(|version| version.to_string().into()),
             ),
             ("kubernetes_version", self.kubernetes_version),
-            ("dns_domain", text(self.dns_domain)),
+            ("dns_domain", self.dns_domain.map(text)),
             ("pod_subnets", self.pod_subnets),
             ("service_subnets", self.service_subnets),
             ("cni", self.cni),
-            ("kube_proxy", self.kube_proxy),
+            ("kube_proxy", self.kube_proxy.map(Value::from)),
             ("additional_sans", self.additional_sans),
             ("install", install),
-            ("install_image", text(self.install_image)),
-            ("install_wipe", self.install_wipe),
+            ("install_image", self.install_image.map(text)),
+            ("install_wipe", self.install_wipe.map(Value::from)),
             (
                 "allow_scheduling_on_control_planes",
-                self.allow_scheduling_on_control_planes,
+                self.allow_scheduling_on_control_planes.map(Value::from),
             ),
-            ("kubespan", self.kubespan),
-            ("discovery", self.discovery),
+            ("kubespan", self.kubespan.map(Value::from)),
+            ("discovery", self.discovery.map(Value::from)),
             ("registry_mirrors", mirrors),
         ]
         .into_iter()
@@ -129,32 +121,11 @@ fn mirrors(given: &[String]) -> Option<Value> {
     (!given.is_empty()).then(|| found.into_iter().map(mirror).collect::<Vec<_>>().into())
 }
 
-fn list(text: &str) -> Result<Value, String> {
-    if text.is_empty() {
-        return Ok(Value::Null);
-    }
-    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-    Ok(parts.into())
-}
-
-fn or_default<T>(text: &str) -> Result<Value, String>
-where
-    T: std::str::FromStr + ToString,
-    T::Err: std::fmt::Display,
-{
-    if text.is_empty() {
-        return Ok(Value::Null);
-    }
-    text.parse::<T>()
-        .map(|value| value.to_string().into())
-        .map_err(|err| err.to_string())
-}
-
-fn on_or_off(text: &str) -> Result<Value, String> {
+/// Texts separated by commas, or none for the default.
+fn texts(text: &str) -> Result<Value, String> {
     match text {
-        "on" | "true" => Ok(true.into()),
-        "off" | "false" => Ok(false.into()),
-        _ => Err("must be on or off".to_owned()),
+        "" => Ok(Value::Null),
+        text => list::<String>(text),
     }
 }
 
@@ -164,21 +135,6 @@ fn cni(text: &str) -> Result<Value, String> {
         "flannel" | "none" => text.into(),
         urls => json!({"custom": urls.split(',').collect::<Vec<_>>()}),
     })
-}
-
-/// Facts of a disk; the daemon knows which there are.
-pub(in crate::cli) fn selector(text: &str) -> Result<Value, String> {
-    if text.is_empty() {
-        return Ok(Value::Null);
-    }
-    let mut facts = Map::new();
-    for fact in text.split(',') {
-        let (name, value) = fact
-            .split_once('=')
-            .ok_or_else(|| format!("`{fact}` is not FACT=TEXT"))?;
-        facts.insert(name.trim().to_owned(), value.trim().into());
-    }
-    Ok(facts.into())
 }
 
 #[cfg(test)]
@@ -191,7 +147,7 @@ mod tests {
             cni: cni("https://a.example/x.yaml,https://b.example/y.yaml").ok(),
             install_selector: selector("type=nvme,size=>= 100GB").ok(),
             kube_proxy: on_or_off("off").ok(),
-            pod_subnets: list("10.1.0.0/16, 10.2.0.0/16").ok(),
+            pod_subnets: texts("10.1.0.0/16, 10.2.0.0/16").ok(),
             dns_domain: Some(String::new()),
             registry_mirror: [
                 "docker.io=http://m:5000",

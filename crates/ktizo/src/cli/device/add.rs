@@ -9,7 +9,8 @@ use model::{Hostname, Labels, Role};
 use super::label::{LabelChange, changed};
 use super::set::Volume;
 use super::show;
-use crate::cli::{Failure, Output, ROLES, address, one_of};
+use crate::cli::value::{address, one_of};
+use crate::cli::{Failure, Output};
 
 /// A machine that was never seen.
 #[derive(Debug, clap::Args)]
@@ -23,7 +24,7 @@ pub(super) struct Add {
     #[arg(long, value_parser = address)]
     address: Option<Ipv4Addr>,
     /// Its role as a node
-    #[arg(long, value_parser = one_of::<Role>(ROLES))]
+    #[arg(long, value_parser = one_of::<Role>(Role::WORDS))]
     role: Option<Role>,
     /// Free text
     #[arg(long, default_value = "")]

@@ -12,9 +12,9 @@ use super::label::{LabelChange, changed};
 use super::look::Look;
 use super::set::Volume;
 use super::show;
-use crate::cli::cluster::selector;
 use crate::cli::output::{or_dash, say};
-use crate::cli::{Failure, Output, ROLES, address, confirmed, one_of};
+use crate::cli::value::{address, one_of, selector};
+use crate::cli::{Failure, Output, confirmed};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Approve {
@@ -31,7 +31,7 @@ pub(super) struct Approve {
     #[arg(long, value_parser = address)]
     address: Option<Ipv4Addr>,
     /// Its role as a node
-    #[arg(long, value_parser = one_of::<Role>(ROLES))]
+    #[arg(long, value_parser = one_of::<Role>(Role::WORDS))]
     role: Option<Role>,
     /// Free text
     #[arg(long)]

@@ -4,19 +4,20 @@ use api::{Client, DeviceQuery};
 use model::{ApprovalStatus, Arch, LabelFilter, Role};
 
 use super::show;
-use crate::cli::{Failure, Output, ROLES, one_of};
+use crate::cli::value::one_of;
+use crate::cli::{Failure, Output};
 
 /// Which machines are listed.
 #[derive(Debug, clap::Args)]
 pub(super) struct List {
     /// Only those with this status
-    #[arg(long, value_parser = one_of::<ApprovalStatus>(&["pending", "approved", "rejected"]))]
+    #[arg(long, value_parser = one_of::<ApprovalStatus>(ApprovalStatus::WORDS))]
     status: Option<ApprovalStatus>,
     /// Only those with this role
-    #[arg(long, value_parser = one_of::<Role>(ROLES))]
+    #[arg(long, value_parser = one_of::<Role>(Role::WORDS))]
     role: Option<Role>,
     /// Only those with this processor
-    #[arg(long, value_parser = one_of::<Arch>(&["amd64", "arm64"]))]
+    #[arg(long, value_parser = one_of::<Arch>(Arch::WORDS))]
     arch: Option<Arch>,
     /// Only those with this label
     #[arg(long, value_name = "KEY[=VALUE]")]

@@ -9,7 +9,8 @@ use model::{Hostname, LocalBoot, MacAddr, Role, StandingOrder};
 use super::label::{LabelChange, changed};
 use super::settings::ConfigSettings;
 use super::show;
-use crate::cli::{ADDRESS, Failure, ORDERS, Output, one_of};
+use crate::cli::value::{ADDRESS, one_of};
+use crate::cli::{Failure, Output};
 
 /// Disk and volume of a machine.
 #[derive(Debug, Default, clap::Args)]
@@ -34,7 +35,7 @@ pub(super) struct SetDevice {
     /// Its name, its MAC address in any spelling, or its number
     device: DeviceRef,
     /// What its next network boot does; the same order may be given again
-    #[arg(long, value_name = "ORDER", value_parser = one_of::<StandingOrder>(ORDERS))]
+    #[arg(long, value_name = "ORDER", value_parser = one_of::<StandingOrder>(StandingOrder::WORDS))]
     order: Option<StandingOrder>,
     /// Its boot MAC, after a card was changed
     #[arg(long)]
@@ -57,7 +58,7 @@ pub(super) struct SetDevice {
     #[command(flatten)]
     volume: Volume,
     /// How it is sent to its disk
-    #[arg(long, value_name = "HOW", value_parser = one_of::<LocalBoot>(&["auto", "sanboot", "exit"]))]
+    #[arg(long, value_name = "HOW", value_parser = one_of::<LocalBoot>(LocalBoot::WORDS))]
     local_boot: Option<LocalBoot>,
     /// File name of the boot loader it gets instead of the usual one
     #[arg(long, value_name = "FILE")]

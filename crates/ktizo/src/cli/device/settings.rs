@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::cluster::selector;
+use crate::cli::value::{on_or_off, selector, text};
 
 /// Settings of a machine's config. The empty text leaves them to the base config.
 #[derive(Debug, Default, clap::Args)]
@@ -39,19 +39,10 @@ pub(super) struct ConfigSettings {
 impl ConfigSettings {
     /// The change as the API takes it; the volume's fields are told one by one, and all of them are sent.
     pub(super) fn patch(self, before: &Value) -> Map<String, Value> {
-        let text = |text: Option<String>| {
-            text.map(|text| {
-                if text.is_empty() {
-                    Value::Null
-                } else {
-                    text.into()
-                }
-            })
-        };
         let cache = [
-            ("min_size", text(self.image_cache_min_size)),
-            ("max_size", text(self.image_cache_max_size)),
-            ("disk_selector", text(self.image_cache_disk_selector)),
+            ("min_size", self.image_cache_min_size.map(text)),
+            ("max_size", self.image_cache_max_size.map(text)),
+            ("disk_selector", self.image_cache_disk_selector.map(text)),
         ];
         let cache = cache.iter().any(|(_, value)| value.is_some()).then(|| {
             let mut volume = before["image_cache"]
@@ -82,8 +73,8 @@ impl ConfigSettings {
             .collect();
         [
             ("install_selector", self.install_selector),
-            ("install_image", text(self.install_image)),
-            ("schematic", text(self.schematic)),
+            ("install_image", self.install_image.map(text)),
+            ("schematic", self.schematic.map(text)),
             ("install_wipe", self.install_wipe),
             ("image_cache", cache),
             (
@@ -104,9 +95,7 @@ impl ConfigSettings {
 fn wipe(text: &str) -> Result<Value, String> {
     match text {
         "" => Ok(Value::Null),
-        "on" | "true" => Ok(true.into()),
-        "off" | "false" => Ok(false.into()),
-        _ => Err("must be on or off".to_owned()),
+        text => on_or_off(text).map(Value::from),
     }
 }
 

@@ -7,7 +7,8 @@ use model::{BootOrder, StandingOrder};
 use super::show;
 use crate::cli::output::or_dash;
 use crate::cli::prompt;
-use crate::cli::{Failure, ORDERS, Output, one_of};
+use crate::cli::value::one_of;
+use crate::cli::{Failure, Output};
 
 /// What `ktizo device wipe` orders, or calls off.
 #[derive(Debug, clap::Args)]
@@ -18,7 +19,7 @@ pub(super) struct WipeDevice {
     #[arg(long, value_name = "NAME")]
     confirm: Option<String>,
     /// What its network boots do once the wipe is proven
-    #[arg(long, value_name = "ORDER", default_value = "menu", value_parser = one_of::<StandingOrder>(ORDERS))]
+    #[arg(long, value_name = "ORDER", default_value = "menu", value_parser = one_of::<StandingOrder>(StandingOrder::WORDS))]
     then: StandingOrder,
     /// Call off the wipe that was ordered, or asked for at the machine's console
     #[arg(long, conflicts_with_all = ["confirm", "then"])]
