@@ -65,9 +65,18 @@ async fn serve(parts: Parts, bound: Bound, admin_threads: &Handle) -> anyhow::Re
     let office = Arc::new(office.with_reports(bound.reports()));
     let (witness, keeper) =
         Witness::new(parts.store.clone(), office.peers(), parts.report.witness());
+    // Kept until the end: a keeper that nobody can tell anything any more would end by itself.
+    let witness: Arc<dyn EventTaker> = Arc::new(witness);
     follow(&parts, &bound, keeper, &mut followers);
     let card = bound.cards.first.name.clone();
-    serve_all(&parts, bound, witness, &office, admin_threads, &mut servers);
+    serve_all(
+        &parts,
+        bound,
+        &witness,
+        &office,
+        admin_threads,
+        &mut servers,
+    );
 
     notify::ready(&format!("serves machines on {card}"));
     let socket = parts.report.socket.display();
@@ -126,17 +135,17 @@ fn follow(parts: &Parts, bound: &Bound, keeper: Keeper, followers: &mut Tasks) {
 fn serve_all(
     parts: &Parts,
     bound: Bound,
-    witness: Witness,
+    witness: &Arc<dyn EventTaker>,
     office: &Arc<Office>,
     admin_threads: &Handle,
     servers: &mut Tasks,
 ) {
-    let witness: Arc<dyn EventTaker> = Arc::new(witness);
     if let Some(sink) = bound.events {
-        let witness = Arc::clone(&witness);
+        let witness = Arc::clone(witness);
         servers.start("Talos events", |stop| sink.serve(witness, stop));
     }
     if let Some(log) = bound.kernel_log {
+        let witness = Arc::clone(witness);
         servers.start("kernel logs", |stop| log.serve(witness, stop));
     }
     let director = || -> Arc<dyn Director> { office.clone() };
