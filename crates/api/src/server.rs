@@ -206,9 +206,8 @@ async fn serve(
             }
             Err(err) => {
                 tracing::warn!(%err, "cannot accept an admin connection");
-                serving.failed(&err);
+                serving.failed(&err, tokio::time::Instant::now().into_std());
                 tokio::time::sleep(ACCEPT_PAUSE).await;
-                serving.again();
             }
         }
     }

@@ -7,6 +7,7 @@ use api::types::Served;
 use api::{Certificate, Fingerprint, Sample};
 use configgen::script::boot_root;
 use model::Listening;
+use tokio::time::Instant;
 
 use crate::bound::Bound;
 use crate::cards::Cards;
@@ -87,13 +88,13 @@ impl Port {
         Served {
             what: self.what.to_owned(),
             address,
-            trouble: self.listening.trouble(),
+            trouble: self.listening.trouble(Instant::now().into_std()),
         }
     }
 
     /// Why it is not served, in a sentence.
     pub(super) fn problem(&self) -> Option<String> {
-        let why = self.listening.trouble()?;
+        let why = self.listening.trouble(Instant::now().into_std())?;
         let (what, address) = (self.what, &self.address);
         Some(format!("{what} is not served at {address}: {why}"))
     }
@@ -101,12 +102,13 @@ impl Port {
     /// How it does, as numbers.
     pub(super) fn samples(&self) -> [Sample; 2] {
         let labels = [("service", self.what)];
+        let is_served = self.listening.is_served(Instant::now().into_std());
         [
             Sample::gauge(
                 "ktizo_port_served",
                 "Whether what comes to a port is taken",
                 &labels,
-                self.listening.is_served().into(),
+                is_served.into(),
             ),
             Sample::counter(
                 "ktizo_port_failures",

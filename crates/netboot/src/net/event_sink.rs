@@ -106,9 +106,8 @@ impl EventSinkServer {
                 Err(err) => {
                     // Out of descriptors, mostly: they come back when connections end, not by asking again at once.
                     tracing::warn!(%err, "cannot accept an event connection");
-                    serving.failed(&err);
+                    serving.failed(&err, Instant::now().into_std());
                     tokio::time::sleep(ACCEPT_PAUSE).await;
-                    serving.again();
                     continue;
                 }
             };

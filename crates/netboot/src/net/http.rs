@@ -135,9 +135,8 @@ impl BootHttpServer {
                 Err(err) => {
                     // Out of descriptors, mostly: they come back when connections end, not by asking again at once.
                     tracing::warn!(%err, "cannot accept a boot HTTP connection");
-                    serving.failed(&err);
+                    serving.failed(&err, Instant::now().into_std());
                     tokio::time::sleep(ACCEPT_PAUSE).await;
-                    serving.again();
                     continue;
                 }
             };

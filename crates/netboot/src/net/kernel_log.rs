@@ -217,9 +217,8 @@ async fn accept(
             Ok((stream, peer)) => (stream, peer.ip().to_canonical()),
             Err(err) => {
                 tracing::warn!(%err, "cannot accept a kernel log connection");
-                serving.failed(&err);
+                serving.failed(&err, Instant::now().into_std());
                 sleep(ACCEPT_PAUSE).await;
-                serving.again();
                 continue;
             }
         };
@@ -270,9 +269,8 @@ async fn receive(socket: UdpSocket, desk: &Desk, serving: &Serving, stop: &Cance
                 Err(err) if err.kind() == io::ErrorKind::WouldBlock => break,
                 Err(err) => {
                     tracing::warn!(%err, "cannot receive a kernel log datagram");
-                    serving.failed(&err);
+                    serving.failed(&err, Instant::now().into_std());
                     sleep(ACCEPT_PAUSE).await;
-                    serving.again();
                     break;
                 }
             }

@@ -155,9 +155,8 @@ impl TftpServer {
                 }
                 Err(err) => {
                     tracing::warn!(%err, "cannot receive TFTP requests");
-                    serving.failed(&err);
+                    serving.failed(&err, Instant::now().into_std());
                     tokio::time::sleep(RECEIVE_PAUSE).await;
-                    serving.again();
                 }
             }
         }

@@ -218,9 +218,8 @@ impl DhcpServer {
                 }
                 Err(err) => {
                     warn!(%err, "cannot receive DHCP messages: {err}");
-                    serving.failed(&err);
+                    serving.failed(&err, Instant::now().into_std());
                     sleep(REST).await;
-                    serving.again();
                 }
             }
         }
