@@ -9,7 +9,7 @@ CREATE TABLE api_tokens (
     created_at INTEGER NOT NULL,
     expires_at INTEGER,
     last_used_at INTEGER
-, maker_id INTEGER REFERENCES users (id) ON DELETE CASCADE) STRICT;
+, maker_id INTEGER REFERENCES users (id) ON DELETE CASCADE, ended_at INTEGER) STRICT;
 
 CREATE INDEX api_tokens_by_maker ON api_tokens (maker_id);
 

@@ -1,8 +1,10 @@
-//! What time alone changes: an install that nothing proves in time has failed, a wipe that waits for a day is called off.
+//! What time alone changes: an install that nothing proves in time has failed, a wipe that waits for a day is called off, a session or
+//! token that has reached its end is over for good.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::Gate;
 use model::{Actor, Clock};
 use store::{Error, Lane, Store};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +19,11 @@ pub(crate) async fn watch(
     heard: bool,
     stop: CancellationToken,
 ) {
+    let gate = Gate::new(store.clone(), Arc::clone(&clock));
     loop {
+        if let Err(err) = gate.end_by_time().await {
+            tracing::warn!(%err, "which sessions and tokens are over was not noted; it is tried again");
+        }
         if let Err(err) = pass(&store, &*clock, heard).await {
             tracing::warn!(%err, "what is overdue was not noted; it is tried again");
         }
@@ -123,5 +129,30 @@ mod tests {
         let events: Vec<EventKind> = events.await.unwrap().into_iter().map(|e| e.what).collect();
         let count = |word: &str| events.iter().filter(|what| what.word() == word).count();
         assert_eq!((count("install_failed"), count("wipe_expired")), (2, 1));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_has_reached_its_end_is_over_for_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(Timestamp::from_micros(1_000_000)));
+        let store = Store::open(&folder.path().join("x.db"), Arc::clone(&clock)).unwrap();
+        let made = store.write(Lane::Admin, Actor::System, |writer| {
+            let end = Some(writer.now());
+            let (name, print) = ("ci".parse().unwrap(), model::Sha256Digest([7; 32]));
+            writer.insert_api_token(&name, model::Authority::Viewer, print, end, None)
+        });
+        assert_eq!(made.await.unwrap().ended_at, None);
+        let stop = CancellationToken::new();
+        let ended = async {
+            loop {
+                let read = store.read(Lane::Admin, |reader| reader.api_tokens());
+                if read.await.unwrap()[0].ended_at.is_some() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            stop.cancel();
+        };
+        tokio::join!(watch(store.clone(), clock, false, stop.clone()), ended);
     }
 }

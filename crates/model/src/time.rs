@@ -132,6 +132,14 @@ impl ManualClock {
             Ordering::SeqCst,
         );
     }
+
+    /// Moves the hands back by `span`, as somebody who sets a clock does.
+    pub fn set_back(&self, span: Duration) {
+        self.0.fetch_sub(
+            i64::try_from(span.as_micros()).unwrap_or(i64::MAX),
+            Ordering::SeqCst,
+        );
+    }
 }
 
 impl Clock for ManualClock {

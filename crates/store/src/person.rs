@@ -1,6 +1,7 @@
 //! People: users, their sessions, API tokens and the set-up link. Only fingerprints of secrets are kept.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use model::{Authority, PersonName, Sha256Digest, Timestamp, TokenId, UserId};
 use rusqlite::{Row, params};
@@ -30,6 +31,8 @@ pub struct User {
 pub struct OpenSession {
     /// Whose it is.
     pub user: User,
+    /// When it began.
+    pub created_at: Timestamp,
     /// When its token was last shown, to the minute.
     pub last_seen: Timestamp,
     /// When it ends in any case.
@@ -55,6 +58,8 @@ pub struct ApiToken {
     pub expires_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     pub last_used: Option<Timestamp>,
+    /// When it was found to be over. It stays so, whatever the host's clock shows afterwards.
+    pub ended_at: Option<Timestamp>,
 }
 
 /// The account that made a token, as it is now.
@@ -74,6 +79,20 @@ impl ApiToken {
             None => self.authority,
         }
     }
+
+    /// Whether it lets its holder in at `now`. One with an end does not where the clock was set back to before it was made.
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        let within = |end| now.is_within(self.created_at, end);
+        self.ended_at.is_none() && self.expires_at.is_none_or(within)
+    }
+}
+
+impl OpenSession {
+    /// Whether it is open at `now`, where it ends `idle` after it was last used. It is not where the clock was set back to before that.
+    pub fn is_open(&self, now: Timestamp, idle: Duration) -> bool {
+        let in_use = now.is_within(self.last_seen, self.last_seen.plus(idle));
+        in_use && now.is_within(self.created_at, self.expires_at)
+    }
 }
 
 /// Sessions that a user may have at once; the oldest make room.
@@ -87,7 +106,7 @@ macro_rules! user {
 macro_rules! token {
     () => {
         "api_tokens.id, api_tokens.name, api_tokens.authority, made_by, maker_id, \
-         (SELECT users.authority FROM users WHERE users.id = maker_id), api_tokens.created_at, expires_at, last_used_at"
+         (SELECT users.authority FROM users WHERE users.id = maker_id), api_tokens.created_at, expires_at, last_used_at, ended_at"
     };
 }
 
@@ -113,13 +132,14 @@ impl Reader<'_> {
     /// The session with this fingerprint, whether or not it has ended.
     pub fn session(&self, token: Sha256Digest) -> Result<Option<OpenSession>, Error> {
         let sql = concat!(
-            "SELECT last_seen_at, expires_at, ",
+            "SELECT sessions.created_at, last_seen_at, expires_at, ",
             user!(),
             " FROM sessions JOIN users ON users.id = user_id WHERE token_sha256 = ?1"
         );
         self.maybe(sql, [token.to_string()], |row| {
             let mut cells = Cells::of(row);
             Ok(OpenSession {
+                created_at: cells.at()?,
                 last_seen: cells.at()?,
                 expires_at: cells.at()?,
                 user: read_user(&mut cells)?,
@@ -178,7 +198,37 @@ impl Reader<'_> {
     }
 }
 
+/// Over by ?1: a session that has its end, or whose last use is ?2 microseconds ago, and of which that is not written down yet.
+const SESSION_IS_OVER: &str = "last_seen_at > 0 AND (expires_at <= ?1 OR last_seen_at <= ?1 - ?2)";
+const TOKEN_IS_OVER: &str = "ended_at IS NULL AND expires_at <= ?1";
+const LINK_IS_OVER: &str = "expires_at <= ?1";
+
+impl Reader<'_> {
+    /// Whether time has ended, by `now`, a session, a token or a set-up link of which that is not written down yet.
+    pub fn has_ended_by(&self, now: Timestamp, idle: Duration) -> Result<bool, Error> {
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM sessions WHERE {SESSION_IS_OVER})
+                 OR EXISTS (SELECT 1 FROM api_tokens WHERE {TOKEN_IS_OVER})
+                 OR EXISTS (SELECT 1 FROM set_up_links WHERE {LINK_IS_OVER})"
+        );
+        self.one(&sql, params![now.as_micros(), span(idle)], |row| row.get(0))
+    }
+}
+
 impl Writer<'_> {
+    /// Writes down what time has ended, so that no clock that is set back revives it; gives the names of the tokens among that. Of a
+    /// session its last use is forgotten, and not from where it came.
+    pub fn end_by_time(&self, idle: Duration) -> Result<Vec<PersonName>, Error> {
+        let now = self.now().as_micros();
+        let sessions = format!("UPDATE sessions SET last_seen_at = 0 WHERE {SESSION_IS_OVER}");
+        self.run(&sessions, params![now, span(idle)])?;
+        let links = format!("DELETE FROM set_up_links WHERE {LINK_IS_OVER}");
+        self.run(&links, [now])?;
+        let tokens =
+            format!("UPDATE api_tokens SET ended_at = ?1 WHERE {TOKEN_IS_OVER} RETURNING name");
+        self.all(&tokens, [now], |row| Cells::of(row).parse())
+    }
+
     /// Adds a user. [`Error::Taken`] if the name is somebody's. The event is the caller's to write, as everywhere here.
     pub fn insert_user(
         &self,
@@ -253,10 +303,10 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Notes that a session is in use.
+    /// Notes that a session is in use, unless it is over.
     pub fn session_seen(&self, token: Sha256Digest) -> Result<(), Error> {
         self.run(
-            "UPDATE sessions SET last_seen_at = ?2 WHERE token_sha256 = ?1",
+            "UPDATE sessions SET last_seen_at = ?2 WHERE token_sha256 = ?1 AND last_seen_at > 0",
             params![token.to_string(), self.now().as_micros()],
         )?;
         Ok(())
@@ -357,6 +407,10 @@ impl Writer<'_> {
     }
 }
 
+fn span(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
+}
+
 fn taken(name: &PersonName) -> Error {
     Error::Taken {
         field: "name",
@@ -392,5 +446,6 @@ fn read_token(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
         created_at: cells.at()?,
         expires_at: cells.at_or_null()?,
         last_used: cells.at_or_null()?,
+        ended_at: cells.at_or_null()?,
     })
 }

@@ -63,6 +63,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0013_token_roots",
         sql: include_str!("../migrations/0013_token_roots.sql"),
     },
+    Migration {
+        name: "0014_token_ends",
+        sql: include_str!("../migrations/0014_token_ends.sql"),
+    },
 ];
 
 /// One step to a newer format, done whole or not at all.

@@ -58,7 +58,7 @@ impl Gate {
             .read(Lane::Admin, move |reader| reader.api_token(print))
             .await?;
         let now = self.now();
-        let Some(token) = found.filter(|token| token.expires_at.is_none_or(|end| now < end)) else {
+        let Some(token) = found.filter(|token| token.is_good(now)) else {
             return Ok(None);
         };
         let caller = Caller {
@@ -79,6 +79,29 @@ impl Gate {
             not_noted(noted.await);
         }
         Ok(Some(caller))
+    }
+
+    /// Writes down which sessions, tokens and set-up link time has ended, so that no clock that is set back revives them. To be called
+    /// again and again.
+    pub async fn end_by_time(&self) -> Result<(), Error> {
+        let now = self.now();
+        let ended = self
+            .store
+            .read(Lane::Admin, move |reader| reader.has_ended_by(now, IDLE))
+            .await?;
+        if !ended {
+            return Ok(());
+        }
+        let names = self
+            .store
+            .write(Lane::Admin, Actor::System, |writer| {
+                writer.end_by_time(IDLE)
+            })
+            .await?;
+        for name in names {
+            tracing::info!(%name, "the API token {name} has reached its end");
+        }
+        Ok(())
     }
 
     /// Whether what somebody came in by is still good.
@@ -106,10 +129,7 @@ impl Gate {
             .read(Lane::Admin, move |reader| reader.session(print))
             .await?;
         let now = self.now();
-        let open = |session: &store::OpenSession| {
-            now < session.expires_at && now.since(session.last_seen) < IDLE
-        };
-        let Some(session) = found.filter(open) else {
+        let Some(session) = found.filter(|session| session.is_open(now, IDLE)) else {
             return Ok(None);
         };
         if in_use && !now.is_soon_after(session.last_seen, NOTED) {

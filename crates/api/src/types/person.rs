@@ -88,6 +88,8 @@ pub struct ApiToken {
     pub expires_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     pub last_used: Option<Timestamp>,
+    /// When it was found to be over; it stays so, whatever the host's clock shows afterwards.
+    pub ended_at: Option<Timestamp>,
 }
 
 impl From<store::ApiToken> for ApiToken {
@@ -101,6 +103,7 @@ impl From<store::ApiToken> for ApiToken {
             created_at: token.created_at,
             expires_at: token.expires_at,
             last_used: token.last_used,
+            ended_at: token.ended_at,
         }
     }
 }

@@ -13,6 +13,7 @@ mod cluster;
 mod contract;
 mod devices;
 mod doors;
+mod ends;
 mod identity;
 mod leaks;
 mod lifecycle;

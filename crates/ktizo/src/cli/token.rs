@@ -83,7 +83,10 @@ fn table(tokens: &[ApiToken]) -> String {
                 )
             },
             token.made_by.clone(),
-            when(token.expires_at),
+            match token.ended_at {
+                Some(_) => format!("over since {}", when(token.ended_at)),
+                None => when(token.expires_at),
+            },
             when(token.last_used),
         ]
     };
