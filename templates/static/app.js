@@ -116,10 +116,13 @@
   // How long after a refusal it is tried again, in seconds: twice as long each time, for each costs the daemon a page.
   const LONGEST = 60;
   let wait = 1;
+  let source = null, retry = 0;
   const listen = () => {
     if (!document.querySelector("[data-live]")) return;
     const only = document.body.dataset.device;
-    const source = new EventSource("/api/v1/events");
+    clearTimeout(retry);
+    source?.close();
+    source = new EventSource("/api/v1/events");
     // What happened between the page and the first word of the source, or while the line was down, is fetched.
     source.onopen = () => { wait = 1; say("on", "Live"); refresh(); };
     source.onerror = () => {
@@ -127,7 +130,7 @@
       // The browser tries again by itself, but not after a refusal, which a session that is over or a busy daemon may be; the page
       // itself finds out which.
       source.close();
-      setTimeout(() => { refresh(); listen(); }, wait * 1000 * (1 + Math.random()));
+      retry = setTimeout(() => { refresh(); listen(); }, wait * 1000 * (1 + Math.random()));
       wait = Math.min(2 * wait, LONGEST);
     };
     const heard = (message) => {
@@ -139,8 +142,18 @@
       refresh();
     };
     for (const kind of ["event", "device", "boot", "kernel_log", "settings", "resync"]) source.addEventListener(kind, heard);
-    addEventListener("pagehide", () => source.close(), { once: true });
   };
+  // A line that broke while this host slept may never say so. Longer than a browser lets the timers of a page wait that nobody sees.
+  const SLEPT = 120000;
+  let ticked = Date.now();
+  const tick = () => {
+    times();
+    if (Date.now() - ticked > SLEPT) listen();
+    ticked = Date.now();
+  };
+  addEventListener("pagehide", () => { clearTimeout(retry); source?.close(); });
+  // Back and forth in the history may bring the page as it was.
+  addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 
   // A field that only goes with a choice shows with it.
   const choose = (within = document) => {
@@ -255,7 +268,7 @@
     dress(document);
     counted();
     titled();
-    setInterval(times, 1000);
+    setInterval(tick, 1000);
     listen();
     document.querySelector("[aria-invalid=true]")?.focus();
   };

@@ -153,7 +153,9 @@ const NO_TOKEN: &str = "send `Authorization: Bearer TOKEN` with a token that `kt
 /// By what a caller came in, so that a long answer can end when it is good no more.
 #[derive(Clone)]
 pub(crate) enum Credential {
-    /// The Unix socket, or the token of the state folder.
+    /// The Unix socket, by root.
+    Root,
+    /// The Unix socket, by somebody else, or the token of the state folder.
     Standing,
     /// An API token.
     Token(Arc<str>),
@@ -179,7 +181,14 @@ async fn caller_of(gate: &Gate, request: &Parts) -> Result<(Caller, Credential),
     let door = Door::of(&request.extensions)?.clone();
     let from = door.from();
     let token = match &door {
-        Door::Unix(peer) => return Ok((peer.admit()?, Credential::Standing)),
+        Door::Unix(peer) => {
+            let credential = if peer.is_root() {
+                Credential::Root
+            } else {
+                Credential::Standing
+            };
+            return Ok((peer.admit()?, credential));
+        }
         Door::Tcp { token, .. } => token,
     };
     if let Some(shown) = bearer(&request.headers) {

@@ -55,8 +55,10 @@ pub enum Error {
     /// The method is not one of the path's.
     #[error("this path does not answer this method")]
     Method,
-    /// All places for listeners are taken.
-    #[error("all places for live listeners are taken; try again later")]
+    /// All places for listeners that the caller could have are taken; some are kept for root, for admins and for others.
+    #[error(
+        "all places for live listeners are taken, but for some that are kept for others; try again later"
+    )]
     Crowded,
     /// One account with its tokens, or one token of no account, has as many listeners as it may.
     #[error(

@@ -29,6 +29,11 @@ impl Change {
         *self == Self::default()
     }
 
+    /// How many devices, boots and kernel logs it names.
+    pub fn things(&self) -> u64 {
+        (self.devices.len() + self.boots.len() + self.kernel_logs.len()) as u64
+    }
+
     /// Notes a device.
     pub(crate) fn device(&mut self, device: DeviceId) {
         note(&mut self.devices, device);

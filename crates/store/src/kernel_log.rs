@@ -61,6 +61,13 @@ impl Reader<'_> {
         })
     }
 
+    /// Devices whose kernel logs went on at or after this moment, in order.
+    pub fn logged_since(&self, at: Timestamp) -> Result<Vec<DeviceId>, Error> {
+        let sql =
+            "SELECT DISTINCT device_id FROM kernel_logs WHERE last_at >= ?1 ORDER BY device_id";
+        self.all(sql, [at.as_micros()], |row| row.get(0).map(DeviceId))
+    }
+
     /// Lines of a boot of a device in the order in which they came: the first `limit` after `after`, or without that the last ones.
     pub fn kernel_lines(
         &self,

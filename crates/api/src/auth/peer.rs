@@ -20,6 +20,7 @@ pub struct Access {
 #[derive(Debug)]
 pub(crate) struct UnixPeer {
     name: String,
+    is_root: bool,
     admitted: bool,
     group: String,
 }
@@ -39,6 +40,7 @@ impl UnixPeer {
         Self {
             admitted: own || is_member(&access.group, user.as_ref(), gid),
             name,
+            is_root: uid.is_root(),
             group: access.group.clone(),
         }
     }
@@ -46,6 +48,11 @@ impl UnixPeer {
     /// What the user database calls it.
     pub(crate) fn called(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it is root.
+    pub(crate) const fn is_root(&self) -> bool {
+        self.is_root
     }
 
     /// The caller, if it may use the API.
