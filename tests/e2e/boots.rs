@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use ktizo_tests::clock::{now, poll};
+use ktizo_tests::clock::now;
 use ktizo_tests::disk::Disk;
 use ktizo_tests::guest;
 use ktizo_tests::kit::Arch;
@@ -13,7 +13,8 @@ use ktizo_tests::scene::{Scene, TALOS};
 
 use crate::runner::Lab;
 use crate::trial::{
-    MAC, PATIENCE, boot, fetches, gets_nothing, receives_its_config, scene, starts_its_disk,
+    MAC, PATIENCE, boot, fetches, gets_nothing, is_pending, receives_its_config, scene,
+    starts_its_disk,
 };
 
 /// What the operator has decided about the machine, and what is on its disk.
@@ -108,22 +109,21 @@ fn prove(scene: &Scene, machine: &mut Machine, arch: Arch, standing: Standing) -
     match standing {
         Standing::Unknown => {
             machine.wait("Unknown MAC Address", PATIENCE)?;
-            let pending = poll(Duration::from_secs(5), || {
-                scene.lists(MAC, "pending").ok().filter(|listed| *listed)
-            });
-            ensure!(pending.is_some(), "the machine is not listed as pending");
+            is_pending(scene)?;
             // Held means held: it does nothing by itself.
             std::thread::sleep(Duration::from_secs(3));
             gets_nothing(scene, machine, &kernel).context("it was not held")?;
+            // The machine may go on before the command has ended.
+            let ordered = now();
             scene.approve(MAC, "cp-1", 50)?;
             let approved = now();
-            let kernel = scene.tap.wait(approved, Duration::from_secs(30), |what| {
+            let kernel = scene.tap.wait(ordered, Duration::from_secs(30), |what| {
                 fetches(what, &kernel)
             });
             let kernel = kernel.context("the approved machine did not ask for its kernel")?;
             within(
                 "from approval to kernel",
-                kernel.at - approved,
+                kernel.at.saturating_duration_since(approved),
                 Duration::from_secs(1),
             )?;
             receives_its_config(scene, machine)?;

@@ -16,7 +16,7 @@ use ktizo_tests::wiretap::Wiretap;
 use sha2::{Digest, Sha256};
 
 use crate::runner::{Lab, folder};
-use crate::trial::{MAC, PATIENCE, boot, receives_its_config};
+use crate::trial::{MAC, PATIENCE, boot, is_pending, receives_its_config};
 
 /// What is laid over the base config: for all, for the role, for the machine. Each sets a value of its own, and one that the next overrides.
 const PATCHES: [(&str, &str, &str); 3] = [
@@ -59,7 +59,7 @@ pub(crate) fn from_nothing_to_a_machine_and_its_drift(lab: &Lab) -> Result<()> {
         (Firmware::BiosIpxe, &disk),
         |scene, machine| {
             machine.wait("Unknown MAC Address", PATIENCE)?;
-            ensure!(scene.lists(MAC, "pending")?, "the machine is not pending");
+            is_pending(scene)?;
             patch(scene, &PATCHES[2])?;
             approve(scene)?;
             receives_its_config(scene, machine)?;

@@ -209,12 +209,12 @@ fn script(client: &Host, mac: &str) -> Result<String> {
 
 /// Whatever cannot be written down, each machine is answered.
 fn boots_are_decided(server: &Host, client: &Host, kept: &BTreeSet<String>) -> Result<()> {
-    let asker = Asker::open(client, "eth0", 68)?;
+    let (asker, xid) = (Asker::open(client, "eth0", 68)?, 7);
     asker.send(
-        &discover([0x52, 0x54, 1, 0, 0, 1], 7),
+        &discover([0x52, 0x54, 1, 0, 0, 1], xid),
         (Ipv4Addr::BROADCAST, 67),
     )?;
-    let offers = asker.answers(Duration::from_secs(2))?;
+    let offers = asker.answers(xid, Duration::from_secs(20))?;
     ensure!(
         offers
             .iter()

@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use ktizo_tests::clock::now;
+use ktizo_tests::clock::{now, poll};
 use ktizo_tests::disk::Disk;
+use ktizo_tests::frame::Sighting;
 use ktizo_tests::guest::KERNEL;
 use ktizo_tests::ledger::within;
 use ktizo_tests::machine::Firmware;
 use ktizo_tests::scene::TALOS;
 
 use crate::runner::Lab;
-use crate::trial::{MAC, PATIENCE, boot, fetches, receives_its_config, scene};
+use crate::trial::{
+    MAC, PATIENCE, WRITTEN_DOWN, boot, client, fetches, receives_its_config, scene,
+};
 
 pub(crate) fn bios_is_not_lost_by_a_restart(lab: &Lab) -> Result<()> {
     outlives_the_daemon(lab, "bios_restart", Firmware::BiosIpxe)
@@ -32,21 +35,27 @@ fn outlives_the_daemon(lab: &Lab, name: &str, firmware: Firmware) -> Result<()> 
         |scene, machine| {
             machine.wait("Unknown MAC Address", PATIENCE)?;
             // It shows why it waits, and only then asks again: from there on its request is open.
-            std::thread::sleep(Duration::from_secs(1));
+            let asks_again = |what: &Sighting| {
+                matches!(what, Sighting::HttpRequest { from, line }
+                    if *from == client() && line.contains("since="))
+            };
+            let asked = scene.tap.wait(machine.started(), PATIENCE, asks_again);
+            asked.context("the machine does not ask again")?;
             let took = scene.ktizo.stop(Duration::from_secs(10))?;
             within("to drain with a held machine", took, Duration::from_secs(1))?;
             std::thread::sleep(Duration::from_secs(5));
             scene.ktizo.restart()?;
+            let ordered = now();
             scene.approve(MAC, "cp-1", 50)?;
             let approved = now();
             let kernel = scene
                 .tap
-                .wait(approved, PATIENCE, |what| fetches(what, KERNEL));
+                .wait(ordered, PATIENCE, |what| fetches(what, KERNEL));
             let kernel = kernel.context("the machine did not come back")?;
             // It sleeps 3 s between its attempts, and each attempt at a server that is gone takes a moment.
             within(
                 "from approval after the restart to kernel",
-                kernel.at - approved,
+                kernel.at.saturating_duration_since(approved),
                 Duration::from_secs(4),
             )?;
             receives_its_config(scene, machine)
@@ -78,11 +87,18 @@ pub(crate) fn bios_without_files_says_so_and_waits_for_them(lab: &Lab) -> Result
                 PATIENCE,
             )?;
             machine.wait("On the ktizo host: ktizo assets import DIR", PATIENCE)?;
-            let timeline = scene.ktizo.command(["device", "boots", MAC])?;
+            let timeline = || scene.ktizo.command(["device", "boots", MAC]);
+            let said = poll(WRITTEN_DOWN, || {
+                timeline()
+                    .ok()
+                    .filter(|timeline| timeline.contains("imported"))
+            });
             ensure!(
-                timeline.contains("imported"),
-                "the timeline does not say what it waits for: {timeline}"
+                said.is_some(),
+                "the timeline does not say what it waits for: {}",
+                timeline()?
             );
+            let ordered = now();
             scene.ktizo.command([
                 "assets",
                 "import",
@@ -95,11 +111,11 @@ pub(crate) fn bios_without_files_says_so_and_waits_for_them(lab: &Lab) -> Result
             let imported = now();
             let kernel = scene
                 .tap
-                .wait(imported, PATIENCE, |what| fetches(what, KERNEL));
+                .wait(ordered, PATIENCE, |what| fetches(what, KERNEL));
             let kernel = kernel.context("the machine did not go on")?;
             within(
                 "from import to kernel",
-                kernel.at - imported,
+                kernel.at.saturating_duration_since(imported),
                 Duration::from_secs(1),
             )?;
             receives_its_config(scene, machine)

@@ -49,14 +49,13 @@ fn is_installed(device: &Value) -> bool {
 /// The machine is held, says why, and is shown as a conflict with what it says of itself.
 fn is_in_conflict(scene: &Scene, machine: &mut Machine, board: Board) -> Result<()> {
     machine.wait("IDENTITY CONFLICT: two machines claim to be cp-1", PATIENCE)?;
-    let device = shown(scene)?;
-    let conflict = &device["identity_conflict"];
-    ensure!(
+    becomes(scene, "in a conflict", |device| {
+        let conflict = &device["identity_conflict"];
         conflict["kind"] == "one_mac_two_machines"
             && conflict["uuid"] == board.uuid
-            && conflict["serial"] == board.serial,
-        "the conflict is not shown: {device}"
-    );
+            && conflict["serial"] == board.serial
+    })?;
+    let device = shown(scene)?;
     ensure!(
         device["uuid"] == UUID && device["serial"] == "LAB-10",
         "the other machine took its place without a person: {device}"
@@ -157,12 +156,9 @@ pub(crate) fn bios_another_machine_with_its_mac_is_held_until_decided(lab: &Lab)
             is_in_conflict(scene, machine, THIRD)?;
             decide(scene, "--accept")?;
             receives_its_config(scene, machine)?;
-            let device = shown(scene)?;
-            ensure!(
-                device["uuid"] == THIRD.uuid && device["serial"] == THIRD.serial,
-                "what was accepted is not known: {device}"
-            );
-            Ok(())
+            becomes(scene, "known as what was accepted", |device| {
+                device["uuid"] == THIRD.uuid && device["serial"] == THIRD.serial
+            })
         },
     )?;
     ensure!(

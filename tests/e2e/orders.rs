@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use ktizo_tests::clock::now;
 use ktizo_tests::disk::{Disk, LOCAL_DISK};
 use ktizo_tests::frame::Sighting;
 use ktizo_tests::ledger::within;
@@ -112,8 +111,7 @@ pub(crate) fn bios_second_boot_does_not_install_again(lab: &Lab) -> Result<()> {
 }
 
 fn shows_the_long_menu(scene: &Scene, machine: &mut Machine, why: &str) -> Result<()> {
-    machine.wait(why, PATIENCE)?;
-    let shown = now();
+    let shown = machine.started() + machine.wait(why, PATIENCE)?;
     starts_its_disk(scene, machine)?;
     let disk = machine
         .console()

@@ -8,7 +8,7 @@ use ktizo_tests::scene::Scene;
 use serde_json::Value;
 
 use crate::runner::Lab;
-use crate::trial::{MAC, PATIENCE, boot, receives_its_config, scene};
+use crate::trial::{MAC, PATIENCE, becomes, boot, receives_its_config, scene};
 
 fn approved(lab: &Lab, name: &str, settings: &[&str]) -> Result<(Scene, Disk)> {
     let scene = scene(lab, name)?;
@@ -21,16 +21,13 @@ fn approved(lab: &Lab, name: &str, settings: &[&str]) -> Result<(Scene, Disk)> {
     Ok((scene, disk))
 }
 
-/// Waits until the newest boot has a stage with an outcome, and gives that boot.
+/// Waits until the newest boot has a stage with an outcome, and gives that stage.
 fn reaches(scene: &Scene, stage: &str, outcome: &str) -> Result<Value> {
     let found = poll(PATIENCE, || {
         let boots = scene.ktizo.json(&["device", "boots", MAC]).ok()?;
-        let newest = boots.get(0)?.clone();
-        let stages = newest["stages"].as_array()?;
-        let there = stages
-            .iter()
-            .any(|seen| seen["stage"] == stage && seen["outcome"] == outcome);
-        there.then_some(newest)
+        let stages = boots.get(0)?["stages"].as_array()?;
+        let is = |seen: &&Value| seen["stage"] == stage && seen["outcome"] == outcome;
+        stages.iter().find(is).cloned()
     });
     found.with_context(|| {
         let boots = scene.ktizo.command(["device", "boots", MAC]);
@@ -56,8 +53,7 @@ pub(crate) fn bios_install_is_proven_and_told_stage_by_stage(lab: &Lab) -> Resul
     let parts = (Firmware::BiosIpxe, &disk);
     boot(lab, &mut scene, "install", parts, |scene, machine| {
         receives_its_config(scene, machine)?;
-        let newest = reaches(scene, "installed", "done")?;
-        let stages = newest["stages"].as_array().context("a boot has stages")?;
+        // Each of them is written down by itself: what was fetched by the boot servers, what Talos says by the receivers.
         for (stage, has_bytes) in [
             ("ipxe", false),
             ("script", false),
@@ -68,10 +64,7 @@ pub(crate) fn bios_install_is_proven_and_told_stage_by_stage(lab: &Lab) -> Resul
             ("install", false),
             ("installed", false),
         ] {
-            let seen = stages
-                .iter()
-                .find(|seen| seen["stage"] == stage && seen["outcome"] == "done")
-                .with_context(|| format!("the timeline has no {stage}: {newest}"))?;
+            let seen = reaches(scene, stage, "done")?;
             let bytes = seen["bytes"].as_u64().unwrap_or(0) > 0;
             ensure!(
                 bytes || !has_bytes,
@@ -84,13 +77,14 @@ pub(crate) fn bios_install_is_proven_and_told_stage_by_stage(lab: &Lab) -> Resul
             log.contains("Command line: "),
             "the kernel log is not kept from its beginning:\n{log}"
         );
-        let device = scene.ktizo.json(&["device", "show", MAC])?;
-        ensure!(
-            device["install"]["state"] == "installed",
-            "the install is not proven: {device}"
-        );
         // The proof names who gave it.
-        ensure!(device["install"]["by"] == "kernel_log", "{device}");
+        becomes(
+            scene,
+            "proven by its kernel log to be installed",
+            |device| {
+                device["install"]["state"] == "installed" && device["install"]["by"] == "kernel_log"
+            },
+        )?;
         // The kernel prints its command line, with the token of the config in it.
         let console = machine.console().text();
         ensure!(
@@ -117,18 +111,15 @@ pub(crate) fn bios_failed_install_says_why(lab: &Lab) -> Result<()> {
         parts,
         |scene, machine| {
             receives_its_config(scene, machine)?;
-            let newest = reaches(scene, "install", "failed")?;
+            let failed = reaches(scene, "install", "failed")?;
             ensure!(
-                newest.to_string().contains("the lab says so"),
-                "Talos's words are not told: {newest}"
+                failed.to_string().contains("the lab says so"),
+                "Talos's words are not told: {failed}"
             );
-            let device = scene.ktizo.json(&["device", "show", MAC])?;
-            ensure!(
+            becomes(scene, "failed to install", |device| {
                 device["install"]["state"] == "failed"
-                    && device["install"]["last_stage"] == "install",
-                "{device}"
-            );
-            Ok(())
+                    && device["install"]["last_stage"] == "install"
+            })
         },
     )
 }

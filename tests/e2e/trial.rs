@@ -24,6 +24,10 @@ const BOARD: Board = Board {
 };
 /// Longer than any step of a boot takes on a busy host.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+/// Longer than anything that was seen takes to be written down.
+pub(crate) const WRITTEN_DOWN: Duration = Duration::from_secs(30);
+/// Longer than a machine takes to go off once it has said its last word.
+const OFF: Duration = Duration::from_secs(60);
 
 /// What tells one machine from another with the same card.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +80,7 @@ pub(crate) fn boot_on(
     };
     let mut machine = Machine::start(&lab.kit, &mut scene.lan, &build, &scene.folder)?;
     let proof = prove(scene, &mut machine);
-    let proof = proof.and_then(|()| machine.wait_off(Duration::from_secs(20)));
+    let proof = proof.and_then(|()| machine.wait_off(OFF));
     let mut seen = scene.tap.seen();
     seen.retain(|seen| seen.at >= machine.started());
     let mut stages = Stages::from_wire(&seen, client(), machine.started());
@@ -117,20 +121,27 @@ pub(crate) fn receives_its_config(scene: &Scene, machine: &mut Machine) -> Resul
         received.sha256 == scene.ktizo.compiled_sha256("controlplane", MAC)?,
         "the config is not the compiled one"
     );
-    let device = scene.ktizo.json(&["device", "show", MAC])?;
-    ensure!(
-        !device["last_config_download"].is_null(),
-        "the daemon did not note that the config was fetched"
-    );
+    becomes(scene, "noted to have its config", |device| {
+        !device["last_config_download"].is_null()
+    })
+}
+
+/// Waits until the daemon shows the device so: what machines do and tell is written down beside their boots, not before.
+pub(crate) fn becomes(scene: &Scene, what: &str, is: impl Fn(&Value) -> bool) -> Result<()> {
+    let show = || scene.ktizo.json(&["device", "show", MAC]).ok();
+    let seen = poll(WRITTEN_DOWN, || show().filter(&is));
+    ensure!(seen.is_some(), "it is not {what}: {:?}", show());
     Ok(())
 }
 
-/// Waits until the daemon shows the device so.
-pub(crate) fn becomes(scene: &Scene, what: &str, is: impl Fn(&Value) -> bool) -> Result<()> {
-    let show = || scene.ktizo.json(&["device", "show", MAC]).ok();
-    let seen = poll(Duration::from_secs(10), || show().filter(&is));
-    ensure!(seen.is_some(), "it is not {what}: {:?}", show());
-    Ok(())
+/// Waits until the daemon lists the device as one that waits for approval.
+pub(crate) fn is_pending(scene: &Scene) -> Result<()> {
+    let pending = poll(WRITTEN_DOWN, || {
+        scene.lists(MAC, "pending").ok().filter(|listed| *listed)
+    });
+    pending
+        .map(drop)
+        .context("the machine is not listed as pending")
 }
 
 /// The machine never asked for a file of that name.

@@ -17,6 +17,9 @@ pub struct Asker {
     socket: UdpSocket,
 }
 
+/// How long after an answer a second one is listened for.
+const SECOND_ANSWER: Duration = Duration::from_secs(1);
+
 /// A BOOTREPLY, as far as tests ask (RFC 951, RFC 2131 section 2).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reply {
@@ -74,12 +77,14 @@ impl Asker {
             .map(|_| ())
     }
 
-    /// All answers that come in a time; what is no BOOTREPLY is passed over.
+    /// Waits for the first answer to a transaction, and a while longer for a second one that must not come; gives all answers that came.
+    /// What is no BOOTREPLY is passed over.
     ///
     /// # Errors
     /// When the socket fails.
-    pub fn answers(&self, patience: Duration) -> io::Result<Vec<Reply>> {
-        let (end, mut replies, mut buffer) = (now() + patience, Vec::new(), [0; 2048]);
+    pub fn answers(&self, xid: u32, patience: Duration) -> io::Result<Vec<Reply>> {
+        let (mut end, mut replies, mut buffer) = (now() + patience, Vec::new(), [0; 2048]);
+        let mut answered = false;
         loop {
             let left = end.saturating_duration_since(now());
             if left.is_zero() {
@@ -88,7 +93,13 @@ impl Asker {
             self.socket
                 .set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
             match self.socket.recv_from(&mut buffer) {
-                Ok((length, from)) => replies.extend(read(&buffer[..length], from)),
+                Ok((length, from)) => {
+                    let reply = read(&buffer[..length], from);
+                    if !answered && reply.as_ref().is_some_and(|reply| reply.xid == xid) {
+                        (answered, end) = (true, now() + SECOND_ANSWER);
+                    }
+                    replies.extend(reply);
+                }
                 Err(err)
                     if matches!(
                         err.kind(),
