@@ -33,7 +33,7 @@ pub(crate) fn no_listener_costs_a_boot_its_answer(lab: &Lab) -> Result<()> {
     ktizo.command(["device", "add", "52:54:00:99:00:01"])?;
     // Known to the daemon from here on, so that both measurements ask the same of it.
     boots(&client, &server)?;
-    let changes = Changes::start(&ktizo);
+    let changes = Changes::start(&ktizo)?;
     let alone = boots(&client, &server)?;
     let before = resident(&mut ktizo)?;
     let token = fs::read_to_string(ktizo.state().join("admin.token"))?;

@@ -16,6 +16,8 @@ use crate::clock::{now, poll};
 #[derive(Debug, Default)]
 struct Received {
     text: String,
+    /// The beginning of a control sequence or a letter of which the rest has not come.
+    begun: Vec<u8>,
     pieces: Vec<(usize, Instant)>,
 }
 
@@ -138,11 +140,32 @@ fn show(bytes: &[u8]) {
 
 fn take(received: &Mutex<Received>, bytes: &[u8]) {
     let at = now();
-    let text = String::from_utf8_lossy(bytes);
     let mut received = received.lock().unwrap_or_else(PoisonError::into_inner);
-    received.text.push_str(&without_escapes(&text));
+    received.begun.extend_from_slice(bytes);
+    let whole = whole(&received.begun);
+    let piece: Vec<u8> = received.begun.drain(..whole).collect();
+    let text = without_escapes(&String::from_utf8_lossy(&piece));
+    received.text.push_str(&text);
     let end = received.text.len();
     received.pieces.push((end, at));
+}
+
+/// How many bytes can be read before the rest has come: a piece may end in a control sequence, or in a letter of several bytes.
+fn whole(bytes: &[u8]) -> usize {
+    if let Some(at) = bytes.iter().rposition(|byte| *byte == 0x1b) {
+        let is_whole = match bytes[at + 1..] {
+            [] => false,
+            [b'[', ref rest @ ..] => rest.iter().any(|byte| (b'@'..=b'~').contains(byte)),
+            _ => true,
+        };
+        if !is_whole {
+            return at;
+        }
+    }
+    let last = bytes.utf8_chunks().last();
+    let last = last.map(|chunk| chunk.invalid()).unwrap_or_default();
+    let is_begun = std::str::from_utf8(last).is_err_and(|err| err.error_len().is_none());
+    bytes.len() - if is_begun { last.len() } else { 0 }
 }
 
 /// Firmware and iPXE colour and place their text: tests read the words only.
@@ -167,6 +190,17 @@ mod tests {
     #[test]
     fn colours_are_not_words() {
         assert_eq!(without_escapes("a\u{1b}[1;37mb\u{1b}[0m\u{1b}[2Jc"), "abc");
+    }
+
+    #[test]
+    fn a_piece_may_end_anywhere() {
+        let said = "Bo\u{1b}[1;37mo\u{1b}[0mt \u{1b}[2Jä\u{1b}Eö".as_bytes();
+        for cut in 0..=said.len() {
+            let received = Mutex::new(Received::default());
+            take(&received, &said[..cut]);
+            take(&received, &said[cut..]);
+            assert_eq!(received.into_inner().unwrap().text, "Boot äö", "{cut}");
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ struct Count {
 }
 
 /// Longer than it takes to let all in.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What one that never reads has room for, in bytes; the kernel doubles it.
 const LITTLE_ROOM: u32 = 4096;
 
@@ -166,16 +166,28 @@ pub struct Changes {
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Changes {
-    /// Begins.
-    pub fn start(ktizo: &Ktizo) -> Self {
+    /// Begins, with the devices that there are.
+    ///
+    /// # Errors
+    /// When they are not listed.
+    pub fn start(ktizo: &Ktizo) -> Result<Self> {
         let (admin, stop) = (ktizo.admin(), Arc::<AtomicBool>::default());
+        let listed = admin.get("/devices?limit=1000")?;
+        ensure!(listed.status == 200, "no list: {}", listed.text());
+        let listed = listed.json();
+        let devices = listed.as_array().map(Vec::as_slice).unwrap_or_default();
+        let devices: Vec<i64> = devices
+            .iter()
+            .filter_map(|device| device["id"].as_i64())
+            .collect();
+        ensure!(!devices.is_empty(), "there is no device to change");
         let stopped = Arc::clone(&stop);
         let hand = std::thread::spawn(move || {
-            for number in 0_u64.. {
+            for (number, device) in devices.iter().cycle().enumerate() {
                 if stopped.load(Ordering::Relaxed) {
                     break;
                 }
-                let path = format!("/devices/{}", 1 + number % 1000);
+                let path = format!("/devices/{device}");
                 let notes = json!({"notes": format!("change {number}")});
                 let answer = admin.ask("PUT", &path, Some(&notes))?;
                 ensure!(answer.status == 200, "PUT {path}: {}", answer.text());
@@ -183,10 +195,10 @@ impl Changes {
             }
             Ok(())
         });
-        Self {
+        Ok(Self {
             stop,
             hand: Some(hand),
-        }
+        })
     }
 
     /// Ends it.

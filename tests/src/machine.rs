@@ -218,10 +218,13 @@ impl Machine {
             None if self.console.seen(PANIC).is_some() => Some(None),
             None => self.process.ended().map(|_| None),
         });
-        // Its last words may come just after it went off.
-        let seen = seen
-            .flatten()
-            .or_else(|| self.console.wait(text, Duration::from_millis(200)));
+        let seen = seen.flatten().or_else(|| {
+            // Of one that went off, the last words are in the file, and may not have been read yet.
+            if self.process.ended().is_some() {
+                self.console.close();
+            }
+            self.console.seen(text)
+        });
         match seen {
             Some(at) => Ok(at - self.started),
             None if self.process.ended().is_some() => {

@@ -2,11 +2,16 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
+use crate::clock::poll;
 use crate::lan::{CARD, Host};
 use crate::process::{Process, on_host};
+
+/// Longer than dnsmasq takes to start.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The running server.
 #[derive(Debug)]
@@ -37,9 +42,10 @@ impl Site {
     }
 
     fn run(mut dnsmasq: Command, folder: &Path) -> Result<Self> {
-        Ok(Self {
-            process: Process::start("the site's dnsmasq", &mut dnsmasq, &folder.join("site.log"))?,
-        })
+        let log = folder.join("site.log");
+        let process = Process::start("the site's dnsmasq", &mut dnsmasq, &log)?;
+        serves(&process)?;
+        Ok(Self { process })
     }
 
     /// Its process id.
@@ -65,6 +71,14 @@ fn leases(host: &Host, folder: &Path) -> Command {
             folder.join("leases").display()
         ));
     dnsmasq
+}
+
+/// Waits until a dnsmasq has its ports.
+pub(crate) fn serves(dnsmasq: &Process) -> Result<()> {
+    poll(PATIENCE, || {
+        dnsmasq.said().contains("started").then_some(())
+    })
+    .with_context(|| format!("dnsmasq does not start; it said:\n{}", dnsmasq.said()))
 }
 
 /// dnsmasq in the foreground, reading nothing of the host, without DNS.

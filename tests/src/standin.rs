@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::kit::Kit;
 use crate::lan::Host;
 use crate::process::{Process, on_host};
-use crate::site::dnsmasq;
+use crate::site::{dnsmasq, serves};
 
 /// The running pair.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ impl StandIn {
             &mut proxy,
             &folder.join("proxy.log"),
         )?;
+        serves(&proxy)?;
         let mut http = on_host(Some(&host.netns), kit.busybox());
         http.args(["httpd", "-f", "-vv", "-p", "80", "-h"])
             .arg(root);

@@ -9,6 +9,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::RcvBufForce;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock::{now, poll};
@@ -17,6 +19,9 @@ use crate::lan::{Host, inside};
 
 /// Every protocol (`linux/if_ether.h`, `ETH_P_ALL`).
 const EVERYTHING: u16 = 3;
+
+/// Room for frames that were not read yet, in bytes.
+const ROOM: usize = 32 << 20;
 
 /// What was seen, and when.
 #[derive(Clone, Debug)]
@@ -167,8 +172,10 @@ fn open() -> io::Result<Socket> {
         Some(Protocol::from(i32::from(EVERYTHING.to_be()))),
     )?;
     socket.set_read_timeout(Some(Duration::from_millis(50)))?;
-    // Kernel and initramfs pass at full speed.
-    socket.set_recv_buffer_size(8 << 20)?;
+    // Kernel and initramfs pass at full speed, and a busy host reads late: more than the host allows by itself.
+    if setsockopt(&socket, RcvBufForce, &ROOM).is_err() {
+        socket.set_recv_buffer_size(ROOM)?;
+    }
     Ok(socket)
 }
 

@@ -148,7 +148,7 @@ fn scripts(client: &Host, server: &Host) -> Result<()> {
 /// more with nobody, which tells how much is noise.
 fn crowded(ktizo: &mut Ktizo, client: &Host, server: &Host, door: &Door) -> Result<()> {
     let quiet = |ktizo: &Ktizo| {
-        let changes = Changes::start(ktizo);
+        let changes = Changes::start(ktizo)?;
         let showing = Showing::of(client, server)?;
         changes.end()?;
         Ok::<_, anyhow::Error>(showing)
@@ -187,7 +187,7 @@ fn beside_listeners(
         "{reading} listeners, and {silent} that never read, while devices change"
     ));
     let listeners = Listeners::start(server, admin::AT, &door.token, reading, silent)?;
-    let changes = Changes::start(ktizo);
+    let changes = Changes::start(ktizo)?;
     measure()?;
     row("    meanwhile", &listeners.told(), "");
     changes.end()?;
