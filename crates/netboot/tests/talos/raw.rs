@@ -80,13 +80,13 @@ impl Wire {
     }
 }
 
-async fn counted(counter: &AtomicU64) {
-    let one = async {
-        while counter.load(Relaxed) == 0 {
+async fn counted(counter: &AtomicU64, number: u64) {
+    let all = async {
+        while counter.load(Relaxed) < number {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(SOON, one).await.expect("it is counted");
+    timeout(SOON, all).await.expect("it is counted");
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn what_is_no_http_2_is_closed() {
         wire.0.write_all(bytes).await.unwrap();
         wire.closed().await;
     }
-    counted(&bench.counters.broken).await;
+    counted(&bench.counters.broken, 1).await;
 }
 
 #[tokio::test]
@@ -135,6 +135,7 @@ async fn who_says_nothing_is_closed() {
     silent.closed().await;
     let mut polite = Wire::open(&bench, &[]).await;
     polite.closed().await;
+    counted(&bench.counters.silent, 2).await;
     assert_eq!(bench.counters.silent.load(Relaxed), 2);
 }
 
@@ -149,7 +150,7 @@ async fn who_takes_no_answer_is_closed() {
     let mut wire = Wire::open(&bench, &[0, 4, 0, 0, 0, 0]).await;
     wire.send("a").await;
     wire.closed().await;
-    counted(&bench.counters.silent).await;
+    counted(&bench.counters.silent, 1).await;
 }
 
 #[tokio::test]
@@ -168,5 +169,5 @@ async fn who_answers_no_ping_is_closed() {
     };
     timeout(SOON, end).await.expect("the connection is closed");
     assert!(pings > 0);
-    counted(&bench.counters.broken).await;
+    counted(&bench.counters.broken, 1).await;
 }

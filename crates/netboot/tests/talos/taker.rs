@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use netboot::net::event_sink::{EventSinkCounters, EventSinkLimits, EventSinkServ
 use netboot::net::taker::{EventTaker, NotTaken, Sender};
 
 /// How long anything may take in a test.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 pub(crate) struct Keeper {
@@ -24,6 +25,8 @@ pub(crate) struct Keeper {
     pub(crate) answers: Mutex<VecDeque<NotTaken>>,
     /// How long it takes.
     pub(crate) pause: Duration,
+    /// How many it was given, whether it has taken them or not.
+    pub(crate) begun: AtomicU64,
 }
 
 impl Keeper {
@@ -36,6 +39,7 @@ impl Keeper {
 #[async_trait]
 impl EventTaker for Keeper {
     async fn event(&self, sender: Sender, event: TalosEvent) -> Result<(), NotTaken> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
         tokio::time::sleep(self.pause).await;
         if let Some(refusal) = self.answers.lock().unwrap().pop_front() {
             return Err(refusal);

@@ -25,6 +25,8 @@ use crate::director::{
 };
 
 const MAC: &str = "52-54-00-12-34-56";
+/// Longer than anything takes that is to come.
+const SOON: Duration = Duration::from_secs(30);
 
 /// Says what a test lays down, and keeps what it was asked and told.
 #[derive(Default)]
@@ -184,12 +186,12 @@ impl Running {
 
     /// Waits until the director was told `count` things, and gives stage, outcome, bytes and detail of each.
     async fn observed(&self, count: usize) -> Vec<(BootStage, StageOutcome, u64, String)> {
-        for _ in 0..200 {
-            if self.told.observed.lock().unwrap().len() >= count {
-                break;
+        let told = async {
+            while self.told.observed.lock().unwrap().len() < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        };
+        timeout(SOON, told).await.expect("the director is told");
         // Twice would be wrong as well, and comes at once.
         tokio::time::sleep(Duration::from_millis(30)).await;
         let seen = self.told.observed.lock().unwrap();
@@ -205,7 +207,7 @@ impl Running {
 async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     // A reset after the answer is an end as well.
-    let read = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    let read = timeout(SOON, stream.read_to_end(&mut answer)).await;
     assert!(read.is_ok(), "the server neither answers nor closes");
     String::from_utf8_lossy(&answer).into_owned()
 }

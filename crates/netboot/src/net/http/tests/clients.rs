@@ -42,7 +42,7 @@ async fn what_is_no_request_is_refused_and_the_connection_ends() {
 #[tokio::test]
 async fn slow_clients_shut_nobody_out() {
     let limits = Limits {
-        heading: Duration::from_millis(300),
+        heading: Duration::from_secs(3),
         connections: 8,
         connections_of_peer: 4,
         ..Limits::default()
@@ -62,8 +62,9 @@ async fn slow_clients_shut_nobody_out() {
     let began = Instant::now();
     let (head, _) = running.ask("GET", "/ipxe/snponly.efi", "").await;
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    // Long before the slow ones have to go by themselves.
     assert!(
-        began.elapsed() < Duration::from_millis(250),
+        began.elapsed() < Duration::from_secs(2),
         "{:?}",
         began.elapsed()
     );
@@ -78,7 +79,7 @@ async fn slow_clients_shut_nobody_out() {
                 }
             }
         };
-        assert!(timeout(Duration::from_secs(2), dripping).await.is_ok());
+        assert!(timeout(SOON, dripping).await.is_ok());
     }
     assert!(running.counters.slow_heads.load(Ordering::Relaxed) > 0);
     assert!(running.counters.made_way.load(Ordering::Relaxed) > 0);
@@ -87,8 +88,8 @@ async fn slow_clients_shut_nobody_out() {
 #[tokio::test]
 async fn a_kept_connection_may_idle_longer_than_a_head_may_take() {
     let limits = Limits {
-        heading: Duration::from_millis(100),
-        idle: Duration::from_millis(600),
+        heading: Duration::from_millis(250),
+        idle: Duration::from_secs(5),
         ..Limits::default()
     };
     let running = start(limits, Told::default()).await;
@@ -101,11 +102,10 @@ async fn a_kept_connection_may_idle_longer_than_a_head_may_take() {
         while !answer[..len].ends_with(b"0123456789") {
             len += stream.read(&mut answer[len..]).await.unwrap();
         }
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    let began = Instant::now();
-    assert_eq!(stream.read(&mut answer).await.unwrap(), 0);
-    assert!(began.elapsed() < Duration::from_secs(2));
+    let end = timeout(SOON, stream.read(&mut answer)).await;
+    assert_eq!(end.expect("it ends").unwrap(), 0);
     assert_eq!(running.counters.slow_heads.load(Ordering::Relaxed), 0);
 }
 
@@ -154,7 +154,7 @@ async fn a_held_machine_is_answered_late_and_one_that_left_is_forgotten() {
     left.write_all(poll.as_bytes()).await.unwrap();
     running.told.held.notified().await;
     drop(left);
-    timeout(Duration::from_secs(2), running.told.abandoned.notified())
+    timeout(SOON, running.told.abandoned.notified())
         .await
         .expect("the director is told that the machine has left");
     let mut held = running.connect().await;
@@ -190,8 +190,12 @@ async fn draining_finishes_what_is_under_way_and_nothing_else() {
     running.stop.cancel();
     assert_eq!(idle.read(&mut [0; 10]).await.unwrap_or(0), 0);
     assert_eq!(fresh.read(&mut [0; 10]).await.unwrap_or(0), 0);
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(TcpStream::connect(running.address).await.is_err());
+    let closed = async {
+        while TcpStream::connect(running.address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(SOON, closed).await.expect("the port is closed");
     assert!(
         running.serving.try_join_next().is_none(),
         "it waits for the transfer"
@@ -199,7 +203,7 @@ async fn draining_finishes_what_is_under_way_and_nothing_else() {
     let mut rest = Vec::new();
     busy.read_to_end(&mut rest).await.unwrap();
     assert!(rest.ends_with(&content[content.len() - 1000..]));
-    let ended = timeout(Duration::from_secs(2), running.serving.join_next()).await;
+    let ended = timeout(SOON, running.serving.join_next()).await;
     assert!(matches!(ended, Ok(Some(Ok(())))));
 }
 

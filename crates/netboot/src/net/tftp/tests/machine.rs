@@ -56,10 +56,18 @@ impl Machine {
         self.socket.send_to(datagram, from).await.unwrap();
     }
 
-    /// Waits for a datagram, for a fifth of a second.
+    /// Waits for a datagram that is to come.
     pub(super) async fn recv(&self) -> Option<Vec<u8>> {
+        self.recv_within(SOON).await
+    }
+
+    /// Waits for a datagram that may not come.
+    pub(super) async fn recv_soon(&self) -> Option<Vec<u8>> {
+        self.recv_within(Duration::from_millis(200)).await
+    }
+
+    async fn recv_within(&self, wait: Duration) -> Option<Vec<u8>> {
         let mut buffer = vec![0; 2048];
-        let wait = Duration::from_millis(200);
         let (len, from) = timeout(wait, self.socket.recv_from(&mut buffer))
             .await
             .ok()?
@@ -79,7 +87,7 @@ impl Machine {
         let (mut fetch, request) = Fetch::begin(name, options, Manners::default(), began.elapsed());
         self.send(&request).await;
         let content = loop {
-            let reaction = match self.recv().await {
+            let reaction = match self.recv_soon().await {
                 Some(datagram) => fetch.handle(&datagram, began.elapsed()),
                 None => fetch.tick(began.elapsed()),
             };
