@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{MAC_1, World, access};
+use crate::world::{MAC_1, World, access, files, until};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -360,7 +360,7 @@ async fn a_socket_is_replaced_only_if_nobody_answers_at_it() {
     assert!(matches!(err, BindError::SocketInUse { .. }), "{err}");
     world.stop.cancel();
     assert!(
-        tokio::time::timeout(Duration::from_secs(2), world.serving.join_next())
+        tokio::time::timeout(Duration::from_secs(20), world.serving.join_next())
             .await
             .is_ok()
     );
@@ -397,17 +397,21 @@ async fn draining_ends_a_request_that_is_under_way_and_no_other() {
     let mut busy = UnixStream::connect(world.socket()).await.unwrap();
     let head = "POST /api/v1/assets/uploads HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc";
     busy.write_all(head.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let uploads = world.path("assets/uploads");
+    until("the upload begins", || files(&uploads).len() == 1).await;
     world.stop.cancel();
     assert_eq!(fresh.read(&mut [0; 10]).await.unwrap_or(0), 0);
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(UnixStream::connect(world.socket()).await.is_err());
+    let socket = world.socket();
+    until("the socket is closed", || {
+        std::os::unix::net::UnixStream::connect(&socket).is_err()
+    })
+    .await;
     busy.write_all(b"def").await.unwrap();
     let mut answer = String::new();
     busy.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     assert!(
-        tokio::time::timeout(Duration::from_secs(2), world.serving.join_next())
+        tokio::time::timeout(Duration::from_secs(20), world.serving.join_next())
             .await
             .is_ok()
     );

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 
-use crate::world::{MAC_1, MAC_2, World};
+use crate::world::{MAC_1, MAC_2, World, boots};
+
+/// The goal for news is a second; a test fails beyond ten times that.
+const IN_TIME: Duration = Duration::from_secs(10);
 
 /// A listener, and what it has not read yet.
 struct Listener {
@@ -16,7 +19,8 @@ struct Listener {
         std::pin::Pin<Box<dyn futures_util::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
     /// Messages that have come whole, and the beginning of the next.
     messages: VecDeque<String>,
-    text: String,
+    begun: Vec<u8>,
+    patience: Duration,
 }
 
 impl Listener {
@@ -34,7 +38,8 @@ impl Listener {
         let mut listener = Self {
             stream: Box::pin(response.bytes_stream()),
             messages: VecDeque::new(),
-            text: String::new(),
+            begun: Vec::new(),
+            patience: IN_TIME,
         };
         let (kind, _, _) = listener.next().await.unwrap();
         assert_eq!(kind, "hello");
@@ -55,15 +60,16 @@ impl Listener {
                 }
                 continue;
             }
-            let next = tokio::time::timeout(Duration::from_secs(5), self.stream.next());
+            let next = tokio::time::timeout(self.patience, self.stream.next());
             let next = next.await.expect("news in time")?;
-            self.text
-                .push_str(std::str::from_utf8(&next.ok()?).unwrap());
-            // A round of news is one piece of many messages.
-            if let Some((whole, rest)) = self.text.rsplit_once("\n\n") {
-                let whole = whole.split("\n\n").map(str::to_owned);
-                self.messages.extend(whole);
-                self.text = rest.to_owned();
+            self.begun.extend_from_slice(&next.ok()?);
+            // A round of news is one piece of many messages, which may be cut anywhere.
+            let end = self.begun.windows(2).rposition(|two| two == b"\n\n");
+            if let Some(end) = end {
+                let whole: Vec<u8> = self.begun.drain(..end + 2).collect();
+                let whole = String::from_utf8(whole).unwrap();
+                let messages = whole.trim_end().split("\n\n").map(str::to_owned);
+                self.messages.extend(messages);
             }
         }
     }
@@ -136,7 +142,13 @@ async fn one_that_comes_back_hears_what_it_missed() {
     let mut listener = Listener::at(&world, "?after=9999", None).await;
     assert_eq!(listener.next().await.unwrap().0, "resync");
     world.add(MAC_1).await;
-    let (kind, _, event) = listener.next().await.unwrap();
+    let (kind, _, event) = loop {
+        let next = listener.next().await.unwrap();
+        // The devices of a round that was under way come twice rather than never.
+        if next.0 != "device" {
+            break next;
+        }
+    };
     assert_eq!(
         (kind.as_str(), &event["what"]["kind"]),
         ("event", &json!("device_added"))
@@ -163,7 +175,8 @@ async fn the_stream_of_a_revoked_token_ends() {
         .ask("DELETE", &format!("/tokens/{}", made["id"]), Value::Null)
         .await;
     let end = async { while stream.next().await.is_some_and(|next| next.is_ok()) {} };
-    tokio::time::timeout(Duration::from_secs(20), end)
+    // There is one every fifteen seconds.
+    tokio::time::timeout(Duration::from_secs(60), end)
         .await
         .expect("it ends at the next heartbeat");
 }
@@ -213,13 +226,14 @@ async fn no_account_and_no_token_has_all_places() {
     assert_eq!(listen(&other).await.status(), 200);
     // A place that is left is free again.
     held.pop();
-    for _ in 0..500 {
-        if listen(&one).await.status() == 200 {
-            return;
+    let given = async {
+        while listen(&one).await.status() != 200 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the place of a listener that went was not given to another");
+    };
+    tokio::time::timeout(Duration::from_secs(30), given)
+        .await
+        .expect("the place of a listener that went is given to another");
 }
 
 #[tokio::test]
@@ -287,9 +301,29 @@ async fn more_devices_than_are_told_one_by_one_lose_nobody() {
     assert_eq!(device["mac_address"], json!(MAC_1));
 }
 
+/// Machines that were never heard of boot one after the other; how long it takes. On a thread of their own, as beside the admin plane
+/// of the daemon: the work of this test's listeners is not in their way.
+async fn crowd(world: &World, numbers: std::ops::Range<u32>) -> Duration {
+    let store = world.store.clone();
+    let crowd = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(async {
+            let begun = tokio::time::Instant::now();
+            for number in numbers {
+                let [_, _, high, low] = number.to_be_bytes();
+                boots(&store, &format!("52:54:00:01:{high:02x}:{low:02x}")).await;
+            }
+            begun.elapsed()
+        })
+    };
+    tokio::task::spawn_blocking(crowd).await.unwrap()
+}
+
 #[tokio::test]
 async fn two_hundred_listeners_and_some_that_never_read_slow_nobody() {
     let world = World::new().await;
+    // Each is written to the disk, which may be busy with something else: a third of them, with nobody who listens.
+    let alone = crowd(&world, 1000..1100).await * 3;
     let mut silent = Vec::new();
     for _ in 0..20 {
         let mut stream = UnixStream::connect(world.socket()).await.unwrap();
@@ -299,7 +333,11 @@ async fn two_hundred_listeners_and_some_that_never_read_slow_nobody() {
     }
     let mut listeners = Vec::new();
     for _ in 0..200 {
-        listeners.push(Listener::at(&world, "", None).await);
+        let listener = Listener::at(&world, "", None).await;
+        listeners.push(Listener {
+            patience: Duration::from_secs(60),
+            ..listener
+        });
     }
     // The listeners read while it happens, as browsers do.
     let mut readers = tokio::task::JoinSet::new();
@@ -314,15 +352,10 @@ async fn two_hundred_listeners_and_some_that_never_read_slow_nobody() {
         });
     }
     // The news of a flood are more than the sockets of the silent ones hold.
-    let begun = tokio::time::Instant::now();
-    for number in 0..300_u32 {
-        let mac = format!("52:54:00:01:{:02x}:{:02x}", number >> 8, number & 255);
-        world.stage_of_new(&mac).await;
-    }
-    let took = begun.elapsed();
+    let took = crowd(&world, 0..300).await;
     assert!(
-        took < Duration::from_secs(10),
-        "300 sightings took {took:?}"
+        took < alone.max(Duration::from_secs(1)) * 10,
+        "300 sightings took {took:?}, and {alone:?} alone"
     );
     let listeners = readers.join_all().await;
     world.stop.cancel();

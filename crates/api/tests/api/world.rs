@@ -176,33 +176,12 @@ impl World {
 
     /// Records a stage of the boot of a device that is known.
     pub(crate) fn stage(&self, mac: &str, stage: BootStage) {
-        let mac: MacAddr = mac.parse().unwrap();
-        self.store.submit(Actor::Device(mac), move |writer| {
-            let device = writer.device_by_mac(mac)?.unwrap();
-            let record = StageRecord {
-                stage,
-                at: writer.now(),
-                duration_us: None,
-                bytes: None,
-                retries: None,
-                peer: None,
-                outcome: StageOutcome::Done,
-                detail: String::new(),
-            };
-            writer.record_stage(device.id, &record).map(drop)
-        });
+        record(&self.store, mac, stage);
     }
 
     /// A machine that was never heard of before boots.
     pub(crate) async fn stage_of_new(&self, mac: &str) {
-        let address: MacAddr = mac.parse().unwrap();
-        let sighting = self
-            .store
-            .write(Lane::Boot, Actor::Device(address), move |writer| {
-                writer.sight(address, &Inventory::default(), SeenBy::Dhcp)
-            });
-        sighting.await.unwrap();
-        self.stage(mac, BootStage::Discover);
+        boots(&self.store, mac).await;
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -309,21 +288,49 @@ impl World {
     }
 }
 
+fn record(store: &Store, mac: &str, stage: BootStage) {
+    let mac: MacAddr = mac.parse().unwrap();
+    store.submit(Actor::Device(mac), move |writer| {
+        let device = writer.device_by_mac(mac)?.unwrap();
+        let record = StageRecord {
+            stage,
+            at: writer.now(),
+            duration_us: None,
+            bytes: None,
+            retries: None,
+            peer: None,
+            outcome: StageOutcome::Done,
+            detail: String::new(),
+        };
+        writer.record_stage(device.id, &record).map(drop)
+    });
+}
+
+/// A machine that a store never heard of before boots.
+pub(crate) async fn boots(store: &Store, mac: &str) {
+    let address: MacAddr = mac.parse().unwrap();
+    let sighting = store.write(Lane::Boot, Actor::Device(address), move |writer| {
+        writer.sight(address, &Inventory::default(), SeenBy::Dhcp)
+    });
+    sighting.await.unwrap();
+    record(store, mac, BootStage::Discover);
+}
+
 pub(crate) fn access() -> Access {
     Access {
         group: "ktizo-test-group-of-nobody".into(),
     }
 }
 
-/// Waits until `done`, for a moment.
+/// Waits until `done`.
 pub(crate) async fn until(what: &str, done: impl Fn() -> bool) {
-    for _ in 0..200 {
-        if done() {
-            return;
+    let is_done = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{what}");
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), is_done).await;
+    assert!(waited.is_ok(), "{what}");
 }
 
 /// The names of the files in a folder.
