@@ -142,6 +142,19 @@ fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Fa
         .block_on(command)
 }
 
+/// An error and what led to it, in one line. Many tell their cause in their own words already.
+fn told(err: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in err.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.ends_with(&cause) {
+            told.push_str(&format!(": {cause}"));
+        }
+    }
+    told
+}
+
 /// Says on the terminal what went wrong.
 fn complain(what: &str) {
     // Where not even this can be written there is nobody to tell.
@@ -180,5 +193,18 @@ mod tests {
     #[test]
     fn the_command_tree_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let missing = std::path::Path::new("/nowhere/tls.crt");
+        let err = api::Certificate::read(missing, missing).unwrap_err();
+        let err = anyhow::Error::new(err).context("the admin API cannot speak TLS");
+        assert_eq!(
+            told(&err),
+            "the admin API cannot speak TLS: /nowhere/tls.crt: No such file or directory (os error 2)"
+        );
+        let plain = anyhow::anyhow!("below").context("above");
+        assert_eq!(told(&plain), "above: below");
     }
 }

@@ -1,11 +1,11 @@
 //! Putting a backup in the place of the state.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use api::{BACKUP_FORMAT, DATABASE, FOLDERS, MANIFEST, Manifest};
 use model::{Actor, Author, Timestamp};
 use nix::unistd::{Uid, User};
@@ -93,22 +93,35 @@ pub(crate) fn who(sudo_user: Option<&str>) -> Author {
 /// Unpacks what a backup has, and nothing else, into a new folder.
 fn unpack(archive: &Path, into: &Path) -> anyhow::Result<Manifest> {
     let called = archive.display();
-    let file = File::open(archive).with_context(|| format!("open {called}"))?;
+    let mut file = File::open(archive).with_context(|| format!("open {called}"))?;
+    ensure!(
+        !file.metadata()?.is_dir(),
+        "{called} is a folder; name the file that `ktizo backup` wrote"
+    );
+    let mut head = [0; 16];
+    let length = file
+        .read(&mut head)
+        .with_context(|| format!("read {called}"))?;
+    file.rewind()?;
+    let other = other_kind(&head[..length]).map_or_else(String::new, |it| format!(": {it}"));
+    let no_backup = || {
+        anyhow!("{called} is not a backup of ktizo{other}; name a file that `ktizo backup` wrote")
+    };
+    // What the disk says is no word about what is in the file.
+    let unread = |err: io::Error| match err.raw_os_error() {
+        Some(_) => anyhow::Error::new(err).context(format!("read {called}")),
+        None => no_backup(),
+    };
     std::fs::create_dir(into).with_context(|| format!("make {}", into.display()))?;
     std::fs::set_permissions(into, std::fs::Permissions::from_mode(0o700))?;
     let mut tar = tar::Archive::new(file);
-    let no_backup = || format!("{called} is not a backup of ktizo");
-    let mut entries = tar.entries().with_context(no_backup)?;
-    let mut first = entries
-        .next()
-        .with_context(no_backup)?
-        .with_context(no_backup)?;
-    ensure!(
-        first.path().with_context(no_backup)? == Path::new(MANIFEST),
-        no_backup()
-    );
+    let mut entries = tar.entries().map_err(unread)?;
+    let mut first = entries.next().ok_or_else(no_backup)?.map_err(unread)?;
+    if first.path().map_err(unread)? != Path::new(MANIFEST) {
+        return Err(no_backup());
+    }
     let manifest: Manifest =
-        serde_json::from_reader(io::Read::take(&mut first, 1 << 16)).with_context(no_backup)?;
+        serde_json::from_reader((&mut first).take(1 << 16)).map_err(|_| no_backup())?;
     ensure!(
         manifest.format <= BACKUP_FORMAT,
         "{called} has format {}, and this ktizo knows formats up to {BACKUP_FORMAT}: install ktizo {} or newer",
@@ -138,6 +151,21 @@ fn unpack(archive: &Path, into: &Path) -> anyhow::Result<Manifest> {
         bail!("{called} has no database");
     }
     Ok(manifest)
+}
+
+/// What a file with this beginning is, of the kinds that people take for a backup, and what to do about it.
+fn other_kind(head: &[u8]) -> Option<&'static str> {
+    const KINDS: [(&[u8], &str); 4] = [
+        (b"\x1f\x8b", "it is compressed, and `gunzip` unpacks it"),
+        (
+            b"\x28\xb5\x2f\xfd",
+            "it is compressed, and `unzstd` unpacks it",
+        ),
+        (b"\xfd7zXZ\0", "it is compressed, and `unxz` unpacks it"),
+        (b"SQLite format 3\0", "it is a database alone"),
+    ];
+    let kind = KINDS.iter().find(|(magic, _)| head.starts_with(magic));
+    kind.map(|(_, told)| *told)
 }
 
 /// Whether a path is one that a backup has.

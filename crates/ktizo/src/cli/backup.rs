@@ -9,7 +9,7 @@ use model::{Clock as _, SystemClock};
 use store::{Barred, StoodDown};
 
 use super::output::{bytes, say};
-use super::{Failure, Remote, confirmed};
+use super::{Failure, Remote, confirmed, told};
 use crate::config::Config;
 use crate::restore;
 
@@ -85,7 +85,7 @@ pub(super) struct RestoreArgs {
 
 impl RestoreArgs {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let local = |err: anyhow::Error| Failure::Local(format!("{err:#}"));
+        let local = |err: anyhow::Error| Failure::Local(told(&err));
         let state_dir = match self.state_dir {
             Some(state_dir) => state_dir,
             None => {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::complain;
+use super::{complain, told};
 use crate::config::Config;
 use crate::{daemon, logging};
 
@@ -34,8 +34,7 @@ impl Serve {
         match self.serve() {
             Ok(()) => ExitCode::SUCCESS,
             Err(err) => {
-                // One line: the situation, then what led to it.
-                complain(&format!("{err:#}"));
+                complain(&told(&err));
                 ExitCode::FAILURE
             }
         }

@@ -6,6 +6,7 @@ mod approve;
 mod cluster;
 mod offline;
 mod reach;
+mod restore;
 mod terminal;
 mod walk;
 mod words;
