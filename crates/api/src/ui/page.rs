@@ -234,4 +234,15 @@ mod tests {
         );
         assert!(own("trouble.html", "{% if %}").is_err());
     }
+
+    #[test]
+    fn what_is_named_keeps_its_order() {
+        let text = "{% for key, _ in all %}{{ key }} {% endfor %}";
+        let pages = Pages::new(&[("trouble.html".to_owned(), text.to_owned())]).unwrap();
+        let all: std::collections::BTreeMap<_, _> = ('a'..='z').map(|key| (key, "")).collect();
+        let shell = Shell::new("", None, 0, None);
+        let view = serde_json::json!({"all": all});
+        let keys: String = ('a'..='z').flat_map(|key| [key, ' ']).collect();
+        assert_eq!(pages.render("trouble.html", &shell, &view).unwrap(), keys);
+    }
 }
