@@ -56,22 +56,9 @@ async fn a_crowd_is_made_anew_in_one_transaction_with_live_progress() {
     let world = World::founded().await;
     world.crowd(count).await;
     let began = Instant::now();
-    let mut seen = 0_u64;
-    let regenerate = world.ok("POST", "/devices/regenerate", Value::Null);
-    tokio::pin!(regenerate);
-    let done = loop {
-        tokio::select! {
-            done = &mut regenerate => break done,
-            now = world.ok("GET", "/devices/regenerate/progress", Value::Null) => {
-                let done = now["done"].as_u64().unwrap();
-                assert!(!now["running"].as_bool().unwrap() || done >= seen, "{now} after {seen}");
-                seen = done;
-            }
-        }
-    };
+    let (done, seen) = made_anew(&world).await;
     eprintln!("{count} device configs in {:.2?}", began.elapsed());
     assert_eq!(done["device_configs_generated"], count);
-    assert!(seen > 0, "progress was seen while it was made");
     let revisions = world.store.read(Lane::Admin, |reader| {
         let configs = reader.configs_since(-1)?;
         let mut revisions: Vec<i64> = configs.iter().map(|config| config.revision).collect();
@@ -79,4 +66,30 @@ async fn a_crowd_is_made_anew_in_one_transaction_with_live_progress() {
         Ok((configs.len(), revisions.len()))
     });
     assert_eq!(revisions.await.unwrap(), (count as usize, 1));
+    // Between two looks of a busy host, all may be done.
+    let mut seen = seen;
+    for _ in 0..30 {
+        if seen > 0 {
+            return;
+        }
+        (_, seen) = made_anew(&world).await;
+    }
+    panic!("no progress is seen while it is made, in thirty times");
+}
+
+/// Makes all configs anew; gives what came of it, and how far it was seen to be.
+async fn made_anew(world: &World) -> (Value, u64) {
+    let mut seen = 0_u64;
+    let regenerate = world.ok("POST", "/devices/regenerate", Value::Null);
+    tokio::pin!(regenerate);
+    loop {
+        tokio::select! {
+            done = &mut regenerate => return (done, seen),
+            now = world.ok("GET", "/devices/regenerate/progress", Value::Null) => {
+                let done = now["done"].as_u64().unwrap();
+                assert!(!now["running"].as_bool().unwrap() || done >= seen, "{now} after {seen}");
+                seen = done;
+            }
+        }
+    }
 }
