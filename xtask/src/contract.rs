@@ -2,13 +2,13 @@
 //! Before and after, its metrics are read by Prometheus's own parser.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::command::{run, say};
 use crate::dirs::Dirs;
@@ -160,14 +160,14 @@ impl Drop for Daemon {
     }
 }
 
-/// Ports that nobody has at this moment.
+/// Ports that nobody has at this moment, below those that the kernel gives to connections in the next.
 fn free_ports() -> Result<[u16; 5]> {
-    let mut held = Vec::new();
-    let mut ports = [0; 5];
-    for port in &mut ports {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).context("find a free port")?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
-    }
-    Ok(ports)
+    let first = 18_000 + u16::try_from(std::process::id() % 100 * 20)?;
+    let is_free = |port: &u16| {
+        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok()
+            && TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok()
+    };
+    let free: Vec<u16> = (first..).filter(is_free).take(5).collect();
+    free.try_into()
+        .map_err(|found| anyhow!("no five ports are free: {found:?}"))
 }

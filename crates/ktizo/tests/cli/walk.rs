@@ -1,7 +1,7 @@
 //! What a person does at a terminal, and what the same command does without one.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -520,36 +520,29 @@ struct Served {
 impl Served {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let udp: Vec<UdpSocket> = (0..3)
-            .map(|_| UdpSocket::bind("0.0.0.0:0").unwrap())
-            .collect();
-        let tcp: Vec<TcpListener> = (0..2)
-            .map(|_| TcpListener::bind("0.0.0.0:0").unwrap())
-            .collect();
-        let udp: Vec<u16> = udp
-            .iter()
-            .map(|socket| socket.local_addr().unwrap().port())
-            .collect();
-        let tcp: Vec<u16> = tcp
-            .iter()
-            .map(|socket| socket.local_addr().unwrap().port())
-            .collect();
+        // Below those that the kernel gives to connections, of which other tests make many meanwhile.
+        let first = 10_000 + u16::try_from(std::process::id() % 400 * 20).unwrap();
+        let is_free = |port: &u16| {
+            UdpSocket::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok()
+                && TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok()
+        };
+        let ports: Vec<u16> = (first..).filter(is_free).take(5).collect();
         let path = |name: &str| folder.path().join(name).display().to_string();
         let text = format!(
             "state_dir: {}\nsocket: {}\ninterfaces: [lo]\nuser: null\ngroup: root\nboot: {{dhcp_port: {}, pxe_port: {}, tftp_port: {}, http_port: {}, \
              events_port: null, kernel_log_port: null}}\nadmin: {{listen: \"127.0.0.1:{}\"}}\n",
             path("state"),
             path("ktizo.sock"),
-            udp[0],
-            udp[1],
-            udp[2],
-            tcp[0],
-            tcp[1]
+            ports[0],
+            ports[1],
+            ports[2],
+            ports[3],
+            ports[4]
         );
         put(&folder.path().join("ktizo.yaml"), &text);
         Self {
             folder,
-            admin: tcp[1],
+            admin: ports[4],
         }
     }
 
