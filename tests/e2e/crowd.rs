@@ -1,18 +1,15 @@
 //! Many people look while many machines boot: nobody who looks slows a boot, whether they read or not.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use ktizo_tests::clock::now;
 use ktizo_tests::daemon::Ktizo;
-use ktizo_tests::lan::{Host, Lan, inside};
+use ktizo_tests::flood::Flood;
+use ktizo_tests::lan::Lan;
 use ktizo_tests::ledger::{say, within};
 use ktizo_tests::listeners::{Changes, Listeners};
-use netboot::director::Platform;
-use netboot::sim::load::{Load, LoadReport};
-use netboot::sim::machine::Software;
 
 use crate::runner::{Lab, folder};
 
@@ -22,6 +19,12 @@ const ADMIN: &str = "127.0.0.1:8000";
 const READING: u32 = 150;
 /// People whose browser reads nothing any more.
 const SILENT: u32 = 50;
+/// Machines that boot meanwhile.
+const BOOTS: Flood = Flood {
+    machines: 400,
+    per_second: 100,
+    patience: Duration::from_secs(5),
+};
 /// What the daemon may need for all of them, in bytes: 200 connections and the news that they share.
 const MEMORY: u64 = 64 << 20;
 
@@ -32,13 +35,13 @@ pub(crate) fn no_listener_costs_a_boot_its_answer(lab: &Lab) -> Result<()> {
     let mut ktizo = Ktizo::start(&lab.kit, &server, &folder)?;
     ktizo.command(["device", "add", "52:54:00:99:00:01"])?;
     // Known to the daemon from here on, so that both measurements ask the same of it.
-    boots(&client, &server)?;
+    BOOTS.run(&client, &server)?;
     let changes = Changes::start(&ktizo)?;
-    let alone = boots(&client, &server)?;
+    let alone = BOOTS.run(&client, &server)?;
     let before = resident(&mut ktizo)?;
     let token = fs::read_to_string(ktizo.state().join("admin.token"))?;
     let listeners = Listeners::start(&server, ADMIN, token.trim(), READING, SILENT)?;
-    let beside = boots(&client, &server)?;
+    let beside = BOOTS.run(&client, &server)?;
     let asked = now();
     let page = ktizo.admin().get("/devices?limit=50")?;
     let took = asked.elapsed();
@@ -73,25 +76,6 @@ pub(crate) fn no_listener_costs_a_boot_its_answer(lab: &Lab) -> Result<()> {
         beside.percentile(99),
         goal,
     )
-}
-
-fn boots(client: &Host, server: &Host) -> Result<LoadReport> {
-    let load = Load {
-        server: SocketAddrV4::new(server.address.parse()?, 67),
-        client: SocketAddrV4::new(client.address.parse::<Ipv4Addr>()?, 68),
-        unicast: true,
-        software: Software::Edk2Pxe(Platform::EfiX64),
-        machines: 400,
-        per_second: 100,
-        patience: Duration::from_secs(5),
-    };
-    let report = inside(client, || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(load.run())
-    })?;
-    Ok(report)
 }
 
 /// The memory of the daemon that is not mapped from files, in bytes.

@@ -16,6 +16,7 @@ pub mod daemon;
 pub mod dice;
 pub mod disk;
 pub mod efi;
+pub mod flood;
 pub mod frame;
 pub mod guest;
 pub mod kit;

@@ -1,13 +1,11 @@
 //! The boot plane measured, alone and beside listeners of the admin plane.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use anyhow::Result;
-use ktizo_tests::lan::{Host, inside};
-use netboot::director::Platform;
-use netboot::sim::load::{Load, LoadReport};
-use netboot::sim::machine::Software;
+use ktizo_tests::flood::Flood;
+use ktizo_tests::lan::Host;
+use netboot::sim::load::LoadReport;
 
 use super::figures::{Times, millis, row};
 use super::http::Asking;
@@ -24,24 +22,12 @@ pub(crate) const FACTS: &str =
 
 /// Machines that ask for a boot program by DHCP.
 pub(crate) fn discovers(client: &Host, server: &Host) -> Result<LoadReport> {
-    let server: Ipv4Addr = server.address.parse()?;
-    let own: Ipv4Addr = client.address.parse()?;
-    let load = Load {
-        server: SocketAddrV4::new(server, 67),
-        client: SocketAddrV4::new(own, 68),
-        unicast: true,
-        software: Software::Edk2Pxe(Platform::EfiX64),
+    let flood = Flood {
         machines: MACHINES,
         per_second: PER_SECOND,
         patience: Duration::from_secs(3),
     };
-    let report = inside(client, || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(load.run())
-    })?;
-    Ok(report)
+    flood.run(client, server)
 }
 
 /// Requests to the boot HTTP server.
