@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -18,11 +18,13 @@ use crate::daemon::{Daemon, PASSWORD, dev};
 use crate::http;
 
 /// A page shows what it should within this time; what is asked to be quicker says so itself.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Where drivers listen: below the ports that the kernel gives away, and above those of the daemons.
+const FIRST_PORT: u16 = 25_000;
+const PORTS: u32 = 5_000;
+static NEXT: AtomicU32 = AtomicU32::new(0);
 /// The key by which WebDriver names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-
-static PORT: AtomicU16 = AtomicU16::new(0);
 
 /// A browser with one window and a profile of its own.
 pub(crate) struct Chromium {
@@ -39,16 +41,7 @@ impl Chromium {
     /// Starts a browser that looks at a daemon.
     pub(crate) fn start(daemon: &Daemon) -> Result<Self> {
         let profile = tempfile::tempdir()?;
-        let port = 29_515 + PORT.fetch_add(1, Ordering::Relaxed);
-        let mut command = Command::new("chromedriver");
-        command.arg(format!("--port={port}"));
-        let driver = Process::start(
-            "chromedriver",
-            &mut command,
-            &profile.path().join("driver.log"),
-        )?;
-        let started = poll(PATIENCE, || http::ask(port, "GET", "/status", &[], "").ok());
-        started.context("chromedriver did not start; it is in Debian's package chromium-driver")?;
+        let (driver, port) = start_driver(&profile.path().join("driver.log"))?;
         let user_data = format!("--user-data-dir={}", profile.path().join("data").display());
         let options = json!({
             "binary": "/usr/bin/chromium",
@@ -153,23 +146,37 @@ impl Chromium {
         })
     }
 
+    /// Does something with an element: again with another, where the page has put that in its place meanwhile.
+    fn with(&self, css: &str, act: impl Fn(&str) -> Result<()>) -> Result<()> {
+        let done = poll(PATIENCE, || {
+            let done = self.element(css).and_then(|element| act(&element));
+            match &done {
+                Err(err) if is_passing(err) => None,
+                _ => Some(done),
+            }
+        });
+        done.with_context(|| format!("{css} does not stay on the page for long enough"))?
+    }
+
     /// Clicks on an element, out of reach of what sticks to the edges of the screen.
     pub(crate) fn click(&self, css: &str) -> Result<()> {
-        let element = self.element(css)?;
         let centred = "arguments[0].scrollIntoView({block: 'center'})";
-        let it = json!({ELEMENT: &element});
-        self.post("/execute/sync", &json!({"script": centred, "args": [it]}))?;
-        self.post(&format!("/element/{element}/click"), &json!({}))
-            .with_context(|| format!("{css} cannot be clicked"))
-            .map(drop)
+        self.with(css, |element| {
+            let it = json!({ELEMENT: element});
+            self.post("/execute/sync", &json!({"script": centred, "args": [it]}))?;
+            self.post(&format!("/element/{element}/click"), &json!({}))
+                .map(drop)
+        })
+        .with_context(|| format!("{css} cannot be clicked"))
     }
 
     /// Types into a field in place of what it holds.
     pub(crate) fn fill(&self, css: &str, text: &str) -> Result<()> {
-        let element = self.element(css)?;
-        self.post(&format!("/element/{element}/clear"), &json!({}))?;
-        self.post(&format!("/element/{element}/value"), &json!({"text": text}))
-            .map(drop)
+        self.with(css, |element| {
+            self.post(&format!("/element/{element}/clear"), &json!({}))?;
+            self.post(&format!("/element/{element}/value"), &json!({"text": text}))
+                .map(drop)
+        })
     }
 
     /// Presses keys wherever the focus is.
@@ -214,6 +221,23 @@ impl Chromium {
                 self.text()?
             ),
         }
+    }
+
+    /// Waits until a function body gives a value: what a page does once it is there comes a moment later.
+    pub(crate) fn await_value(&self, script: &str, wanted: &Value) -> Result<()> {
+        let last = Cell::new(Value::Null);
+        let given = poll(PATIENCE, || {
+            let value = self.run(script).ok()?;
+            let is_it = value == *wanted;
+            last.set(value);
+            is_it.then_some(())
+        });
+        given.with_context(|| format!("`{script}` gives {}, not {wanted}", last.take()))
+    }
+
+    /// Waits until an element has the focus.
+    pub(crate) fn await_focus(&self, id: &str) -> Result<()> {
+        self.await_value("return document.activeElement.id", &json!(id))
     }
 
     /// Waits until it is at a path, whatever follows its `?`.
@@ -310,6 +334,41 @@ impl Drop for Chromium {
         // The browser ends with its session; the driver with its guard.
         let _ = self.command("DELETE", &self.session, &Value::Null);
     }
+}
+
+/// Whether an element was not the page's any more, or something else was before it: the next look may find it.
+fn is_passing(err: &anyhow::Error) -> bool {
+    let said = err.to_string();
+    ["stale element reference", "element click intercepted"]
+        .iter()
+        .any(|passing| said.contains(passing))
+}
+
+/// Starts a driver at a port that nobody has; gives both.
+fn start_driver(log: &Path) -> Result<(Process, u16)> {
+    for _ in 0..PORTS {
+        // Not one that the kernel gives to connections, which could be taken for one of the two addresses that the driver listens at.
+        let number = std::process::id() * 20 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = FIRST_PORT + u16::try_from(number % PORTS)?;
+        let mut command = Command::new("chromedriver");
+        command.arg(format!("--port={port}"));
+        let mut driver = Process::start("chromedriver", &mut command, log)
+            .context("chromedriver is in Debian's package chromium-driver")?;
+        let started = format!("started successfully on port {port}");
+        let answers = poll(PATIENCE, || {
+            if driver.ended().is_some() {
+                return Some(false);
+            }
+            let answer = http::ask(port, "GET", "/status", &[], "");
+            (answer.is_ok() && driver.said().contains(&started)).then_some(true)
+        });
+        match answers {
+            Some(true) => return Ok((driver, port)),
+            Some(false) if driver.said().contains("not available") => {}
+            _ => bail!("chromedriver did not start; it said:\n{}", driver.said()),
+        }
+    }
+    bail!("chromedriver finds no port")
 }
 
 /// The size of a screen.

@@ -1,5 +1,6 @@
 //! A daemon on loopback, with ports of its own and what an operator would have set up.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -13,6 +14,9 @@ use tempfile::TempDir;
 
 use crate::http;
 
+/// Longer than a start takes, and than what was seen takes to be written down.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A running daemon.
 pub(crate) struct Daemon {
     pub(crate) admin_port: u16,
@@ -22,6 +26,8 @@ pub(crate) struct Daemon {
     program: PathBuf,
     process: Option<Process>,
     folder: TempDir,
+    /// Held as long as the daemon is there: the ports around it are not another's.
+    _claim: TcpListener,
 }
 
 fn serve(program: &Path, folder: &Path) -> Result<Process> {
@@ -45,6 +51,13 @@ impl Daemon {
 
     /// Starts one on ports above `base`, with a subnet and a kernel to boot, and no cluster.
     pub(crate) fn bare(base: u16) -> Result<Self> {
+        // Where these tests run twice on one host, the others have the first ones.
+        let claim = |base: u16| {
+            let claim = TcpListener::bind((Ipv4Addr::LOCALHOST, base + 9));
+            claim.ok().map(|claim| (base, claim))
+        };
+        let claimed = (base..base + 100).step_by(10).find_map(claim);
+        let (base, claim) = claimed.with_context(|| format!("no ports are left above {base}"))?;
         let folder = tempfile::tempdir()?;
         let path = |name: &str| folder.path().join(name);
         let group = output(Command::new("id").arg("-gn"))?;
@@ -69,6 +82,7 @@ impl Daemon {
             process: Some(serve(&program, folder.path())?),
             program,
             folder,
+            _claim: claim,
         };
         daemon.await_ready()?;
         daemon.furnish()?;
@@ -84,7 +98,7 @@ impl Daemon {
     }
 
     fn await_ready(&self) -> Result<()> {
-        let ready = poll(Duration::from_secs(30), || {
+        let ready = poll(PATIENCE, || {
             http::ask(self.admin_port, "GET", "/healthz", &[], "").ok()
         });
         if ready.is_none() {
@@ -128,6 +142,15 @@ impl Daemon {
             bail!("{method} {path}: {} {}", answer.status, answer.text());
         }
         Ok(answer.json())
+    }
+
+    /// Waits until it has written down that there is a device of that number.
+    pub(crate) fn await_device(&self, number: u32) -> Result<()> {
+        let path = format!("/devices/{number}");
+        let known = poll(PATIENCE, || self.ask("GET", &path, &Value::Null).ok());
+        known
+            .map(drop)
+            .with_context(|| format!("there is no device {number}"))
     }
 
     /// The path of a new one-time set-up link.

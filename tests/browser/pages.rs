@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use ktizo_tests::clock::poll;
 use serde_json::{Value, json};
 
 use crate::chromium::{Chromium, Size};
 use crate::daemon::{Daemon, dev};
 use crate::machine::{ask_for_wipe, log, script_of, switch_on};
+
+const A_WHILE: Duration = Duration::from_secs(30);
 
 const PAGES: [(&str, &str); 18] = [
     ("/", "overview"),
@@ -63,8 +66,15 @@ fn every_page_is_pictured_and_accessible() -> Result<()> {
             )
         })
         .collect();
-    page.await_text("52:54:00:aa:bb:05", Duration::from_secs(10))?;
-    std::thread::sleep(Duration::from_secs(3));
+    page.await_text("52:54:00:aa:bb:05", A_WHILE)?;
+    // Each has said what it is, and waits.
+    let waits = |device: &Value| device["model"].is_string();
+    let all_wait = || {
+        let listed = daemon.ask("GET", "/devices", &Value::Null).ok()?;
+        let waiting = listed.as_array()?.iter().filter(|it| waits(it)).count();
+        (waiting == MODELS.len()).then_some(())
+    };
+    poll(A_WHILE, all_wait).context("not all of them wait")?;
     daemon.ask(
         "POST",
         "/devices/1/approve",
@@ -113,7 +123,7 @@ fn every_page_is_pictured_and_accessible() -> Result<()> {
         ],
     )?;
     page.go("/devices/1")?;
-    page.await_text("reset controller", Duration::from_secs(10))?;
+    page.await_text("reset controller", A_WHILE)?;
     // One is about to be wiped, and has labels and notes.
     let second = json!({"hostname": "worker-1", "ip_address": "10.20.0.12", "role": "worker", "notes": "top of rack 7"});
     daemon.ask("POST", "/devices/4/approve", &second)?;
@@ -131,19 +141,14 @@ fn every_page_is_pictured_and_accessible() -> Result<()> {
     let [known, other] =
         ["3133", "3199"].map(|end| format!("4c4c4544-0042-3510-8054-b9c04f4a{end}"));
     script_of(daemon.boot_port, "52-54-00-aa-bb-06", &known)?;
+    daemon.await_device(6)?;
     let third = json!({"hostname": "worker-2", "ip_address": "10.20.0.13", "role": "worker"});
     daemon.ask("POST", "/devices/6/approve", &third)?;
     ask_for_wipe(daemon.boot_port, "52-54-00-aa-bb-06", &known)?;
     page.go("/devices/6")?;
-    page.await_text(
-        "Somebody at the console asked for a wipe",
-        Duration::from_secs(10),
-    )?;
+    page.await_text("Somebody at the console asked for a wipe", A_WHILE)?;
     script_of(daemon.boot_port, "52-54-00-aa-bb-06", &other)?;
-    page.await_text(
-        "It is not certain which machine this is",
-        Duration::from_secs(10),
-    )?;
+    page.await_text("It is not certain which machine this is", A_WHILE)?;
     for (path, name) in PAGES {
         for scheme in ["light", "dark"] {
             for size in [Size::Desk, Size::Phone] {

@@ -9,7 +9,7 @@ use crate::chromium::Chromium;
 use crate::daemon::Daemon;
 use crate::machine::script_of;
 
-const A_WHILE: Duration = Duration::from_secs(10);
+const A_WHILE: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_viewer_has_no_buttons_and_is_refused() -> Result<()> {
@@ -246,6 +246,7 @@ fn a_person_says_who_a_machine_is() -> Result<()> {
     let known = "4c4c4544-0042-3510-8054-b9c04f4a3133";
     let other = "4c4c4544-0042-3510-8054-b9c04f4a3199";
     script_of(daemon.boot_port, "52-54-00-aa-bb-01", known)?;
+    daemon.await_device(1)?;
     let approved = json!({"hostname": "cp-1", "ip_address": "10.20.0.11", "role": "controlplane"});
     daemon.ask("POST", "/devices/1/approve", &approved)?;
     let page = Chromium::signed_in(&daemon, "otto", "operator")?;

@@ -9,7 +9,7 @@ use crate::chromium::Chromium;
 use crate::daemon::{Daemon, PASSWORD};
 use crate::machine::{log, switch_on};
 
-const A_WHILE: Duration = Duration::from_secs(10);
+const A_WHILE: Duration = Duration::from_secs(30);
 
 #[test]
 fn everything_but_live_updates_works_without_a_script() -> Result<()> {
