@@ -52,7 +52,7 @@ CREATE TABLE boots (
     last_at INTEGER NOT NULL,
     furthest TEXT NOT NULL CHECK (furthest <> ''),
     left_at INTEGER
-) STRICT;
+, number INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE INDEX boots_by_device ON boots (device_id);
 

@@ -79,6 +79,8 @@ pub struct Boot {
     pub id: BootId,
     /// The device that boots.
     pub device: DeviceId,
+    /// Which of its boots it is, from 1.
+    pub number: u64,
     /// When its first packet came.
     pub began_at: Timestamp,
     /// When it was last heard of.
@@ -161,6 +163,7 @@ mod tests {
         Boot {
             id: BootId(1),
             device: DeviceId(1),
+            number: 1,
             began_at: at(0),
             last_at: at(100),
             furthest,

@@ -30,6 +30,8 @@ pub struct KernelLogEntry {
 pub struct KernelLogSummary {
     /// The boot.
     pub boot: BootId,
+    /// Which of the boots of its device that is, from 1.
+    pub number: u64,
     /// How many lines.
     pub lines: u64,
     /// How many bytes, roughly.

@@ -31,16 +31,16 @@ const STRANGER: Kept = Kept {
 const DETAIL: usize = 512;
 
 const NEWEST: &str = "
-    SELECT id, device_id, began_at, last_at, furthest, left_at
+    SELECT id, device_id, number, began_at, last_at, furthest, left_at
     FROM boots WHERE device_id = ?1 ORDER BY id DESC LIMIT ?2";
 
 const NEWEST_OF_ALL: &str = "
-    SELECT id, device_id, began_at, last_at, furthest, left_at
+    SELECT id, device_id, number, began_at, last_at, furthest, left_at
     FROM boots ORDER BY id DESC LIMIT ?1";
 
 /// The boot during which a moment lay, or the first one if it lay before all.
 const DURING: &str = "
-    SELECT id, device_id, began_at, last_at, furthest, left_at
+    SELECT id, device_id, number, began_at, last_at, furthest, left_at
     FROM boots WHERE device_id = ?1 ORDER BY began_at > ?2, iif(began_at > ?2, id, -id) LIMIT 1";
 
 const STAGES_OF: &str = "
@@ -48,7 +48,7 @@ const STAGES_OF: &str = "
     FROM boot_stages WHERE boot_id = ?1 ORDER BY id";
 
 const LAST_OF_EACH: &str = "
-    SELECT id, device_id, began_at, last_at, furthest, left_at
+    SELECT id, device_id, number, began_at, last_at, furthest, left_at
     FROM boots
     WHERE id IN (SELECT (SELECT max(id) FROM boots WHERE device_id = value) FROM json_each(?1))";
 
@@ -180,15 +180,21 @@ impl Writer<'_> {
         kept: Kept,
     ) -> Result<Boot, Error> {
         self.run(BREAK_OFF, [device.0])?;
-        self.run(
-            "INSERT INTO boots (device_id, began_at, last_at, furthest) VALUES (?1, ?2, ?2, ?3)",
+        // The newest are kept, so that no number comes twice.
+        let (id, number) = self.one(
+            "INSERT INTO boots (device_id, number, began_at, last_at, furthest)
+             VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM boots WHERE device_id = ?1), ?2, ?2, ?3) RETURNING id, number",
             params![device.0, record.at.as_micros(), record.stage.as_str()],
+            |row| {
+                let mut cells = Cells::of(row);
+                Ok((BootId(cells.get()?), cells.count()?))
+            },
         )?;
-        let id = BootId(self.conn.last_insert_rowid());
         self.run(DROP_BOOTS, params![device.0, kept.boots])?;
         Ok(Boot {
             id,
             device,
+            number,
             began_at: record.at,
             last_at: record.at,
             furthest: record.stage,
@@ -296,6 +302,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Boot> {
     Ok(Boot {
         id: BootId(cells.get()?),
         device: DeviceId(cells.get()?),
+        number: cells.count()?,
         began_at: cells.at()?,
         last_at: cells.at()?,
         furthest: cells.parse()?,

@@ -48,11 +48,15 @@ const DROP_OLDEST_LOGS: &str = "
 impl Reader<'_> {
     /// Which boots of a device have a kernel log, newest first.
     pub fn kernel_logs(&self, device: DeviceId) -> Result<Vec<KernelLogSummary>, Error> {
-        let sql = "SELECT boot_id, lines, bytes, dropped, last_at FROM kernel_logs WHERE device_id = ?1 ORDER BY boot_id DESC";
+        let sql = "
+            SELECT boot_id, number, lines, bytes, dropped, kernel_logs.last_at
+            FROM kernel_logs JOIN boots ON boots.id = boot_id
+            WHERE kernel_logs.device_id = ?1 ORDER BY boot_id DESC";
         self.all(sql, [device.0], |row| {
             let mut cells = Cells::of(row);
             Ok(KernelLogSummary {
                 boot: BootId(cells.get()?),
+                number: cells.count()?,
                 lines: cells.count()?,
                 bytes: cells.count()?,
                 dropped: cells.count()?,

@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0012_token_makers",
     "0013_token_roots",
     "0014_token_ends",
+    "0015_boot_numbers",
 ];
 
 /// One step to a newer format, done whole or not at all.

@@ -323,6 +323,7 @@ mod tests {
         Boot {
             id: BootId(1),
             device: DeviceId(1),
+            number: 1,
             began_at: stages[0].at,
             last_at: last.at,
             furthest: stages.iter().map(|stage| stage.stage).max().unwrap(),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "this is all tests")]
 
 mod approve;
+mod boots;
 mod cluster;
 mod offline;
 mod reach;

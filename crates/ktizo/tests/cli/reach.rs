@@ -35,6 +35,10 @@ const WITHOUT: &[(&str, &str)] = &[
         "`device log --follow` asks, until interrupted",
     ),
     (
+        "GET /devices/{id}/kernel-log boot",
+        "`device log --boot` asks, where there is a log of that boot: see `boots.rs`",
+    ),
+    (
         "POST /devices/{id}/identity since",
         "`device identity` sends it where something is undecided: see `walk.rs`",
     ),

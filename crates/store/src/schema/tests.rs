@@ -116,7 +116,8 @@ async fn a_database_of_format_3_keeps_what_it_knew() {
     );
     assert_eq!(*lives[2], model::Lifecycle::default());
     assert_eq!(identified, [true, false, false]);
-    assert_eq!((boots.len(), boots[0].stages.len()), (1, 1));
+    assert_eq!((boots.len(), boots[0].number), (1, 1));
+    assert_eq!(boots[0].stages.len(), 1);
     assert_eq!(events.len(), 2);
     assert!(settings.reports && settings.strict_boot_mode);
     assert_eq!(settings.config_release, model::ConfigRelease::Token);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::{ClientError, DeviceRef, LogQuery};
-use model::{BootId, KernelLogEntry, KernelLogLevel};
+use model::{BootId, KernelLogEntry, KernelLogLevel, KernelLogSummary};
 
 use super::super::output::say;
 use super::super::{Failure, Output};
@@ -14,7 +14,7 @@ pub(super) struct Log {
     device: DeviceRef,
     /// Of this boot, by its number in `ktizo device boots`; the last one with a log without it
     #[arg(long, value_name = "NUMBER")]
-    boot: Option<i64>,
+    boot: Option<u64>,
     /// Show no more than the last ones
     #[arg(long, value_name = "NUMBER", default_value_t = 500)]
     limit: u64,
@@ -28,17 +28,20 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 impl Log {
     pub(super) async fn run(self, client: &api::Client, output: Output) -> Result<(), Failure> {
+        let boot = match self.boot {
+            Some(number) => Some(numbered(client, &self.device, number).await?),
+            None => None,
+        };
         let mut query = LogQuery {
-            boot: self.boot.map(BootId),
+            boot,
             after: None,
             limit: self.limit,
         };
         let log = client.kernel_log(self.device.clone(), &query).await?;
         if !self.follow {
             return output.print(&log, |log| {
-                let dropped = log.logs.iter().find(|kept| Some(kept.boot) == log.boot);
-                let dropped = dropped.map_or(0, |kept| kept.dropped);
-                text(log.boot, dropped, &log.lines)
+                let of_boot = log.logs.iter().find(|kept| Some(kept.boot) == log.boot);
+                text(of_boot, &log.lines)
             });
         }
         let mut lines = log.lines;
@@ -59,12 +62,41 @@ impl Log {
     }
 }
 
-fn text(boot: Option<BootId>, dropped: u64, lines: &[KernelLogEntry]) -> String {
-    let Some(boot) = boot else {
+/// The boot of this number among those of the device that have a log.
+async fn numbered(
+    client: &api::Client,
+    device: &DeviceRef,
+    number: u64,
+) -> Result<BootId, Failure> {
+    let query = LogQuery {
+        boot: None,
+        after: None,
+        limit: 1,
+    };
+    let logs = client.kernel_log(device.clone(), &query).await?.logs;
+    if let Some(log) = logs.iter().find(|log| log.number == number) {
+        return Ok(log.boot);
+    }
+    let there: Vec<String> = logs.iter().map(|log| log.number.to_string()).collect();
+    Err(Failure::NotFound(if there.is_empty() {
+        format!("there is no kernel log of boot {number}, nor of another boot of this machine")
+    } else {
+        format!(
+            "there is no kernel log of boot {number} of this machine; there is one of: {}",
+            there.join(", ")
+        )
+    }))
+}
+
+fn text(log: Option<&KernelLogSummary>, lines: &[KernelLogEntry]) -> String {
+    let Some(KernelLogSummary {
+        number, dropped, ..
+    }) = log
+    else {
         return "This machine has not sent a kernel log yet.".to_owned();
     };
-    let mut text = format!("kernel log of boot {boot}");
-    if dropped > 0 {
+    let mut text = format!("kernel log of boot {number}");
+    if *dropped > 0 {
         text.push_str(&format!("; {dropped} older lines are not kept any more"));
     }
     for line in lines {

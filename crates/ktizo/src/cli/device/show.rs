@@ -264,7 +264,7 @@ pub(super) fn boots(boots: &[Boot]) -> String {
         );
         format!(
             "boot {} began {}, reached {}\n{stages}",
-            boot.id,
+            boot.number,
             boot.began_at.second(),
             boot.furthest
         )
