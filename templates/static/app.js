@@ -16,8 +16,8 @@
     const seconds = Math.round((Date.now() + skew - at) / 1000);
     if (Math.abs(seconds) < 2) return "just now";
     const [, unit, name] = STEPS.find(([limit]) => Math.abs(seconds) < limit);
-    const text = `${Math.floor(Math.abs(seconds) / unit)} ${name}`;
-    return seconds < 0 ? `in ${text}` : `${text} ago`;
+    // What is to come is not nearer than it seems: an end in a day is 24 h away two seconds later.
+    return seconds < 0 ? `in ${Math.round(-seconds / unit)} ${name}` : `${Math.floor(seconds / unit)} ${name} ago`;
   };
   const times = (within = document) => {
     for (const time of within.querySelectorAll("time[datetime]")) {
@@ -228,11 +228,12 @@
     const file = form.querySelector("input[type=file]").files[0];
     const bar = form.querySelector("progress");
     const said = form.querySelector("[role=status]");
-    if (!file) { said.textContent = "Choose a file first."; return; }
+    const tell = (text, kind) => { said.className = kind; said.textContent = text; };
+    const wrong = (text) => { bar.hidden = true; tell(text, "wrong"); };
+    if (!file) { wrong("Choose a file first."); return; }
     const send = new XMLHttpRequest();
-    const wrong = (text) => { bar.hidden = true; said.textContent = text; };
     const refusal = () => { try { return JSON.parse(send.responseText).message; } catch { return `The server answered ${send.status}.`; } };
-    send.upload.onprogress = (sent) => { bar.max = sent.total; bar.value = sent.loaded; said.textContent = `${Math.floor(100 * sent.loaded / sent.total)} % of ${file.name}`; };
+    send.upload.onprogress = (sent) => { bar.max = sent.total; bar.value = sent.loaded; tell(`${Math.floor(100 * sent.loaded / sent.total)} % of ${file.name}`, "small"); };
     send.onerror = () => wrong("The connection broke off. Nothing was imported; try again.");
     send.onload = async () => {
       if (send.status !== 201) { wrong(refusal()); return; }
@@ -270,7 +271,10 @@
     titled();
     setInterval(tick, 1000);
     listen();
-    document.querySelector("[aria-invalid=true]")?.focus();
+    // What was refused is seen: a fold around it opens.
+    const wrong = document.querySelector("[aria-invalid=true]");
+    for (let box = wrong?.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
+    wrong?.focus();
   };
   // What the script adds to a page, or to a part of it that came anew.
   const dress = (within) => {

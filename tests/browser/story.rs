@@ -48,6 +48,12 @@ fn a_person_sets_up_and_sees_a_machine_come_and_boot() -> Result<()> {
     page.fill("#endpoint", "https://10.20.0.11:6443")?;
     page.click("#save-generate")?;
     page.await_text("The cluster's secrets and base configs are made", A_WHILE)?;
+    // What is wrong in a closed fold opens it.
+    page.run("document.getElementById('registry_mirrors').value = 'docker.io'")?;
+    page.click("#settings button[value=save]")?;
+    page.await_text("each needs the name of a registry", A_WHILE)?;
+    let at = page.run("return document.activeElement.id")?;
+    assert_eq!(at, "registry_mirrors");
     // A patch is tried while it is typed.
     page.go("/cluster/patches/new")?;
     page.fill("#name", "10-sysctl")?;

@@ -21,7 +21,7 @@ mod update;
 use model::Device;
 
 pub(crate) use add::{add, register};
-pub(crate) use approve::approve;
+pub(crate) use approve::{approve, wrongs};
 pub(crate) use bulk::{MOST_AT_ONCE, bulk};
 pub(crate) use config::{
     ExplainQuery, PreviewQuery, change_settings, diff, explain, preview, preview_shown, settings,

@@ -8,7 +8,7 @@ use store::{Lane, Reader, Store, Writer};
 
 use super::config::SettingsChange;
 use super::fields::{check_not_own, check_unique, check_values, filled};
-use super::{DeviceRef, called, disk, find, shown, shown_again};
+use super::{DeviceRef, called, disk, find, look, shown, shown_again};
 use crate::cluster::endpoint;
 use crate::generate::Ready;
 use crate::{Error, IfMatch, Version, audit, types};
@@ -126,6 +126,41 @@ pub(super) fn approve_in(
     let changes = audit::of_device(&before, &device);
     writer.event_of(Some(&device), what, &changes)?;
     shown_again(writer, device.id)
+}
+
+/// All that is wrong with the values that a device would be approved with, each for itself; nothing is changed. What only shows in the
+/// approval as a whole is not among it.
+pub(crate) async fn wrongs(
+    store: &Store,
+    who: DeviceRef,
+    with: types::ApproveDevice,
+    own: Vec<Ipv4Addr>,
+) -> Result<Vec<Error>, Error> {
+    look(store, move |reader| {
+        let device = with_values(&find(reader, &who)?, with);
+        let settings = reader.settings()?;
+        let (id, mac) = (Some(device.id), device.mac);
+        let nowhere = Device {
+            ip_address: None,
+            ..device.clone()
+        };
+        let diskless = Device {
+            install_disk: None,
+            ..device.clone()
+        };
+        let checks = [
+            check_unique(reader, id, mac, device.hostname.as_ref(), None),
+            check_unique(reader, id, mac, None, device.ip_address),
+            check_values(&nowhere, &settings),
+            check_values(&diskless, &settings),
+            disk::check_chosen(reader, &device),
+            device
+                .ip_address
+                .map_or(Ok(()), |address| check_not_own(address, &own)),
+        ];
+        Ok(checks.into_iter().filter_map(Result::err).collect())
+    })
+    .await
 }
 
 /// The device with the values it is approved with.

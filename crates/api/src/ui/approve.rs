@@ -212,7 +212,11 @@ pub(super) async fn approve(
                 last = Some(row.device.id);
             }
             Err(err) => {
+                let is_stale = matches!(err, Error::Stale);
                 row.refuse(err)?;
+                if !is_stale {
+                    row.refuse_the_rest(&api).await?;
+                }
                 let who = DeviceRef::Id(row.device.id);
                 let with = device::suggest(&api.store, who, api.service.own_addresses()).await?;
                 row.disk_note = with.disk_note;
@@ -281,6 +285,18 @@ async fn let_in(
     Ok(())
 }
 
+/// The hint of a refusal in the words of this page, where the API's own is for the command line.
+fn hint_here(code: &str, hint: Option<String>) -> Option<String> {
+    let here = match code {
+        "endpoint" => "or tick below that something else answers there",
+        "disk_not_chosen" => "give its path here, or choose it by what it is in its settings",
+        "base_missing" => "it is made or imported under Cluster Settings",
+        "missing" | "already_approved" => return None,
+        _ => return hint,
+    };
+    Some(here.to_owned())
+}
+
 impl Row {
     /// Puts a refusal where it belongs.
     fn refuse(&mut self, err: Error) -> Result<(), Error> {
@@ -292,14 +308,47 @@ impl Row {
                 );
                 (None, why)
             }
+            Error::Refused(mut refusal) => {
+                refusal.hint = hint_here(refusal.code, refusal.hint);
+                told(Error::Refused(refusal))?
+            }
             err => told(err)?,
         };
-        match name.as_deref() {
-            Some("hostname") => self.hostname.wrong = Some(sentence),
-            Some("ip_address") => self.ip_address.wrong = Some(sentence),
-            Some("role") => self.role.wrong = Some(sentence),
-            Some("install_disk") => self.install_disk.wrong = Some(sentence),
-            _ => self.wrong = Some(sentence),
+        let place = match name.as_deref() {
+            Some("hostname") => &mut self.hostname.wrong,
+            Some("ip_address") => &mut self.ip_address.wrong,
+            Some("role") => &mut self.role.wrong,
+            Some("install_disk") => &mut self.install_disk.wrong,
+            _ => &mut self.wrong,
+        };
+        place.get_or_insert(sentence);
+        Ok(())
+    }
+
+    /// Puts what else is wrong with its fields where it belongs: who mends one mends all at once.
+    async fn refuse_the_rest(&mut self, api: &Api) -> Result<(), Error> {
+        let mut right = Map::new();
+        for (name, typed) in [
+            ("hostname", self.hostname.value.clone()),
+            ("ip_address", self.ip_address.value.clone()),
+            ("role", self.role.value.clone()),
+            ("install_disk", self.install_disk.value.clone()),
+        ] {
+            // What is left empty is taken from the device; an empty disk takes back one that was given before.
+            if typed.is_empty() && name != "install_disk" {
+                continue;
+            }
+            let alone = Map::from_iter([(name.to_owned(), Value::from(typed))]);
+            match body::read_value::<ApproveDevice>(alone.clone().into()) {
+                Ok(_) => right.extend(alone),
+                Err(err) => self.refuse(err)?,
+            }
+        }
+        let with = body::read_value(right.into())?;
+        let who = DeviceRef::Id(self.device.id);
+        let own = api.service.own_addresses();
+        for err in device::wrongs(&api.store, who, with, own).await? {
+            self.refuse(err)?;
         }
         Ok(())
     }

@@ -300,8 +300,12 @@ pub(super) async fn add(State(api): State<Api>, ask: Ask, post: Post) -> Result<
             new.insert(name.to_owned(), Value::from(text));
         }
     }
-    new.insert("labels".to_owned(), labels::read(post.text("labels")));
-    let added = match body::read_value::<NewDevice>(new.into()) {
+    let labels = labels::read(post.text("labels"));
+    let new = labels.and_then(|labels| {
+        new.insert("labels".to_owned(), labels);
+        body::read_value::<NewDevice>(new.into())
+    });
+    let added = match new {
         Ok(new) => {
             let own = api.service.own_addresses();
             device::add(&api.store, ask.visitor.author(), new, own).await

@@ -116,14 +116,24 @@ impl Fields {
     /// Puts a refusal at its field; gives the sentence back if it is at none of these. An error that no form can mend is an error.
     pub(super) fn refuse(&mut self, err: Error) -> Result<Option<String>, Error> {
         let (name, sentence) = told(err)?;
-        let field = name.and_then(|name| self.0.get_mut(name.as_str()));
+        let field = name.as_deref().and_then(|name| self.0.get_mut(name));
         Ok(match field {
             Some(field) => {
                 field.wrong = Some(sentence);
                 None
             }
-            None => Some(sentence),
+            None => Some(alone(name.as_deref(), sentence)),
         })
+    }
+}
+
+/// A sentence that stands alone, away from the field it is about: with the field's name before it, unless it begins as a sentence.
+fn alone(field: Option<&str>, sentence: String) -> String {
+    match field {
+        Some(field) if sentence.starts_with(|c: char| c.is_lowercase() || c == '`') => {
+            format!("{}: {sentence}", field.replace('_', " "))
+        }
+        _ => sentence,
     }
 }
 
@@ -191,6 +201,18 @@ pub(super) fn told(err: Error) -> Result<(Option<String>, String), Error> {
 mod tests {
     use super::*;
     use crate::ui::post::Post;
+
+    #[test]
+    fn a_refusal_is_at_its_field_or_names_it() {
+        let mut form = Fields::new([("name", Field::default())]);
+        let mut refuse = |field, why| form.refuse(Error::invalid(field, why)).unwrap();
+        assert_eq!(refuse("name", "is taken"), None);
+        let of_another = refuse("hold_limit", "is too long");
+        assert_eq!(of_another.as_deref(), Some("hold limit: is too long"));
+        let whole = refuse("order", "Choose one.");
+        assert_eq!(whole.as_deref(), Some("Choose one."));
+        assert_eq!(form.0["name"].wrong.as_deref(), Some("is taken"));
+    }
 
     #[test]
     fn a_late_form_keeps_what_was_typed_and_takes_what_others_changed() {

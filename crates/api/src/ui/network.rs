@@ -11,8 +11,11 @@ use serde_json::{Map, Value};
 
 use super::fields::{Choice, Field, Fields, of_list};
 use super::notice::done;
+use super::overview::held;
 use super::page::{Ask, render};
 use super::post::Post;
+use crate::device::look;
+use crate::types::LoaderStatus;
 use crate::{Api, Error, IfMatch, Version, settings};
 
 #[derive(Serialize)]
@@ -24,6 +27,10 @@ struct View {
     profiles: Vec<Profile>,
     /// Loaders that can be chosen without typing.
     loaders: Vec<String>,
+    /// Whether strict boot mode is on at the moment, whatever the form says.
+    is_strict: bool,
+    /// How many machines are held at the moment because nobody approved them.
+    held: usize,
 }
 
 /// A kind of firmware, and what its fields are called.
@@ -32,12 +39,20 @@ struct Profile {
     title: &'static str,
     is_http: bool,
     loader: String,
+    /// The loader that it gets where the settings name none.
+    standard: Option<String>,
     discovery_control: String,
 }
 
 impl Profile {
-    fn new(kind: FirmwareKind) -> Self {
+    fn new(kind: FirmwareKind, known: &[LoaderStatus]) -> Self {
+        // A kind is called as its platform is, and those that boot by HTTP say so after it.
+        let of_it = |platform: &str| kind.title().split(',').next() == Some(platform);
+        let standard = known
+            .iter()
+            .find(|loader| loader.platform.as_deref().is_some_and(of_it));
         Self {
+            standard: standard.map(|loader| loader.name.clone()),
             title: kind.title(),
             is_http: kind.is_http(),
             loader: field_of(kind, "loader"),
@@ -71,25 +86,25 @@ impl View {
         let known = tokio::task::spawn_blocking(move || service.status().loaders)
             .await
             .map_err(|err| Error::Internal(err.to_string()))?;
-        let there = known.into_iter().filter(|loader| loader.path.is_some());
+        let now = api.gate.now();
+        let held = look(&api.store, move |reader| held(reader, now)).await?;
         Ok(Self {
-            loaders: there.map(|loader| loader.name).collect(),
-            ..Self::new(settings)
-        })
-    }
-
-    fn new(settings: &NetworkSettings) -> Self {
-        Self {
             form: filled(settings),
             wrong: None,
             payloads: Choice::words(Payload::ALL),
             releases: Choice::words(ConfigRelease::ALL),
             profiles: FirmwareKind::ALL
                 .iter()
-                .map(|kind| Profile::new(*kind))
+                .map(|kind| Profile::new(*kind, &known))
                 .collect(),
-            loaders: Vec::new(),
-        }
+            loaders: known
+                .into_iter()
+                .filter(|loader| loader.path.is_some())
+                .map(|loader| loader.name)
+                .collect(),
+            is_strict: settings.strict_boot_mode,
+            held,
+        })
     }
 
     async fn show(&self, api: &Api, ask: &Ask, status: StatusCode) -> Result<Response, Error> {

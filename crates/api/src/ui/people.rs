@@ -7,7 +7,7 @@ use model::{Authority, PersonName, TokenId};
 use serde::Serialize;
 use serde_json::json;
 
-use super::fields::{Choice, Field, Fields};
+use super::fields::{Choice, Field, Fields, told};
 use super::notice::done;
 use super::page::{Ask, render};
 use super::post::Post;
@@ -20,10 +20,22 @@ struct View {
     tokens: Vec<ApiToken>,
     user: Fields,
     token: Fields,
+    /// The user whose change was refused.
+    refused: Option<Refused>,
     /// The secret of a token that was just made; shown this once.
     secret: Option<String>,
     wrong: Option<String>,
     authorities: Vec<Choice>,
+}
+
+/// A change of a user that was refused, as it was typed but for the password.
+#[derive(Serialize)]
+struct Refused {
+    name: PersonName,
+    authority: String,
+    wrong: String,
+    /// Whether it was for the password.
+    is_password: bool,
 }
 
 impl View {
@@ -41,6 +53,7 @@ impl View {
                 ("token_authority", Field::of(Authority::Viewer)),
                 ("days", Field::of(90)),
             ]),
+            refused: None,
             secret: None,
             wrong: None,
             authorities: Choice::words(Authority::ALL),
@@ -101,11 +114,24 @@ pub(super) async fn change_user(
     if !password.is_empty() {
         patch["password"] = password.into();
     }
-    let patch = body::read_value::<UserPatch>(patch)?;
-    match people::change_user(&api.store, ask.visitor.author(), name, patch).await {
-        Ok(_) => Ok(done("/people", "saved")),
-        Err(err) => refused(&api, &ask, err).await,
-    }
+    let changed = match body::read_value::<UserPatch>(patch) {
+        Ok(patch) => {
+            people::change_user(&api.store, ask.visitor.author(), name.clone(), patch).await
+        }
+        Err(err) => Err(err),
+    };
+    let Err(err) = changed else {
+        return Ok(done("/people", "saved"));
+    };
+    let mut view = View::read(&api).await?;
+    let (field, wrong) = told(err)?;
+    view.refused = Some(Refused {
+        name,
+        authority: post.text("authority").to_owned(),
+        wrong,
+        is_password: field.as_deref() == Some("password"),
+    });
+    view.show(&api, &ask, REFUSED).await
 }
 
 pub(super) async fn delete_user(
@@ -171,6 +197,10 @@ fn of_token(err: Error) -> Error {
             });
             Error::Refused(refusal)
         }
+        Error::Store(store::Error::Taken { field: "name", .. }) => {
+            let why = "is taken by another token";
+            Error::refused("taken", Some("token_name".to_owned()), why, None)
+        }
         other => other,
     }
 }
@@ -188,7 +218,7 @@ pub(super) async fn revoke_token(
 
 async fn refused(api: &Api, ask: &Ask, err: Error) -> Result<Response, Error> {
     let mut view = View::read(api).await?;
-    view.wrong = Some(super::fields::told(err)?.1);
+    view.wrong = Some(told(err)?.1);
     view.show(api, ask, REFUSED).await
 }
 

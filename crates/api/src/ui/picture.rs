@@ -29,8 +29,10 @@ pub(super) struct BootPicture {
     pub(super) waits: bool,
     #[serde(skip)]
     pub(super) failed: bool,
-    /// From its beginning to its last sign, in microseconds.
+    /// From its beginning to its last sign, or to the present while its last stage goes on, in microseconds.
     total: u64,
+    /// Whether its last stage goes on, so that it has no length yet.
+    runs: bool,
     /// Whether its waits are drawn shorter than they were.
     is_shortened: bool,
     steps: [&'static str; 6],
@@ -60,29 +62,35 @@ impl BootPicture {
     pub(super) fn new(boot: &Boot, now: Timestamp) -> Self {
         let last = boot.stages.last();
         let (word, tone, moving, failed) = state(boot, last, now);
-        let total = boot
-            .stages
-            .iter()
-            .map(end)
-            .fold(boot.last_at, Ord::max)
-            .since(boot.began_at);
-        let total = micros(total);
+        let runs = moving && last.is_some_and(|it| it.outcome == StageOutcome::Running);
+        let sign = if runs {
+            now.max(boot.last_at)
+        } else {
+            boot.last_at
+        };
+        let total = boot.stages.iter().map(end).fold(sign, Ord::max);
+        let total = micros(total.since(boot.began_at));
         let hidden = boot.stages.len().saturating_sub(MOST);
-        let scale = Scale::of(boot, total);
+        let scale = Scale::of(boot, total, runs);
         let mut shown: Vec<&StageRecord> = boot.stages[hidden..].iter().collect();
         // Two servers may note what they saw in another order than it happened.
         shown.sort_by_key(|stage| stage.at);
         let lanes = shown
             .into_iter()
-            .map(|stage| lane(stage, boot.began_at, &scale));
+            .map(|stage| lane(stage, boot.began_at, &scale, runs && last == Some(stage)));
         Self {
             began_at: boot.began_at,
             last_at: boot.last_at,
             word,
             text: last.map_or_else(String::new, |last| match last.detail.as_str() {
-                "" => label(last.stage).to_owned(),
                 // What the word says is not said again.
-                detail if detail == word => String::new(),
+                "" if says(last.stage, word) => String::new(),
+                "" => label(last.stage).to_owned(),
+                detail if detail == word || detail == TO_DISK => String::new(),
+                detail if says(last.stage, word) => match detail.split_once("; ") {
+                    Some((why, TO_DISK)) => why.to_owned(),
+                    _ => detail.to_owned(),
+                },
                 detail => format!("{}: {detail}", label(last.stage)),
             }),
             tone,
@@ -90,6 +98,7 @@ impl BootPicture {
             waits: tone == "wait",
             failed,
             total,
+            runs,
             is_shortened: scale.is_shortened(),
             steps: steps(boot, tone, moving),
             hidden,
@@ -100,6 +109,14 @@ impl BootPicture {
 
 /// What a machine waits for that nobody has let in.
 const APPROVAL: &str = "waits for approval";
+
+/// What a machine that was let go to its disk is told after the reason.
+const TO_DISK: &str = "sent to its disk";
+
+/// Whether the word for a boot tells its last stage.
+fn says(stage: BootStage, word: &str) -> bool {
+    word == doing(stage) || (stage == BootStage::Leave && word == "went to its disk")
+}
 
 /// The word for a boot, its colour, whether it goes on and whether it failed.
 fn state(
@@ -171,13 +188,18 @@ struct Scale {
 }
 
 impl Scale {
-    fn of(boot: &Boot, total: u64) -> Self {
+    /// `runs`: whether the last stage goes on until `total`.
+    fn of(boot: &Boot, total: u64, runs: bool) -> Self {
         let mut waits: Vec<(u64, u64)> = Vec::new();
         for stage in &boot.stages {
             let begin = micros(stage.at.since(boot.began_at));
-            let end = begin
-                .saturating_add(stage.duration_us.unwrap_or(0))
-                .min(total);
+            let end = if runs && boot.stages.last() == Some(stage) {
+                total
+            } else {
+                begin
+                    .saturating_add(stage.duration_us.unwrap_or(0))
+                    .min(total)
+            };
             let begin = begin.max(waits.last().map_or(0, |(_, end)| *end));
             if stage.stage == BootStage::Hold && begin < end {
                 waits.push((begin, end));
@@ -212,10 +234,14 @@ impl Scale {
     }
 }
 
-fn lane(stage: &StageRecord, began: Timestamp, scale: &Scale) -> Lane {
+fn lane(stage: &StageRecord, began: Timestamp, scale: &Scale, runs: bool) -> Lane {
     let after = micros(stage.at.since(began));
     let x = scale.place(after);
-    let end = scale.place(after.saturating_add(stage.duration_us.unwrap_or(0)));
+    let end = if runs {
+        WIDTH
+    } else {
+        scale.place(after.saturating_add(stage.duration_us.unwrap_or(0)))
+    };
     // A stage that took no time is still seen.
     let width = end.saturating_sub(x).max(6);
     Lane {

@@ -41,12 +41,23 @@ impl From<Session> for Visitor {
 impl Visitor {
     /// Refuses those who may only look.
     pub(super) fn must_operate(&self) -> Result<(), Error> {
-        self.caller().must(Authority::Operator)
+        self.must(Authority::Operator)
     }
 
     /// Refuses those who may not change settings.
     pub(super) fn must_admin(&self) -> Result<(), Error> {
-        self.caller().must(Authority::Admin)
+        self.must(Authority::Admin)
+    }
+
+    fn must(&self, least: Authority) -> Result<(), Error> {
+        self.caller().must(least).map_err(|err| match err {
+            // The hint of the API is for the command line.
+            Error::Forbidden { why, .. } => Error::Forbidden {
+                why,
+                hint: format!("an admin can make you {least} under Users & tokens"),
+            },
+            other => other,
+        })
     }
 
     /// The author of what they change.

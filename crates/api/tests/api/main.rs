@@ -14,6 +14,7 @@ mod contract;
 mod devices;
 mod doors;
 mod ends;
+mod forms;
 mod identity;
 mod leaks;
 mod lifecycle;

@@ -55,19 +55,21 @@ impl DiskSelector {
 
     /// Refuses what Talos could not read, and a selector that says nothing.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let wrong = |reason: String| Err(Error::setting("disk_selector", reason));
         if self.facts().iter().all(|(_, fact)| fact.is_none()) {
-            return wrong(
-                "says nothing; give a size, type, model, serial, wwid, uuid, modalias or bus_path"
-                    .to_owned(),
-            );
+            return Err(Error::setting(
+                "disk_selector",
+                "says nothing; give a size, type, model, serial, wwid, uuid, modalias or bus_path",
+            ));
         }
         if let Some(kind) = &self.kind
             && !matches!(kind.as_str(), "ssd" | "hdd" | "nvme" | "sd")
         {
-            return wrong(format!(
-                "`{}` is not a type: ssd, hdd, nvme or sd",
-                kind.escape_default()
+            return Err(Error::setting(
+                "disk_selector.type",
+                format!(
+                    "`{}` is not a type: ssd, hdd, nvme or sd",
+                    kind.escape_default()
+                ),
             ));
         }
         if let Some(size) = &self.size {
@@ -119,6 +121,9 @@ impl DiskSelector {
     }
 }
 
+/// The size of a selector, where it is refused.
+const SIZE: &str = "disk_selector.size";
+
 /// `>= 100GB` as operator and size; without an operator the sizes must be equal.
 fn split_comparison(text: &str) -> Result<(&str, ByteSize), Error> {
     let trimmed = text.trim();
@@ -131,7 +136,7 @@ fn split_comparison(text: &str) -> Result<(&str, ByteSize), Error> {
         ">" | ">=" | "<" | "<=" => operator,
         _ => {
             return Err(Error::setting(
-                "disk_selector",
+                SIZE,
                 format!(
                     "`{}` is not a comparison such as >= 100GB",
                     text.escape_default()
@@ -139,5 +144,9 @@ fn split_comparison(text: &str) -> Result<(&str, ByteSize), Error> {
             ));
         }
     };
-    Ok((operator, size.trim().parse()?))
+    let size = size.trim().parse().map_err(|err| match err {
+        Error::Setting { reason, .. } => Error::setting(SIZE, reason),
+        other => other,
+    })?;
+    Ok((operator, size))
 }

@@ -422,9 +422,9 @@ fn impossible_settings_are_refused_by_name() {
     install: Talos v1.13 needs an install disk or disk selector
     install: `sda` is not a path such as /dev/sda
     disk_selector: says nothing; give a size, type, model, serial, wwid, uuid, modalias or bus_path
-    disk_selector: `=> 5GB` is not a comparison such as >= 100GB
-    size: `big` is not a size such as 10GB, 10GiB or 512MiB
-    disk_selector: `tape` is not a type: ssd, hdd, nvme or sd
+    disk_selector.size: `=> 5GB` is not a comparison such as >= 100GB
+    disk_selector.size: `big` is not a size such as 10GB, 10GiB or 512MiB
+    disk_selector.type: `tape` is not a type: ssd, hdd, nvme or sd
     kubespan: needs discovery, which is off
     registry_mirrors: each needs the name of a registry and at least one endpoint
     registry_mirrors: x stands there twice

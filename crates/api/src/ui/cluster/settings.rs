@@ -203,13 +203,24 @@ fn words(text: &str) -> Vec<&str> {
 
 /// A refusal in the words of the API at the field that the form has for it.
 fn at_field(err: Error) -> Error {
+    let fact = |field: &str| disk::field(field).unwrap_or_else(|| field.to_owned());
+    let err = match err {
+        Error::Refused(mut refusal) => {
+            refusal.field = refusal.field.as_deref().map(fact);
+            if refusal.field.as_deref() == Some("talos_version") && refusal.hint.is_some() {
+                // The hint of the API is for the command line.
+                refusal.hint = Some("name one, or import one under Assets first".to_owned());
+            }
+            Error::Refused(refusal)
+        }
+        other => other,
+    };
     match of_list(err) {
         Error::Refused(mut refusal) => {
             refusal.field = refusal.field.map(|field| match field.as_str() {
                 "install" => "install_disk".to_owned(),
-                "disk_selector" => "disk_size".to_owned(),
                 "cni" => "cni_urls".to_owned(),
-                other => other.to_owned(),
+                _ => field,
             });
             Error::Refused(refusal)
         }

@@ -151,7 +151,11 @@ pub(in crate::ui) async fn save(
         settings: IfMatch::from_form(post.text("seen_settings")),
     };
     let (author, own) = (ask.visitor.author(), api.service.own_addresses());
-    match device::update(&api.store, author, who(), patch(&post), seen, own).await {
+    let patch = match patch(&post) {
+        Ok(patch) => patch,
+        Err(err) => return refused(&api, &ask, who(), &post, err).await,
+    };
+    match device::update(&api.store, author, who(), patch, seen, own).await {
         Ok(device) => {
             let to = format!("/devices/{}", device.id);
             let settings = device::settings(&api.store, DeviceRef::Id(device.id)).await?;
@@ -175,7 +179,7 @@ pub(in crate::ui) async fn save(
 }
 
 /// What the form says, in the words of the API; a field that the form does not have stays as it is.
-fn patch(post: &Post) -> Map<String, Value> {
+fn patch(post: &Post) -> Result<Map<String, Value>, Error> {
     let mut fields = Map::new();
     for name in FIELDS {
         if post.get(name).is_some() {
@@ -187,13 +191,13 @@ fn patch(post: &Post) -> Map<String, Value> {
         }
     }
     if post.get("labels").is_some() {
-        fields.insert("labels".to_owned(), labels::read(post.text("labels")));
+        fields.insert("labels".to_owned(), labels::read(post.text("labels"))?);
     }
     let settings = of_config(post);
     if !settings.is_empty() {
         fields.insert("settings".to_owned(), settings.into());
     }
-    fields
+    Ok(fields)
 }
 
 /// What the form says of the config beyond the fields of the device.
@@ -256,9 +260,7 @@ pub(super) fn at_field(err: Error, post: &Post) -> Error {
         Error::Refused(mut refusal) => {
             refusal.field = refusal.field.map(|field| match field.as_str() {
                 field if field.starts_with("user_volume") => volume::field(field, post),
-                field if field.starts_with("install_selector") => "disk_size".to_owned(),
-                "disk_selector" => "disk_size".to_owned(),
-                _ => field,
+                refused => disk::field(refused).unwrap_or(field),
             });
             Error::Refused(refusal)
         }

@@ -1,0 +1,241 @@
+//! Forms of the pages: what is said before they are sent, and where a refusal stands.
+
+use std::time::Duration;
+
+use model::{Actor, BootStage, MacAddr, StageOutcome, StageRecord};
+use serde_json::{Value, json};
+use store::Lane;
+
+use crate::people::{by_tcp, new_user};
+use crate::world::{MAC_1, MAC_2, World};
+
+/// A browser in which an admin is signed in.
+struct Browser {
+    url: String,
+    cookie: String,
+    csrf: String,
+    http: reqwest::Client,
+}
+
+impl Browser {
+    async fn of(world: &mut World) -> Self {
+        let url = by_tcp(world).await;
+        let (cookie, csrf) = new_user(world, "ada").await;
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        Self {
+            url,
+            cookie,
+            csrf,
+            http: http.build().unwrap(),
+        }
+    }
+
+    async fn get(&self, path: &str) -> String {
+        let asked = self.http.get(format!("{}{path}", self.url));
+        let answer = asked.header("cookie", &self.cookie).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.text().await.unwrap()
+    }
+
+    /// Sends a form: the status, and the page that answers.
+    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.append_pair("csrf", &self.csrf).extend_pairs(fields);
+        let sent = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .header("cookie", &self.cookie)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body.finish());
+        let answer = sent.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+}
+
+/// The tags of a page that have `part` in them.
+fn tags<'a>(page: &'a str, part: &str) -> Vec<&'a str> {
+    let tags = page.split('<').filter_map(|rest| rest.split_once('>'));
+    tags.map(|(tag, _)| tag)
+        .filter(|tag| tag.contains(part))
+        .collect()
+}
+
+/// Refuses a form, and looks whether the refusal is at a field and no sentence without one stands on top.
+async fn refused_at(browser: &Browser, path: &str, fields: &[(&str, &str)], at: &str) -> String {
+    let (status, page) = browser.post(path, fields).await;
+    assert_eq!(status, 422, "{path} {fields:?}");
+    let marked = tags(&page, "aria-invalid=\"true\"");
+    assert_eq!(marked.len(), 1, "{path} {fields:?}: {marked:?}");
+    assert!(marked[0].contains(at), "{path} {fields:?}: {marked:?}");
+    let on_top = page.contains("data-tone=\"bad\" role=\"alert\"><span>");
+    assert!(!on_top, "{path} {fields:?}: a sentence on top");
+    page
+}
+
+/// The version that the form of a page was made of.
+fn seen(page: &str) -> [String; 2] {
+    ["name=\"seen\"", "name=\"seen_settings\""].map(|name| {
+        let tag = tags(page, name)[0];
+        let value = tag.split("value=\"").nth(1).unwrap();
+        value.trim_end_matches('"').replace("&quot;", "\"")
+    })
+}
+
+#[tokio::test]
+async fn a_refusal_stands_at_its_field_and_the_fold_around_it_is_open() {
+    let mut world = World::ready().await;
+    world.add(MAC_1).await;
+    let browser = Browser::of(&mut world).await;
+    let cluster = [
+        ("name", "lab"),
+        ("endpoint", "https://10.0.0.11:6443"),
+        ("talos_version", "v1.13.0"),
+        ("discovery", "true"),
+        ("kube_proxy", "true"),
+    ];
+    for (field, value, install, at) in [
+        ("disk_size", "lots", "selector", "id=\"disk_size\""),
+        ("disk_size", "=> 5GB", "selector", "id=\"disk_size\""),
+        ("disk_type", "tape", "selector", "id=\"disk_type\""),
+        (
+            "registry_mirrors",
+            "docker.io",
+            "disk",
+            "id=\"registry_mirrors\"",
+        ),
+    ] {
+        let mut fields = cluster.to_vec();
+        fields.extend([
+            ("install", install),
+            ("install_disk", "/dev/sda"),
+            (field, value),
+        ]);
+        let page = refused_at(&browser, "/cluster/settings", &fields, at).await;
+        let fold = tags(&page, "id=\"more-settings\"")[0];
+        assert_eq!(
+            fold.contains(" open"),
+            field == "registry_mirrors",
+            "{fold}"
+        );
+    }
+    let [device, settings] = seen(&browser.get("/devices/1").await);
+    for (field, value, at, fold) in [
+        ("disk_size", "lots", "id=\"disk_size\"", "install-fields"),
+        ("disk_type", "tape", "id=\"disk_type\"", "install-fields"),
+        ("labels", "rack=7 =bad", "id=\"labels\"", ""),
+    ] {
+        let mut fields = vec![
+            ("seen", device.as_str()),
+            ("seen_settings", settings.as_str()),
+            (field, value),
+        ];
+        if field == "disk_type" {
+            fields.push(("disk_size", ""));
+        }
+        let page = refused_at(&browser, "/devices/1", &fields, at).await;
+        let open = tags(&page, " open");
+        let is_open = open
+            .iter()
+            .any(|tag| !fold.is_empty() && tag.contains(fold));
+        assert_eq!(is_open, !fold.is_empty(), "{open:?}");
+    }
+    let token = json!({"name": "ci", "authority": "viewer"});
+    world.ok("POST", "/tokens", token).await;
+    let again = [
+        ("token_name", "ci"),
+        ("token_authority", "viewer"),
+        ("days", ""),
+    ];
+    let page = refused_at(&browser, "/people/tokens", &again, "id=\"token_name\"").await;
+    assert!(page.contains("is taken by another token"), "{page}");
+    let user = json!({"name": "otto", "authority": "viewer", "password": "correct horse battery"});
+    world.ok("POST", "/users", user).await;
+    let short = [("authority", "operator"), ("password", "short")];
+    let at = "New password of otto";
+    let page = refused_at(&browser, "/people/users/otto", &short, at).await;
+    assert!(page.contains("The password must have at least"), "{page}");
+    assert!(!page.contains("\"short\""), "the password is in the page");
+    let last = [("authority", "viewer"), ("password", "")];
+    refused_at(&browser, "/people/users/ada", &last, "Role of ada").await;
+}
+
+/// To switch strict boot mode off lets go of machines that are held: the page says of how many before it is done.
+#[tokio::test]
+async fn who_is_let_go_is_said_before_strict_boot_mode_is_switched_off() {
+    let mut world = World::ready().await;
+    let browser = Browser::of(&mut world).await;
+    let nobody = "No machine waits for approval at the moment";
+    assert!(browser.get("/network").await.contains(nobody));
+    for mac in [MAC_1, MAC_2] {
+        let address: MacAddr = mac.parse().unwrap();
+        world.add(mac).await;
+        let held = world
+            .store
+            .write(Lane::Boot, Actor::Device(address), move |writer| {
+                let device = writer.device_by_mac(address)?.unwrap();
+                let stage = StageRecord {
+                    stage: BootStage::Hold,
+                    at: writer.now(),
+                    duration_us: None,
+                    bytes: None,
+                    retries: None,
+                    peer: None,
+                    outcome: StageOutcome::Running,
+                    detail: "waits for approval".to_owned(),
+                };
+                writer.record_stage(device.id, &stage).map(drop)
+            });
+        held.await.unwrap();
+    }
+    let page = browser.get("/network").await;
+    assert!(page.contains("2 machines wait for approval at the moment"));
+    assert!(page.contains("each goes on at once, to its disk"));
+    // Who is not pending waits for something else, and who was silent for long waits no more.
+    let rejected = format!("/devices/{MAC_2}/reject");
+    world.ok("POST", &rejected, Value::Null).await;
+    let page = browser.get("/network").await;
+    assert!(page.contains("1 machine waits for approval at the moment"));
+    world.clock.advance(Duration::from_secs(3600));
+    assert!(browser.get("/network").await.contains(nobody));
+    // Once it is off there is nothing to be said before.
+    let off = json!({"strict_boot_mode": false});
+    world.ok("PUT", "/network/settings", off).await;
+    assert!(!browser.get("/network").await.contains("id=\"lets-go\""));
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_with_an_approval_is_told_at_once() {
+    let mut world = World::with_control_plane().await;
+    let id = world.add(MAC_2).await["id"].to_string();
+    let browser = Browser::of(&mut world).await;
+    let page = browser.get(&format!("/devices/{id}/approve")).await;
+    let names =
+        ["seen", "hostname", "ip_address", "role", "install_disk"].map(|it| format!("{it}-{id}"));
+    let [seen, hostname, address, role, disk] = names.each_ref().map(String::as_str);
+    let tag = tags(&page, &format!("name=\"{seen}\""))[0];
+    let version = tag.split("value=\"").nth(1).unwrap();
+    let version = version.trim_end_matches('"').replace("&quot;", "\"");
+    let form = [
+        ("id", id.as_str()),
+        (seen, &version),
+        (hostname, "CP_1"),
+        (address, "10.0.0.11"),
+        (role, "worker"),
+        (disk, "CP_1"),
+    ];
+    let (status, page) = browser.post("/devices/approve", &form).await;
+    assert_eq!(status, 422);
+    let marked = tags(&page, "aria-invalid=\"true\"");
+    assert_eq!(marked.len(), 3, "{marked:?}");
+    for (tag, name) in marked.iter().zip([hostname, address, disk]) {
+        assert!(tag.contains(name), "{tag}");
+    }
+    assert!(
+        page.contains("is taken by the approved device cp-1"),
+        "{page}"
+    );
+    let device = world
+        .ok("GET", &format!("/devices/{id}"), Value::Null)
+        .await;
+    assert_eq!(device["status"], "pending");
+}
