@@ -159,6 +159,23 @@ fn score(shown: &Shown, known: &Known) -> i32 {
     card + board + serial
 }
 
+impl Shown {
+    /// Whether no number that it shows is another than what is known. A card that nobody vouches for has nothing else to speak for it:
+    /// it attached itself by a UUID, which boards of one batch may share.
+    pub fn agrees_with(&self, known: &Known) -> bool {
+        let other_board = self
+            .uuid
+            .zip(known.uuid)
+            .is_some_and(|(one, other)| !one.same_board(other));
+        let other_serial = self
+            .serial
+            .as_ref()
+            .zip(known.serial.as_ref())
+            .is_some_and(|(one, other)| one != other);
+        !other_board && !other_serial
+    }
+}
+
 /// Says whom a boot belongs to, among those that have its card or its UUID.
 pub fn identify(shown: &Shown, known: &[Known]) -> Identity {
     if let Some(own) = known.iter().find(|known| known.macs.contains(&shown.mac)) {
@@ -398,6 +415,29 @@ mod tests {
                 expected,
                 "{shown:?} against {one:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_card_that_attached_itself_agrees_in_every_number() {
+        for (uuid, serial, expected) in [
+            (U, "S1", true),
+            (U_TURNED, "S1", true),
+            (U, "", true),
+            ("", "S1", true),
+            (DUMMY, "Default string", true),
+            (U, "S2", false),
+            ("", "S2", false),
+            (V, "S1", false),
+            (V, "", false),
+        ] {
+            let shown = Shown {
+                mac: B.parse().unwrap(),
+                uuid: uuid.parse().ok(),
+                serial: Serial::new(serial),
+            };
+            let agrees = shown.agrees_with(&known(A, U, "S1", false));
+            assert_eq!(agrees, expected, "{shown:?}");
         }
     }
 

@@ -79,7 +79,7 @@ const FORGET_UNDELIVERED: &str = "
 
 const OUTDATED: &str = "
     SELECT id FROM devices d JOIN device_configs c ON c.device_id = d.id
-    WHERE d.served_sha256 <> c.sha256";
+    WHERE d.served_sha256 <> c.sha256 AND NOT (d.wipe ->> '$.state' = 'proven' AND d.install ->> '$.state' = 'waiting')";
 
 impl Reader<'_> {
     /// Those of these devices that were served another config than they would be now.

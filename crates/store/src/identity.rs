@@ -153,8 +153,8 @@ impl Reader<'_> {
         })
     }
 
-    /// Whether what a boot shows speaks against its being `device`. What only a DHCP request claimed does not count: firmware makes
-    /// a UUID up where it has none.
+    /// Whether what a boot shows speaks against its being `device`; with a card that no person confirmed, every number that differs
+    /// does. What only a DHCP request claimed does not count: firmware makes a UUID up where it has none.
     pub(crate) fn contradicts(
         &self,
         device: &Device,
@@ -164,8 +164,17 @@ impl Reader<'_> {
         if !self.is_identified(device.id)? {
             return Ok(false);
         }
-        let own = known(device.id, mac, &device.inventory);
-        Ok(identify(&shown(mac, shows), &[own]) != Identity::Same(device.id))
+        let (own, shown) = (known(device.id, mac, &device.inventory), shown(mac, shows));
+        if self.is_unconfirmed(device.id, mac)? {
+            return Ok(!shown.agrees_with(&own));
+        }
+        Ok(identify(&shown, &[own]) != Identity::Same(device.id))
+    }
+
+    /// Whether a card attached itself to a device, and no person said that it is the device's.
+    pub(crate) fn is_unconfirmed(&self, device: DeviceId, card: MacAddr) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM device_macs WHERE mac = ?1 AND device_id = ?2 AND confirmed_at IS NULL)";
+        self.one(sql, params![card.to_string(), device.0], |row| row.get(0))
     }
 
     /// Whom a boot with an unknown card belongs to, besides `besides`.

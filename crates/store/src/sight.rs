@@ -150,14 +150,8 @@ impl Writer<'_> {
             }
             return Ok((self.seen_again(device, &hearsay)?, false));
         }
-        let unsure = |card: MacAddr| -> Result<bool, Error> {
-            let cards = self.cards(device.id)?;
-            Ok(cards
-                .iter()
-                .any(|known| known.mac == card && known.confirmed_at.is_none()))
-        };
         if self.contradicts(&device, mac, shows)? {
-            if unsure(mac)? {
+            if self.is_unconfirmed(device.id, mac)? {
                 // It attached itself, and belongs elsewhere after all.
                 self.detach_card(device.id, mac)?;
                 return self.sight_beside(mac, shows, by, booting);
@@ -176,7 +170,7 @@ impl Writer<'_> {
         if two_at_once(&device, mac, booting) {
             let other = booting(device.id).filter(|_| mac == device.mac);
             let card = other.unwrap_or(mac);
-            if unsure(card)? {
+            if self.is_unconfirmed(device.id, card)? {
                 self.detach_card(device.id, card)?;
                 let (twin, _) = if card == mac {
                     self.meet(mac, shows.clone(), by).map(|twin| (twin, true))?

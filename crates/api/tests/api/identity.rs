@@ -14,16 +14,20 @@ const SECOND: &str = "4c4c4544-0000-4000-8000-000000000002";
 impl World {
     /// A machine tells by its script what it is.
     async fn tells(&self, card: &str, uuid: &str, serial: &str) {
+        self.is_seen(SeenBy::Script, card, uuid, Some(serial)).await;
+    }
+
+    async fn is_seen(&self, by: SeenBy, card: &str, uuid: &str, serial: Option<&str>) {
         let inventory = Inventory {
             uuid: uuid.parse().ok(),
-            serial: Some(serial.to_owned()),
+            serial: serial.map(ToOwned::to_owned),
             ..Inventory::default()
         };
         let mac = card.parse().unwrap();
         let write = self
             .store
             .write(Lane::Boot, Actor::Device(mac), move |writer| {
-                writer.sight(mac, &inventory, SeenBy::Script).map(drop)
+                writer.sight(mac, &inventory, by).map(drop)
             });
         write.await.unwrap();
     }
@@ -110,4 +114,44 @@ async fn conflicts_are_shown_and_decided() {
         .await;
     assert_eq!(one["other_cards"][0]["mac"], mac(4));
     assert_eq!(one["identity_conflict"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_card_that_attached_itself_by_a_shared_uuid_is_another_machine() {
+    let world = World::ready().await;
+    world.tells(MAC_1, BOARD, "S1").await;
+    // A DHCP request tells the UUID alone, and attaches the card; the script tells the serial number too.
+    world.is_seen(SeenBy::Dhcp, MAC_2, BOARD, None).await;
+    let of = async |card: &str| {
+        world
+            .ok("GET", &format!("/devices/{card}"), Value::Null)
+            .await
+    };
+    assert_eq!(of(MAC_2).await["mac_address"], MAC_1);
+    world.tells(MAC_2, BOARD, "S2").await;
+    let (one, other) = (of(MAC_1).await, of(MAC_2).await);
+    for (device, mac, serial, with) in [(&one, MAC_1, "S1", MAC_2), (&other, MAC_2, "S2", MAC_1)] {
+        assert_eq!(device["mac_address"], mac);
+        assert_eq!(device["serial"], serial);
+        assert_eq!(device["identity_conflict"]["kind"], "one_uuid_two_serials");
+        assert_eq!(device["identity_conflict"]["mac"], with);
+    }
+    assert_eq!(one["other_cards"], json!([]));
+    let needy = world
+        .ok("GET", "/devices?needs_person=true", Value::Null)
+        .await;
+    assert_eq!(needy.as_array().map(Vec::len), Some(2));
+    // It goes on as two, whatever they show.
+    let decide = format!("/devices/{MAC_2}/identity");
+    world
+        .ok("POST", &decide, json!({"decision": "split"}))
+        .await;
+    world.is_seen(SeenBy::Dhcp, MAC_2, BOARD, None).await;
+    world.tells(MAC_2, BOARD, "S2").await;
+    world.tells(MAC_1, BOARD, "S1").await;
+    for card in [MAC_1, MAC_2] {
+        let device = of(card).await;
+        assert_eq!(device["mac_address"], card);
+        assert_eq!(device["identity_conflict"], Value::Null, "{device}");
+    }
 }

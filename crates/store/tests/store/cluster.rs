@@ -1,6 +1,6 @@
 //! Cluster settings, secrets, patches, and the configs that devices have.
 
-use model::{Origin, PatchScope, Role};
+use model::{Actor, Origin, PatchScope, ProofSource, Role, Scene, StandingOrder, Verdict};
 use store::Error;
 
 use crate::{House, mac};
@@ -175,6 +175,21 @@ async fn the_config_that_a_device_has_is_kept_until_it_has_another() {
     house.write(move |w| w.config_released(id, second)).await;
     house.write(move |w| w.config_served(id, second)).await;
     assert_eq!(served().await.unwrap(), b"second");
+    assert!(house.read(move |r| r.outdated(&[id])).await.is_empty());
+    assert!(!house.read(move |r| r.is_outdated(id)).await);
+
+    // A wiped disk runs none.
+    save(b"third").await;
+    assert!(house.read(move |r| r.is_outdated(id)).await);
+    let wiped = house.write(move |w| {
+        let mut device = w.device(id)?.unwrap();
+        let (life, now) = (&mut device.life, w.now());
+        life.give_wipe(Actor::System, now, StandingOrder::Menu);
+        life.spend_wipe(now);
+        let told = life.hear(&Verdict::Wiped, ProofSource::Events, &Scene::default());
+        w.live(&device, told)
+    });
+    assert!(wiped.await);
     assert!(house.read(move |r| r.outdated(&[id])).await.is_empty());
     assert!(!house.read(move |r| r.is_outdated(id)).await);
 }
