@@ -4,6 +4,7 @@ mod files;
 mod generate;
 mod secrets;
 mod settings;
+mod subnets;
 
 use std::net::Ipv4Addr;
 
@@ -20,6 +21,7 @@ pub(crate) use files::{export_base, talosconfig};
 pub(crate) use generate::generate;
 pub(crate) use secrets::{Bundle, bundle_of, export, import};
 pub(crate) use settings::{change, settings};
+pub(crate) use subnets::check_apart;
 
 /// What the cluster is called in confirmations while nothing tells its name.
 pub(crate) const UNNAMED: &str = "unnamed";

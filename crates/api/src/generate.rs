@@ -339,20 +339,27 @@ impl Ready {
 
 /// Refuses what a Talos of one of the versions would refuse.
 fn check(config: &MachineConfig, versions: &[TalosVersion]) -> Result<(), Error> {
-    for version in versions {
+    for (index, version) in versions.iter().enumerate() {
         let findings = validate(config, version).map_err(refused)?;
         let errors: Vec<&Finding> = findings.iter().filter(|it| it.is_error()).collect();
         if errors.is_empty() {
             continue;
         }
-        let mut told: Vec<String> = errors.iter().take(TOLD).map(ToString::to_string).collect();
-        if errors.len() > TOLD {
-            told.push(format!("and {} more", errors.len() - TOLD));
+        // Where two releases do not fit together, what else is wrong follows from that.
+        let most = if index == 0 { TOLD } else { 1 };
+        let mut told: Vec<String> = errors.iter().take(most).map(ToString::to_string).collect();
+        if errors.len() > most {
+            told.push(format!("and {} more", errors.len() - most));
         }
-        let why = format!(
-            "Talos {version} would refuse the config: {}",
-            told.join("; ")
-        );
+        let told = told.join("; ");
+        let why = match index {
+            0 => format!("Talos {version} would refuse the config: {told}"),
+            // The first is installed; what boots reads the config before that.
+            _ => format!(
+                "machines boot Talos {version}, which would refuse a config for Talos {}: {told}",
+                versions[0]
+            ),
+        };
         return Err(Error::refused("config_invalid", None, why, None));
     }
     Ok(())

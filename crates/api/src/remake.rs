@@ -219,10 +219,17 @@ fn save(writer: &Writer<'_>, prepared: Prepared) -> Result<Done, Error> {
 
 /// Names the devices whose configs could not be made, and why.
 fn refusal(broken: &[(&Device, Error)], of: usize) -> Error {
-    let mut named: Vec<String> = broken
+    let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+    for (device, err) in broken.iter().take(NAMED) {
+        let (why, name) = (err.to_string(), device::called(device));
+        match reasons.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((why, vec![name])),
+        }
+    }
+    let mut named: Vec<String> = reasons
         .iter()
-        .take(NAMED)
-        .map(|(broken, err)| format!("{}: {err}", device::called(broken)))
+        .map(|(why, names)| format!("{}: {why}", names.join(", ")))
         .collect();
     if broken.len() > NAMED {
         named.push(format!("and {} more", broken.len() - NAMED));

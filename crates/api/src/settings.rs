@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::remake::{Ground, Plan, Remade, remake};
 use crate::types::{NetworkAnswer, NetworkPatch};
 use crate::version::{IfMatch, Version};
-use crate::{Error, body};
+use crate::{Error, body, cluster};
 
 /// The settings in force.
 #[expect(
@@ -58,16 +58,33 @@ fn plan(ground: &Ground, patch: &NetworkPatch) -> Result<Plan, Error> {
             fields.insert(field.clone(), value);
         }
     }
-    let settings: NetworkSettings = body::read_value(fields.into())?;
-    settings
-        .check()
-        .map_err(|refusal| Error::invalid(refusal.field, refusal.why))?;
+    let settings: NetworkSettings = body::read_value(fields.clone().into())?;
+    settings.check().map_err(|refusal| {
+        let changes = |field: &str| before.get(field) != fields.get(field);
+        // A gateway that stays lies outside of the subnet because that moved.
+        match refusal.field {
+            "gateway" if changes("node_subnet") && !changes("gateway") => {
+                let hint = "change the gateway together with it";
+                let field = Some("node_subnet".to_owned());
+                Error::refused(
+                    "invalid",
+                    field,
+                    format!("the gateway {}", refusal.why),
+                    Some(hint),
+                )
+            }
+            field => Error::invalid(field, refusal.why),
+        }
+    })?;
     let after = fields_of(&settings)?;
     let changed: Vec<String> = after
         .iter()
         .filter(|(field, value)| before.get(*field) != Some(*value))
         .map(|(field, _)| field.clone())
         .collect();
+    if let Some(cluster) = &ground.sources.cluster {
+        cluster::check_apart(cluster, &settings, &changed)?;
+    }
     let configs = [
         "node_subnet",
         "gateway",

@@ -75,7 +75,7 @@ fn plan(
         let known = ground.sources.talos_version();
         let version = known.ok_or_else(|| {
             let why = "none is given, and no Talos release was imported yet".to_owned();
-            let hint = "name one with `--talos-version v1.13.9`, or import one first with `ktizo assets import DIR`";
+            let hint = "name one, such as v1.13.9, or import a release first";
             Error::refused("invalid", Some("talos_version".to_owned()), why, Some(hint))
         })?;
         fields.insert("talos_version".to_owned(), version.to_string().into());
@@ -91,6 +91,7 @@ fn plan(
         .filter(|(field, value)| before.get(*field) != Some(*value))
         .map(|(field, _)| field.clone())
         .collect();
+    super::check_apart(&settings, &ground.sources.network, &changed)?;
     let secrets = match &ground.secrets {
         Some(row) => bundle_of(row)?,
         // Nothing was ever made of them.

@@ -133,6 +133,11 @@ async fn settings_are_changed_one_by_one_and_configs_follow() {
     for (body, field) in [
         (json!({"endpoint": "http://x"}), "endpoint"),
         (json!({"pod_subnets": ["x"]}), "pod_subnets"),
+        (json!({"pod_subnets": ["10.0.0.0/16"]}), "pod_subnets"),
+        (
+            json!({"service_subnets": ["10.244.0.0/16"]}),
+            "service_subnets",
+        ),
         (
             json!({"kubernetes_version": "1.12.0"}),
             "kubernetes_version",
@@ -145,6 +150,23 @@ async fn settings_are_changed_one_by_one_and_configs_follow() {
         let (_, named, why) = world.refused("PUT", path, body.clone()).await;
         assert_eq!(named, field, "{body}: {why}");
     }
+    // What boots could not read such configs, which is said once and shortly.
+    world
+        .ok(
+            "PUT",
+            "/network/settings",
+            json!({"talos_version": "v1.13.9"}),
+        )
+        .await;
+    let newest = json!({"talos_version": "v1.99.0"});
+    let (_, _, why) = world.refused("PUT", path, newest).await;
+    assert!(
+        why.contains("machines boot Talos v1.13.9") && why.len() < 500,
+        "{why}"
+    );
+    world
+        .ok("PUT", "/network/settings", json!({"talos_version": null}))
+        .await;
     let newer = world
         .ok("PUT", path, json!({"talos_version": "v1.16.2"}))
         .await;
