@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use configgen::Contract;
 use model::{
     ApprovalStatus, Arch, Asset, AssetKind, AssetName, FirmwareKind, MacAddr, Role, TalosVersion,
     Timestamp, lacking, newest_whole,
@@ -32,9 +33,15 @@ pub trait NextBoot: Send + Sync + 'static {
     async fn script(&self, mac: MacAddr, now: Timestamp) -> Result<ScriptPreview, Error>;
 }
 
+/// A machine that is held asks again after 25 s; one that was silent for this long is gone.
+const HELD_MICROS: i64 = 120_000_000;
+
 /// The whole picture.
 pub(crate) async fn status(api: &Api) -> Result<Status, Error> {
     let mut picture = look_at_store(api, service(api).await?).await?;
+    let since = Timestamp::from_micros(api.gate.now().as_micros().saturating_sub(HELD_MICROS));
+    let held = device::look(&api.store, move |reader| Ok(reader.count_held(since)?));
+    picture.devices.waiting = held.await?;
     picture.edited = base::hand_edits(&api.store, api.base_folder.clone()).await?;
     Ok(picture)
 }
@@ -69,6 +76,12 @@ async fn look_at_store(api: &Api, service: ServiceStatus) -> Result<Status, Erro
     device::look(&api.store, look).await
 }
 
+/// Whether a boot loader is in one of the loader folders.
+fn is_there(service: &ServiceStatus, loader: &str) -> bool {
+    let mut known = service.loaders.iter();
+    known.any(|known| known.name == loader && known.path.is_some())
+}
+
 fn look(
     reader: &Reader<'_>,
     mut service: ServiceStatus,
@@ -79,12 +92,23 @@ fn look(
         let Some(loader) = &settings.firmware.of(*kind).loader else {
             continue;
         };
-        let mut known = service.loaders.iter();
-        if !known.any(|known| known.name == *loader && known.path.is_some()) {
+        if !is_there(&service, loader) {
             service.problems.push(format!(
                 "boot loader {loader}, which the network settings give to {}, is in none of the loader folders: copy it there, or \
                  `ktizo network set --loader {kind}=none`",
                 kind.title()
+            ));
+        }
+    }
+    for (loader, devices, mac) in reader.own_loaders()? {
+        if !is_there(&service, &loader) {
+            let who = match devices {
+                1 => mac.to_string(),
+                more => format!("{more} devices, {mac} among them"),
+            };
+            service.problems.push(format!(
+                "boot loader {loader}, which {who} gets by a setting of its own, is in none of the loader folders: copy it there, or \
+                 `ktizo device set {mac} --loader \"\"`"
             ));
         }
     }
@@ -116,14 +140,25 @@ fn look(
     let mut notes = Vec::new();
     if let Some(version) = &version {
         notes.extend(left_out(&assets, version));
+        notes.extend(too_old(version));
         let cluster = read_cluster(reader.cluster_settings()?)?;
         notes.extend(cluster.and_then(|cluster| drift(&cluster, version)));
     }
-    if !base_configs.contains(&Role::Controlplane) {
-        missing.push(
+    match base_configs.as_slice() {
+        [] => missing.push(
+            "there is no base config for the roles controlplane and worker: `ktizo cluster init NAME ENDPOINT`, or `ktizo cluster import DIR`"
+                .to_owned(),
+        ),
+        [Role::Worker] => missing.push(
             "there is no base config for the role controlplane: `ktizo cluster init NAME ENDPOINT`, or `ktizo cluster import DIR`"
                 .to_owned(),
-        );
+        ),
+        // A cluster may do without workers.
+        [Role::Controlplane] => notes.push(
+            "there is no base config for the role worker, so no worker can be let in: `ktizo cluster generate`, or `ktizo cluster import DIR`"
+                .to_owned(),
+        ),
+        _ => {}
     }
     if settings.node_subnet.is_none() {
         missing.push(
@@ -137,6 +172,7 @@ fn look(
             pending: reader.count_devices(Some(ApprovalStatus::Pending))?,
             approved: reader.count_devices(Some(ApprovalStatus::Approved))?,
             rejected: reader.count_devices(Some(ApprovalStatus::Rejected))?,
+            waiting: 0,
         },
         strict_boot_mode: settings.strict_boot_mode,
         talos_version: version,
@@ -202,6 +238,14 @@ fn missing_assets(
         }
     }
     Ok(missing)
+}
+
+/// What it means that machines boot a release for which no configs are made.
+fn too_old(booted: &TalosVersion) -> Option<String> {
+    let oldest = Contract::OLDEST;
+    Contract::of(booted).is_err().then(|| {
+        format!("machines boot Talos {booted}, and configs are made for Talos {oldest} and newer: import a newer release")
+    })
 }
 
 /// Newer releases that machines do not boot, for a half of them is missing.

@@ -84,4 +84,7 @@ pub struct DeviceCounts {
     pub approved: u64,
     /// Turned away.
     pub rejected: u64,
+    /// Those of the pending that are held at this moment.
+    #[serde(default)]
+    pub waiting: u64,
 }

@@ -4,6 +4,7 @@ use std::fs::FileTimes;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use model::BootStage;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -70,6 +71,77 @@ async fn a_profile_of_firmware_is_changed_field_by_field() {
     let usual = json!({"firmware": {"efi_x64": null}});
     let back = world.ok("PUT", "/network/settings", usual).await;
     assert_eq!(back["firmware"]["efi_x64"], changed["firmware"]["http_x64"]);
+}
+
+#[tokio::test]
+async fn a_loader_of_a_device_that_is_nowhere_is_told() {
+    let world = World::with_control_plane().await;
+    let told = async || {
+        let status = world.ok("GET", "/status", Value::Null).await;
+        let (_, ready) = world.ask_raw("GET", "/readyz", String::new()).await;
+        (status["problems"].to_string(), ready.to_string())
+    };
+    let loader = |name: Value| world.ok("PUT", "/devices/1", json!({ "loader": name }));
+    loader(json!("nosuch.efi")).await;
+    let (problems, ready) = told().await;
+    assert!(
+        problems.contains("nosuch.efi") && problems.contains(MAC_1) && ready.contains("nosuch.efi"),
+        "{problems} {ready}"
+    );
+    world.add(MAC_2).await;
+    world
+        .ok("PUT", "/devices/2", json!({"loader": "nosuch.efi"}))
+        .await;
+    let (problems, _) = told().await;
+    assert!(problems.contains("2 devices"), "{problems}");
+    loader(Value::Null).await;
+    world.ok("PUT", "/devices/2", json!({"loader": null})).await;
+    let (problems, ready) = told().await;
+    assert!(
+        problems == "[]" && !ready.contains("nosuch.efi"),
+        "{problems} {ready}"
+    );
+}
+
+#[tokio::test]
+async fn subnets_that_overlap_are_refused_and_a_subnet_that_leaves_its_gateway_names_itself() {
+    let world = World::founded().await;
+    for (subnet, gateway, field) in [
+        ("10.244.3.0/24", Some("10.244.3.1"), "node_subnet"),
+        ("10.100.0.0/16", Some("10.100.0.1"), "node_subnet"),
+        ("10.0.1.0/24", None, "node_subnet"),
+        ("10.0.1.0/24", Some("10.0.0.9"), "gateway"),
+    ] {
+        let mut body = json!({ "node_subnet": subnet });
+        if let Some(gateway) = gateway {
+            body["gateway"] = json!(gateway);
+        }
+        let (_, named, why) = world.refused("PUT", "/network/settings", body).await;
+        assert_eq!(named, field, "{subnet} {gateway:?}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_held_at_this_moment_is_counted() {
+    let world = World::ready().await;
+    world.add(MAC_1).await;
+    world.add(MAC_2).await;
+    let waiting =
+        async || world.ok("GET", "/status", Value::Null).await["devices"]["waiting"].clone();
+    assert_eq!(waiting().await, 0);
+    world.stage(MAC_1, BootStage::Hold);
+    world.stage(MAC_2, BootStage::Script);
+    // The boots are written down in the background.
+    let seen = async {
+        while waiting().await != 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), seen)
+        .await
+        .unwrap();
+    world.clock.advance(Duration::from_secs(300));
+    assert_eq!(waiting().await, 0, "it went away");
 }
 
 #[tokio::test]
