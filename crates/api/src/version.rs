@@ -16,7 +16,7 @@ use crate::{Error, types};
 pub struct Version(String);
 
 /// Fields of a device that change while nobody changes it.
-const RECORDED: [&str; 19] = [
+const RECORDED: [&str; 20] = [
     "first_seen",
     "last_seen",
     "last_config_download",
@@ -29,6 +29,7 @@ const RECORDED: [&str; 19] = [
     "config_token",
     "other_cards",
     "identity_conflict",
+    "turned_away",
     "arch",
     "firmware",
     "uuid",

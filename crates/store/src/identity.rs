@@ -1,6 +1,6 @@
 //! Which machine is which: the cards and the mainboard of a device, and what is undecided about them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use model::{
     Conflict, ConflictKind, Device, DeviceId, EventKind, Identity, IdentityDecision, Inventory,
@@ -80,6 +80,13 @@ impl Reader<'_> {
     pub fn turned_away(&self, device: DeviceId) -> Result<Option<Conflict>, Error> {
         let sql = format!("{CONFLICT} WHERE device_id = ?1 AND kept_at IS NOT NULL");
         self.maybe(&sql, [device.0], read_conflict)
+    }
+
+    /// The devices with whose card a person turned another machine away: few ever are.
+    pub fn all_turned_away(&self) -> Result<HashSet<DeviceId>, Error> {
+        let sql = "SELECT device_id FROM conflicts WHERE kept_at IS NOT NULL";
+        let all = self.all(sql, [], |row| row.get(0).map(DeviceId))?;
+        Ok(all.into_iter().collect())
     }
 
     /// The same as [`Reader::conflict`] for every device of which something is: few ever are.

@@ -19,6 +19,7 @@ pub(crate) fn shown(reader: &Reader<'_>, device: Device) -> Result<types::Device
         config_token,
         other_cards: reader.cards(device.id)?,
         identity_conflict: reader.conflict(device.id)?,
+        turned_away: reader.turned_away(device.id)?.is_some(),
         ..device.into()
     })
 }
@@ -32,6 +33,7 @@ pub(crate) fn shown_all(
     let outdated = reader.outdated(&ids)?;
     let grants = reader.token_grants(&ids)?;
     let (mut cards, mut conflicts) = (reader.cards_of(&ids)?, reader.conflicts()?);
+    let turned_away = reader.all_turned_away()?;
     let settings = settings_versions(reader, &ids)?;
     let shown = |device: Device| types::Device {
         settings_version: settings.get(&device.id).cloned(),
@@ -39,6 +41,7 @@ pub(crate) fn shown_all(
         config_token: grants.get(&device.id).copied().map(Into::into),
         other_cards: cards.remove(&device.id).unwrap_or_default(),
         identity_conflict: conflicts.remove(&device.id),
+        turned_away: turned_away.contains(&device.id),
         ..device.into()
     };
     Ok(devices.into_iter().map(shown).collect())

@@ -20,12 +20,13 @@ use crate::{Error, audit, body, generate, types};
 
 /// Fields of a device that only record what happened. They may be sent back, as a client does that reads a device, changes it and
 /// writes it whole, and are not looked at.
-const RECORDED: [&str; 21] = [
+const RECORDED: [&str; 22] = [
     "settings_version",
     "config_outdated",
     "config_token",
     "other_cards",
     "identity_conflict",
+    "turned_away",
     "first_seen",
     "last_seen",
     "approved_at",

@@ -95,6 +95,9 @@ pub struct Device {
     /// What is undecided about who it is; until a person decides, it gets no config.
     #[serde(default)]
     pub identity_conflict: Option<model::Conflict>,
+    /// Whether a machine that came with its card was turned away, and may be accepted after all.
+    #[serde(default)]
+    pub turned_away: bool,
 }
 
 /// How long and how often a machine may still fetch its config with the token it has.
@@ -170,6 +173,7 @@ impl From<model::Device> for Device {
             config_token: None,
             other_cards: Vec::new(),
             identity_conflict: None,
+            turned_away: false,
         }
     }
 }

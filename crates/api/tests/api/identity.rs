@@ -93,9 +93,17 @@ async fn conflicts_are_shown_and_decided() {
     let (keep, accept) = (json!({"decision": "keep"}), json!({"decision": "accept"}));
     let kept = world.ok("POST", &decide, keep).await;
     assert_eq!(kept["identity_conflict"], Value::Null);
-    assert_eq!(kept["serial"], "S1");
+    assert_eq!(
+        (&kept["serial"], &kept["turned_away"]),
+        (&json!("S1"), &json!(true))
+    );
+    let listed = world.ok("GET", "/devices", Value::Null).await;
+    assert_eq!(listed[0]["turned_away"], true);
     let decided = world.ok("POST", &decide, accept.clone()).await;
-    assert_eq!(decided["serial"], "S10");
+    assert_eq!(
+        (&decided["serial"], &decided["turned_away"]),
+        (&json!("S10"), &json!(false))
+    );
     assert_eq!(world.ok("GET", needy, Value::Null).await, json!([]));
     let (code, ..) = world.refused("POST", &decide, accept).await;
     assert_eq!(code, "nothing_undecided");

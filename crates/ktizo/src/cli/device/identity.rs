@@ -6,7 +6,7 @@ use api::types::DecideIdentity;
 use api::{Client, DeviceRef};
 use model::IdentityDecision;
 
-use super::show;
+use super::{named, show};
 use crate::cli::{Failure, Output, confirmed};
 
 /// Who a machine is, and what a person says of it.
@@ -23,8 +23,8 @@ pub(super) struct Identity {
     /// They are two machines, and their UUID tells nothing
     #[arg(long, group = "decision")]
     split: bool,
-    /// Do not ask where it is decided already, and a machine that was turned away is accepted after all
-    #[arg(long, short, requires = "accept")]
+    /// Do not ask where it is decided already: a machine that was turned away is accepted after all, or a card is taken away
+    #[arg(long, short, requires = "decision", conflicts_with = "keep")]
     yes: bool,
 }
 
@@ -51,11 +51,19 @@ impl Identity {
             _ => DeviceRef::Id(device.id),
         };
         writeln!(std::io::stderr(), "{}", show::identity(&device))?;
-        if decision == IdentityDecision::Accept && since.is_none() && !is_card {
-            let question = format!(
-                "Nothing is undecided about {}. Accept the machine that was turned away last?",
-                device.mac_address
-            );
+        let mac = device.mac_address;
+        // Where nobody was turned away there is nothing to ask about: the daemon says so.
+        let question = match (decision, since) {
+            (IdentityDecision::Accept, None) if !is_card && device.turned_away => Some(format!(
+                "Nothing is undecided about {mac}. Accept the machine that was turned away last?"
+            )),
+            (IdentityDecision::Split, None) if is_card => Some(format!(
+                "Take the card {} away from {mac}, as that of another machine? Their UUID tells nothing from then on.",
+                named(&who)
+            )),
+            _ => None,
+        };
+        if let Some(question) = question {
             confirmed(&question, self.yes, "nothing was decided")?;
         }
         let said = DecideIdentity { decision, since };
