@@ -124,11 +124,9 @@ impl Caller {
         Err(Error::Forbidden {
             why: format!("{who} is {own} here, and this needs {least}"),
             hint: if who.starts_with("token") {
-                format!(
-                    "ask an admin for a token that may: `ktizo token add NAME --authority {least}`"
-                )
+                format!("ask an admin for a token that is {least}")
             } else {
-                format!("ask an admin: `ktizo user set {who} --authority {least}`")
+                format!("ask an admin to make {who} {least}")
             },
         })
     }

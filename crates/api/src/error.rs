@@ -130,9 +130,16 @@ impl Error {
     /// The body of the answer.
     pub fn body(&self) -> ErrorBody {
         let (_, code, field, hint) = self.outward();
+        let message = match self {
+            // The field stands beside it.
+            Self::Store(store::Error::Taken { value, .. }) => {
+                format!("`{value}` is taken by another")
+            }
+            other => other.to_string(),
+        };
         ErrorBody {
             code: code.to_owned(),
-            message: self.to_string(),
+            message,
             field,
             hint,
         }

@@ -247,12 +247,7 @@ pub(super) fn check_not_last(reader: &Reader<'_>, device: &Device) -> Result<(),
         called(device)
     );
     let hint = "approve another control plane before, or reject the workers first";
-    Err(Error::refused(
-        "last_control_plane",
-        Some("role".to_owned()),
-        why,
-        Some(hint),
-    ))
+    Err(Error::refused("last_control_plane", None, why, Some(hint)))
 }
 
 /// Whether a control plane other than `device` is approved.

@@ -53,6 +53,16 @@ impl fmt::Display for DeviceRef {
     }
 }
 
+impl DeviceRef {
+    /// As messages have it: a MAC with colons.
+    pub(crate) fn in_words(&self) -> String {
+        match self {
+            Self::Mac(mac) => mac.to_string(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// The device that is meant.
 pub(crate) fn find(reader: &Reader<'_>, who: &DeviceRef) -> Result<Device, Error> {
     let found = match number_of(reader, who)? {
@@ -61,10 +71,7 @@ pub(crate) fn find(reader: &Reader<'_>, who: &DeviceRef) -> Result<Device, Error
     };
     found.ok_or_else(|| Error::NotFound {
         what: "device",
-        name: match who {
-            DeviceRef::Mac(mac) => mac.to_string(),
-            other => other.to_string(),
-        },
+        name: who.in_words(),
     })
 }
 

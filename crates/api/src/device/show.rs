@@ -172,7 +172,7 @@ pub(crate) async fn config(store: &Store, who: DeviceRef) -> Result<StoredConfig
         let device = find(reader, &who)?;
         reader.config(device.id)?.ok_or_else(|| Error::NotFound {
             what: "config: none is made for the device",
-            name: format!("{who}, which is {}", device.approval.status()),
+            name: format!("{}, which is {}", who.in_words(), device.approval.status()),
         })
     })
     .await
