@@ -90,44 +90,81 @@ pub(crate) fn who(sudo_user: Option<&str>) -> Author {
     }
 }
 
+/// What an archive says of itself; refuses what is no backup, or a newer one than this ktizo can read.
+pub(crate) fn manifest(archive: &Path) -> anyhow::Result<Manifest> {
+    let opened = Opened::of(archive)?;
+    let mut tar = tar::Archive::new(&opened.file);
+    let mut entries = tar.entries().map_err(|err| opened.unread(err))?;
+    opened.first_of(&mut entries)
+}
+
+/// A file that may be a backup.
+struct Opened<'p> {
+    path: &'p Path,
+    file: File,
+    /// What else it seems to be, and what to do about it; empty if that is not known.
+    other: String,
+}
+
+impl<'p> Opened<'p> {
+    fn of(path: &'p Path) -> anyhow::Result<Self> {
+        let called = path.display();
+        let mut file = File::open(path).with_context(|| format!("open {called}"))?;
+        ensure!(
+            !file.metadata()?.is_dir(),
+            "{called} is a folder; name the file that `ktizo backup` wrote"
+        );
+        let mut head = [0; 16];
+        let length = file
+            .read(&mut head)
+            .with_context(|| format!("read {called}"))?;
+        file.rewind()?;
+        let other = other_kind(&head[..length]).map_or_else(String::new, |it| format!(": {it}"));
+        Ok(Self { path, file, other })
+    }
+
+    fn no_backup(&self) -> anyhow::Error {
+        let (called, other) = (self.path.display(), &self.other);
+        anyhow!("{called} is not a backup of ktizo{other}; name a file that `ktizo backup` wrote")
+    }
+
+    /// What the disk says is no word about what is in the file.
+    fn unread(&self, err: io::Error) -> anyhow::Error {
+        match err.raw_os_error() {
+            Some(_) => anyhow::Error::new(err).context(format!("read {}", self.path.display())),
+            None => self.no_backup(),
+        }
+    }
+
+    /// Reads the manifest, which comes first.
+    fn first_of(&self, entries: &mut tar::Entries<'_, &File>) -> anyhow::Result<Manifest> {
+        let first = entries.next().ok_or_else(|| self.no_backup())?;
+        let mut first = first.map_err(|err| self.unread(err))?;
+        if first.path().map_err(|err| self.unread(err))? != Path::new(MANIFEST) {
+            return Err(self.no_backup());
+        }
+        let manifest: Manifest =
+            serde_json::from_reader((&mut first).take(1 << 16)).map_err(|_| self.no_backup())?;
+        ensure!(
+            manifest.format <= BACKUP_FORMAT,
+            "{} has format {}, and this ktizo knows formats up to {BACKUP_FORMAT}: install ktizo {} or newer",
+            self.path.display(),
+            manifest.format,
+            manifest.version
+        );
+        Ok(manifest)
+    }
+}
+
 /// Unpacks what a backup has, and nothing else, into a new folder.
 fn unpack(archive: &Path, into: &Path) -> anyhow::Result<Manifest> {
     let called = archive.display();
-    let mut file = File::open(archive).with_context(|| format!("open {called}"))?;
-    ensure!(
-        !file.metadata()?.is_dir(),
-        "{called} is a folder; name the file that `ktizo backup` wrote"
-    );
-    let mut head = [0; 16];
-    let length = file
-        .read(&mut head)
-        .with_context(|| format!("read {called}"))?;
-    file.rewind()?;
-    let other = other_kind(&head[..length]).map_or_else(String::new, |it| format!(": {it}"));
-    let no_backup = || {
-        anyhow!("{called} is not a backup of ktizo{other}; name a file that `ktizo backup` wrote")
-    };
-    // What the disk says is no word about what is in the file.
-    let unread = |err: io::Error| match err.raw_os_error() {
-        Some(_) => anyhow::Error::new(err).context(format!("read {called}")),
-        None => no_backup(),
-    };
+    let opened = Opened::of(archive)?;
     std::fs::create_dir(into).with_context(|| format!("make {}", into.display()))?;
     std::fs::set_permissions(into, std::fs::Permissions::from_mode(0o700))?;
-    let mut tar = tar::Archive::new(file);
-    let mut entries = tar.entries().map_err(unread)?;
-    let mut first = entries.next().ok_or_else(no_backup)?.map_err(unread)?;
-    if first.path().map_err(unread)? != Path::new(MANIFEST) {
-        return Err(no_backup());
-    }
-    let manifest: Manifest =
-        serde_json::from_reader((&mut first).take(1 << 16)).map_err(|_| no_backup())?;
-    ensure!(
-        manifest.format <= BACKUP_FORMAT,
-        "{called} has format {}, and this ktizo knows formats up to {BACKUP_FORMAT}: install ktizo {} or newer",
-        manifest.format,
-        manifest.version
-    );
+    let mut tar = tar::Archive::new(&opened.file);
+    let mut entries = tar.entries().map_err(|err| opened.unread(err))?;
+    let manifest = opened.first_of(&mut entries)?;
     for entry in entries {
         let mut entry = entry.with_context(|| format!("{called} breaks off"))?;
         let path = entry.path()?.into_owned();

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use api::Client;
 use api::types::{Asset, AssetCommit, AssetImport};
 use clap::Subcommand;
+use configgen::Contract;
 use indicatif::{ProgressBar, ProgressStyle};
 use model::{Arch, AssetName, TalosVersion};
 
@@ -158,13 +159,23 @@ impl Import {
         let done = client.import_assets(&AssetCommit { assets }).await?;
         output.print(&done, |done| {
             let table = table(&done.assets);
+            let old = done.assets.iter().find_map(|asset| too_old(&asset.version));
             format!(
-                "{table}\n{} new, {} as they were",
+                "{table}\n{} new, {} as they were{}",
                 done.new,
-                done.assets.len() as u64 - done.new
+                done.assets.len() as u64 - done.new,
+                old.map_or_else(String::new, |old| format!("\n{old}"))
             )
         })
     }
+}
+
+/// What is to be known of a release that machines can boot, and for which no configs are made.
+fn too_old(version: &TalosVersion) -> Option<String> {
+    let oldest = Contract::OLDEST;
+    Contract::of(version).is_err().then(|| {
+        format!("Talos {version} is too old to be installed with ktizo, which makes configs for Talos {oldest} and newer.")
+    })
 }
 
 fn table(assets: &[Asset]) -> String {

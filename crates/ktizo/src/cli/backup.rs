@@ -32,7 +32,8 @@ impl BackupArgs {
             let why = "is there already; name another file";
             return Err(Failure::Local(format!("{} {why}", self.file.display())));
         }
-        let mut backup = self.remote.client()?.backup().await?;
+        // Before a backup is taken and told of, which holds every secret.
+        let client = self.remote.client()?;
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -41,6 +42,7 @@ impl BackupArgs {
             .map_err(|err| wrong(&self.file, &err))?;
         let mut written = 0;
         let done = async {
+            let mut backup = client.backup().await?;
             while let Some(piece) = backup.next().await? {
                 file.write_all(&piece).map_err(|err| wrong(&part, &err))?;
                 written += piece.len() as u64;
@@ -93,6 +95,7 @@ impl RestoreArgs {
                 config.map_err(|err| local(err.into()))?.state_dir
             }
         };
+        restore::manifest(&self.file).map_err(local)?;
         let question = format!("Replace the state in {}?", state_dir.display());
         confirmed(&question, self.yes, "nothing was restored")?;
         let sudo_user = std::env::var("SUDO_USER").ok();

@@ -102,7 +102,7 @@ impl ClusterArgs {
             } => {
                 let patch = set.patch(name, endpoint);
                 if patch.is_empty() {
-                    return Err(Failure::Local(
+                    return Err(Failure::Usage(
                         "nothing to change was given; see `ktizo cluster set --help`".to_owned(),
                     ));
                 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::output::{fields, or_dash, say};
 use super::value::{ADDRESS, list, on_or_off, one_of, or_none};
-use super::{Failure, Output, Remote};
+use super::{Failure, Output, Remote, confirmed};
 
 /// Network settings.
 #[derive(Debug, clap::Args)]
@@ -39,6 +39,9 @@ struct NetworkSet {
     /// Hold machines that nobody approved (on), or let them boot their disk or Talos without a config (off)
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
     strict_boot_mode: Option<bool>,
+    /// Do not ask where strict boot mode goes off while machines are held
+    #[arg(long, short, requires = "strict_boot_mode")]
+    yes: bool,
     /// Seconds that a machine is held for its approval; 0 lets it leave to its disk at once
     #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_hyphen_values = true)]
     hold_limit: Option<u32>,
@@ -194,6 +197,12 @@ impl NetworkArgs {
             NetworkCommand::Show => (client.network().await?, None),
             NetworkCommand::Set(set) => {
                 let before = client.network().await?.settings;
+                if before.strict_boot_mode && set.strict_boot_mode == Some(false) {
+                    let held = client.status().await?.devices.waiting;
+                    if let Some(question) = letting_go(held) {
+                        confirmed(&question, set.yes, "nothing was changed")?;
+                    }
+                }
                 (client.set_network(&set.patch()).await?, Some(before))
             }
         };
@@ -206,6 +215,21 @@ impl NetworkArgs {
             _ => Ok(()),
         }
     }
+}
+
+/// What a person is asked before strict boot mode goes off; nothing where no machine is held.
+fn letting_go(held: u64) -> Option<String> {
+    let (who, goes) = match held {
+        0 => return None,
+        1 => ("1 machine is".to_owned(), "goes on at once: to its disk"),
+        more => (
+            format!("{more} machines are"),
+            "go on at once: to their disks",
+        ),
+    };
+    Some(format!(
+        "{who} held for approval, and {goes}, or to Talos without a config. Switch strict boot mode off?"
+    ))
 }
 
 fn on_off(on: bool) -> String {

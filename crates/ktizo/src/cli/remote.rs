@@ -107,6 +107,9 @@ pub enum Failure {
     /// Something on this side.
     #[error("{0}")]
     Local(String),
+    /// What was given says nothing that could be done.
+    #[error("{0}")]
+    Usage(String),
     /// A rule, checked on this side.
     #[error("{0}")]
     Invalid(String),
@@ -152,12 +155,13 @@ impl Failure {
         }
     }
 
-    /// The documented exit code: 1 failed, 3 refused by a rule, 4 not found, 5 not reached or not let in.
+    /// The documented exit code: 1 failed, 2 wrong usage, 3 refused by a rule, 4 not found, 5 not reached or not let in.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Unread => 0,
             Self::Partly { failure, .. } => return failure.exit_code(),
             Self::Local(_) | Self::Terminal(_) => 1,
+            Self::Usage(_) => 2,
             Self::Invalid(_) => 3,
             Self::NotFound(_) => 4,
             Self::Closed(_) => 5,

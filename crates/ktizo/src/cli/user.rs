@@ -77,7 +77,7 @@ impl UserArgs {
             } => {
                 if authority.is_none() && !password {
                     let why = "give --authority or --password";
-                    return Err(Failure::Local(why.to_owned()));
+                    return Err(Failure::Usage(why.to_owned()));
                 }
                 let password = password
                     .then(|| prompt::new_password(name.as_str()))

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use model::{BootOrder, StandingOrder};
 use serde_json::{Map, Value};
 
 /// Words of a closed set, which shells complete and refusals list.
@@ -14,6 +15,16 @@ where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
     PossibleValuesParser::new(words).try_map(|word| word.parse())
+}
+
+/// A standing order. A wipe, which is none, points to where it is given.
+pub(super) fn standing_order() -> impl TypedValueParser<Value = StandingOrder> {
+    let words = StandingOrder::WORDS.iter().copied().map(PossibleValue::new);
+    let wipe = PossibleValue::new(BootOrder::Wipe.as_str()).hide(true);
+    PossibleValuesParser::new(words.chain([wipe])).try_map(|word| match word.parse() {
+        Ok(order) => Ok(order),
+        Err(_) => Err("a wipe is ordered of one machine, and confirmed with its name: `ktizo device wipe DEVICE`"),
+    })
 }
 
 /// What an address has to be, in words.

@@ -11,7 +11,8 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse as _;
 use model::{
-    Actor, Clock as _, EphemeralVolume, EventKind, Inventory, Labels, MacAddr, SeenBy, SystemClock,
+    Actor, BootStage, Clock as _, EphemeralVolume, EventKind, Inventory, Labels, MacAddr, SeenBy,
+    StageOutcome, StageRecord, SystemClock,
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -254,7 +255,13 @@ fn many_are_approved_after_a_look_at_them() {
     for answer in ["n\n", CTRL_C] {
         let mut terminal = daemon.at_terminal(approve);
         let look = terminal.expect("Approve these 2? [y/N] ");
-        for wanted in ["52:54:00:01:00:00", "52:54:00:01:00:01", "10.0.0."] {
+        for wanted in [
+            "52:54:00:01:00:00",
+            "52:54:00:01:00:01",
+            "10.0.0.",
+            "2 machines, of each: ",
+            "Whatever is on that disk is lost.",
+        ] {
             assert!(look.contains(wanted), "{wanted}: {look}");
         }
         terminal.type_keys(answer);
@@ -448,6 +455,78 @@ fn who_a_machine_is_is_decided_of_what_was_shown() {
     assert!(shown().contains("S1"));
     says(&daemon.run(&format!("{accept} --yes")));
     assert!(shown().contains("S9"));
+}
+
+#[test]
+fn a_card_is_taken_away_by_a_yes_only() {
+    let daemon = Daemon::founded();
+    let card = "52:54:00:00:00:02";
+    for mac in [MAC, card] {
+        let mac: MacAddr = mac.parse().unwrap();
+        let inventory = Inventory {
+            uuid: "4c4c4544-0000-4000-8000-000000000001".parse().ok(),
+            serial: Some("S1".to_owned()),
+            ..Inventory::default()
+        };
+        let told = daemon
+            .store
+            .write(Lane::Boot, Actor::Device(mac), move |writer| {
+                writer.sight(mac, &inventory, SeenBy::Script).map(drop)
+            });
+        daemon.runtime.block_on(told).unwrap();
+    }
+    let shown = || says(&daemon.run(&format!("device show {MAC}")));
+    let split = format!("device identity {card} --split");
+    let (code, why) = complains(&daemon.run(&split));
+    assert!(
+        code == 1 && why.contains(&format!("Take the card {card} away from {MAC}")),
+        "{why}"
+    );
+    assert!(shown().contains(card));
+    says(&daemon.run(&format!("{split} --yes")));
+    assert!(!shown().contains(card));
+}
+
+#[test]
+fn strict_boot_mode_lets_held_machines_go_by_a_yes_only() {
+    let daemon = Daemon::founded();
+    daemon.crowd(0..1);
+    let off = "network set --strict-boot-mode off";
+    says(&daemon.run(off));
+    says(&daemon.run("network set --strict-boot-mode on"));
+    let mac: MacAddr = "52:54:00:01:00:00".parse().unwrap();
+    let held = daemon
+        .store
+        .write(Lane::Boot, Actor::Device(mac), move |writer| {
+            let device = writer.device_by_mac(mac)?.unwrap();
+            let record = StageRecord {
+                stage: BootStage::Hold,
+                at: writer.now(),
+                duration_us: None,
+                bytes: None,
+                retries: None,
+                peer: None,
+                outcome: StageOutcome::Running,
+                detail: String::new(),
+            };
+            writer.record_stage(device.id, &record).map(drop)
+        });
+    daemon.runtime.block_on(held).unwrap();
+    let is_on = || says(&daemon.run("network show")).contains("strict boot mode   on");
+    let question = "1 machine is held for approval, and goes on at once: to its disk, or to Talos without a config.";
+    let (code, why) = complains(&daemon.run(off));
+    assert!(
+        code == 1 && why.contains(question) && why.contains("--yes"),
+        "{why}"
+    );
+    let mut terminal = daemon.at_terminal(off);
+    terminal.expect(question);
+    terminal.expect("[y/N] ");
+    terminal.type_keys("n\n");
+    assert_eq!(terminal.end().0, 1);
+    assert!(is_on());
+    says(&daemon.run(&format!("{off} --yes")));
+    assert!(!is_on());
 }
 
 #[test]

@@ -35,7 +35,7 @@ where
         let preview = client.bulk(&asked).await?;
         writeln!(std::io::stderr(), "{}", (self.table)(&preview))?;
         if preview.refused > 0 {
-            return Err(Failure::Local(format!(
+            return Err(Failure::Invalid(format!(
                 "some stand in the way, so nothing is done with any of these ({}); leave those out, or see to them first",
                 self.otherwise
             )));

@@ -7,7 +7,7 @@ use model::StandingOrder;
 use super::look::Look;
 use super::{named, show};
 use crate::cli::output::or_dash;
-use crate::cli::value::one_of;
+use crate::cli::value::standing_order;
 use crate::cli::{Failure, Output, confirmed};
 
 /// The machines of `ktizo device reject`.
@@ -25,7 +25,7 @@ pub(super) struct Reject {
 #[derive(Debug, clap::Args)]
 pub(super) struct Order {
     /// What the next network boot does; the same order may be given again
-    #[arg(value_parser = one_of::<StandingOrder>(StandingOrder::WORDS))]
+    #[arg(value_parser = standing_order())]
     order: StandingOrder,
     /// Its name, its MAC address in any spelling, or its number; several get it together after a look at them, all or none
     #[arg(required = true, value_name = "DEVICE")]

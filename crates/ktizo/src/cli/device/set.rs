@@ -9,7 +9,7 @@ use model::{Hostname, LocalBoot, MacAddr, Role, StandingOrder};
 use super::label::{LabelChange, changed};
 use super::settings::ConfigSettings;
 use super::show;
-use crate::cli::value::{ADDRESS, one_of};
+use crate::cli::value::{ADDRESS, one_of, standing_order};
 use crate::cli::{Failure, Output};
 
 /// Disk and volume of a machine.
@@ -35,7 +35,7 @@ pub(super) struct SetDevice {
     /// Its name, its MAC address in any spelling, or its number
     device: DeviceRef,
     /// What its next network boot does; the same order may be given again
-    #[arg(long, value_name = "ORDER", value_parser = one_of::<StandingOrder>(StandingOrder::WORDS))]
+    #[arg(long, value_name = "ORDER", value_parser = standing_order())]
     order: Option<StandingOrder>,
     /// Its boot MAC, after a card was changed
     #[arg(long)]
@@ -122,7 +122,7 @@ impl SetDevice {
         patch.settings = Some(self.config.patch(&before)).filter(|settings| !settings.is_empty());
         patch.order = self.order.map(Into::into);
         if patch == DevicePatch::default() {
-            return Err(Failure::Local(
+            return Err(Failure::Usage(
                 "nothing to change was given; see `ktizo device set --help`".to_owned(),
             ));
         }

@@ -63,11 +63,32 @@ pub(super) fn approvals(answer: &BulkAnswer) -> String {
                 .map_or_else(String::new, |refusal| refusal.message.clone()),
         ]
     };
-    columns(
+    let table = columns(
         &["mac", "name", "address", "role", "in the way"],
         answer.devices.iter().map(row).collect(),
         "No device.",
-    )
+    );
+    [table]
+        .into_iter()
+        .chain(effects_of(answer))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// What it means for the disks, each sentence once with how many it is true of.
+fn effects_of(answer: &BulkAnswer) -> Vec<String> {
+    let mut said: Vec<(&str, usize)> = Vec::new();
+    for row in answer.devices.iter().filter(|row| row.refusal.is_none()) {
+        match said.iter_mut().find(|(known, _)| *known == row.effect) {
+            Some((_, count)) => *count += 1,
+            None => said.push((&row.effect, 1)),
+        }
+    }
+    let line = |(effect, count)| match count {
+        1 => format!("1 machine: {effect}"),
+        more => format!("{more} machines, of each: {effect}"),
+    };
+    said.into_iter().map(line).collect()
 }
 
 /// What would be done with many, one line a device.

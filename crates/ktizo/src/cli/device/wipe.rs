@@ -29,8 +29,20 @@ pub(super) struct WipeDevice {
 impl WipeDevice {
     pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
         if self.cancel {
-            let device = client.decline_wipe(self.device).await?;
-            return output.print(&device, show::details);
+            let before = client.device(self.device).await?;
+            let device = client.decline_wipe(DeviceRef::Id(before.id)).await?;
+            let had_one = before.wipe_on_next_boot || before.wipe_asked_at.is_some();
+            return output.print(&device, |device| {
+                let name = or_dash(device.hostname.as_ref());
+                if had_one {
+                    format!("The wipe of {} ({name}) is called off.", device.mac_address)
+                } else {
+                    format!(
+                        "Nothing changed: no wipe of {} ({name}) is ordered or asked for.",
+                        device.mac_address
+                    )
+                }
+            });
         }
         let (who, confirm) = match self.confirm {
             Some(name) => (self.device, name),
