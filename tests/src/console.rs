@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::clock::{now, poll};
+use crate::glass::{Glass, USUAL};
 
 /// What has arrived: the text, and for each piece where it ended and when it was seen.
 #[derive(Debug, Default)]
@@ -49,6 +50,7 @@ impl Console {
             .spawn(move || {
                 let mut bytes = Vec::new();
                 let mut unshown = Vec::new();
+                let mut glass = Glass::default();
                 loop {
                     // Asked before reading: what was written until then is still read.
                     let last = end.load(Ordering::Acquire);
@@ -63,8 +65,11 @@ impl Console {
                         unshown.extend_from_slice(&bytes);
                     }
                     if last || !quiet.load(Ordering::Acquire) {
-                        show(&unshown);
+                        show(&glass.through(&unshown));
                         unshown.clear();
+                    }
+                    if last && echo {
+                        show(USUAL);
                     }
                     if last {
                         return;

@@ -18,6 +18,7 @@ pub mod disk;
 pub mod efi;
 pub mod flood;
 pub mod frame;
+mod glass;
 pub mod guest;
 pub mod kit;
 pub mod lan;
