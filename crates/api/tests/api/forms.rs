@@ -118,7 +118,10 @@ async fn a_refusal_stands_at_its_field_and_the_fold_around_it_is_open() {
             "{fold}"
         );
     }
-    let [device, settings] = seen(&browser.get("/devices/1").await);
+    let page = browser.get("/devices/1").await;
+    // What is not known of it is said so.
+    assert!(page.contains("<span class=\"muted\">none</span>"));
+    let [device, settings] = seen(&page);
     for (field, value, at, fold) in [
         ("disk_size", "lots", "id=\"disk_size\"", "install-fields"),
         ("disk_type", "tape", "id=\"disk_type\"", "install-fields"),
