@@ -14,7 +14,7 @@ use netboot::Director;
 use netboot::net::taker::EventTaker;
 use store::Lane;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::parts::Parts;
 use self::tasks::Tasks;
@@ -52,6 +52,7 @@ async fn announce(parts: &Parts, bound: &Bound) -> anyhow::Result<()> {
 
 /// Starts every task, waits until one ends or the daemon is told to, and drains the others.
 async fn serve(parts: Parts, bound: Bound, admin_threads: &Handle) -> anyhow::Result<()> {
+    let mut signals = Signals::caught()?;
     // The servers stop first; what follows the store stops after them, so that it sees all they did.
     let (mut servers, mut followers) = (Tasks::default(), Tasks::default());
     let office = Office::new(
@@ -83,7 +84,10 @@ async fn serve(parts: Parts, bound: Bound, admin_threads: &Handle) -> anyhow::Re
     tracing::info!(%socket, "ktizo {} is ready", env!("CARGO_PKG_VERSION"));
     let by_itself = |name| anyhow::anyhow!("{name} ended by itself; the log above says why");
     let ended = tokio::select! {
-        signal = told_to_end() => signal.map(|name| tracing::info!("{name}: draining")),
+        name = signals.told_to_end() => {
+            tracing::info!("{name}: draining");
+            Ok(())
+        }
         name = servers.first_end() => Err(by_itself(name)),
         name = followers.first_end() => Err(by_itself(name)),
     };
@@ -186,12 +190,25 @@ fn api(parts: &Parts, live: Live, office: &Arc<Office>) -> Api {
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn told_to_end() -> anyhow::Result<&'static str> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
+/// What tells the daemon to end. A signal that comes after this was made is not lost, also before somebody waits for it.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn caught() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for SIGTERM or SIGINT, and names it.
+    async fn told_to_end(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
