@@ -367,6 +367,35 @@ mod tests {
         waiting.stages[0].detail = "wipe not proven".to_owned();
         assert_eq!(told(&waiting), "Waits: wipe not proven");
         assert_eq!(BootPicture::new(&waiting, at(1)).word, "waits for a person");
+        let mut left = boot(&[(BootStage::Leave, 0, 0, StageOutcome::Done)]);
+        for (detail, text) in [
+            ("", ""),
+            ("sent to its disk", ""),
+            ("installed; sent to its disk", "installed"),
+            (
+                "sent to its disk, as ordered",
+                "sent to its disk, as ordered",
+            ),
+        ] {
+            left.stages[0].detail = detail.to_owned();
+            assert_eq!(told(&left), text, "{detail}");
+        }
+    }
+
+    #[test]
+    fn a_wait_that_goes_on_is_drawn_to_the_present() {
+        use BootStage::*;
+        let mut waiting = boot(&[
+            (Discover, 0, 0, StageOutcome::Done),
+            (Hold, 10, 0, StageOutcome::Running),
+        ]);
+        waiting.stages[1].duration_us = None;
+        let picture = BootPicture::new(&waiting, at(15));
+        assert!(picture.runs);
+        assert_eq!(picture.total, 15_000_000);
+        assert_eq!((picture.lanes[1].x, picture.lanes[1].width), (666, 334));
+        // What was silent for long goes on no more.
+        assert!(!BootPicture::new(&waiting, at(900)).runs);
     }
 
     #[test]
