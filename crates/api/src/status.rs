@@ -39,11 +39,17 @@ const HELD_MICROS: i64 = 120_000_000;
 /// The whole picture.
 pub(crate) async fn status(api: &Api) -> Result<Status, Error> {
     let mut picture = look_at_store(api, service(api).await?).await?;
-    let since = Timestamp::from_micros(api.gate.now().as_micros().saturating_sub(HELD_MICROS));
-    let held = device::look(&api.store, move |reader| Ok(reader.count_held(since)?));
+    let now = api.gate.now();
+    let held = device::look(&api.store, move |reader| count_held(reader, now));
     picture.devices.waiting = held.await?;
     picture.edited = base::hand_edits(&api.store, api.base_folder.clone()).await?;
     Ok(picture)
+}
+
+/// How many machines nobody approved are held at `now`.
+pub(crate) fn count_held(reader: &Reader<'_>, now: Timestamp) -> Result<u64, Error> {
+    let since = Timestamp::from_micros(now.as_micros().saturating_sub(HELD_MICROS));
+    Ok(reader.count_held(since)?)
 }
 
 /// Why a machine could not be served, in the sentences of [`status`]; empty if it could. One that cannot be found out is a reason itself

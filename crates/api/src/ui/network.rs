@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 
 use super::fields::{Choice, Field, Fields, of_list};
 use super::notice::done;
-use super::overview::held;
 use super::page::{Ask, render};
 use super::post::Post;
 use crate::device::look;
+use crate::status::count_held;
 use crate::types::LoaderStatus;
 use crate::{Api, Error, IfMatch, Version, settings};
 
@@ -30,7 +30,7 @@ struct View {
     /// Whether strict boot mode is on at the moment, whatever the form says.
     is_strict: bool,
     /// How many machines are held at the moment because nobody approved them.
-    held: usize,
+    held: u64,
 }
 
 /// A kind of firmware, and what its fields are called.
@@ -87,7 +87,7 @@ impl View {
             .await
             .map_err(|err| Error::Internal(err.to_string()))?;
         let now = api.gate.now();
-        let held = look(&api.store, move |reader| held(reader, now)).await?;
+        let held = look(&api.store, move |reader| count_held(reader, now)).await?;
         Ok(Self {
             form: filled(settings),
             wrong: None,

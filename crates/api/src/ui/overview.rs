@@ -124,21 +124,6 @@ fn waiting(reader: &Reader<'_>, now: Timestamp) -> Result<Vec<Row>, Error> {
     Row::read_all(reader, reader.devices(&filter)?, now)
 }
 
-/// How many machines nobody approved are held at `now`.
-pub(super) fn held(reader: &Reader<'_>, now: Timestamp) -> Result<usize, Error> {
-    let mut known = HashSet::new();
-    let mut held = 0;
-    for boot in reader.newest_boots(BOOTS)? {
-        let is_last = known.insert(boot.device);
-        if is_last && BootPicture::new(&boot, now).waits {
-            let device = reader.device(boot.device)?;
-            let waits = device.is_some_and(|it| it.approval.status() == ApprovalStatus::Pending);
-            held += usize::from(waits);
-        }
-    }
-    Ok(held)
-}
-
 fn needy(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, u64), Error> {
     let filter = DeviceFilter {
         needs_person: true,
