@@ -52,8 +52,7 @@ fn a_person_sets_up_and_sees_a_machine_come_and_boot() -> Result<()> {
     page.run("document.getElementById('registry_mirrors').value = 'docker.io'")?;
     page.click("#settings button[value=save]")?;
     page.await_text("each needs the name of a registry", A_WHILE)?;
-    let at = page.run("return document.activeElement.id")?;
-    assert_eq!(at, "registry_mirrors");
+    page.await_focus("registry_mirrors")?;
     // A patch is tried while it is typed.
     page.go("/cluster/patches/new")?;
     page.fill("#name", "10-sysctl")?;

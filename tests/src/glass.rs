@@ -21,8 +21,12 @@ enum State {
     Sequence,
     /// `ESC` with an intermediate byte, up to a byte from 0 to ~ (ECMA-35, 13.2).
     Designation,
+    /// Words for the terminal itself, such as its title, up to a bell or the next escape (ECMA-48, 5.6).
+    Command,
 }
 
+/// The most bytes of a control sequence.
+const LONGEST: usize = 64;
 /// Gives the terminal its usual colours.
 pub(crate) const USUAL: &[u8] = b"\x1b[0m";
 
@@ -42,28 +46,34 @@ impl Glass {
                 self.state = State::Escape;
                 self.held.clear();
             }
+            // These change the letters that follow.
+            (State::Text, 0x0e | 0x0f) => {}
             (State::Text, _) => {
                 self.is_within_line = !matches!(byte, b'\n' | b'\r');
                 shown.push(byte);
             }
             (State::Escape, b'[') => self.state = State::Sequence,
             (State::Escape, b' '..=b'/') => self.state = State::Designation,
+            (State::Escape, b']' | b'P' | b'X' | b'^' | b'_') => self.state = State::Command,
             // A sequence of two bytes, such as `ESC c`, which resets a terminal.
             (State::Escape, _) => self.state = State::Text,
             (State::Sequence, b'@'..=b'~') => {
                 self.end(byte, shown);
                 self.state = State::Text;
             }
-            (State::Sequence, _) => self.held.push(byte),
+            (State::Sequence, _) if self.held.len() < LONGEST => self.held.push(byte),
+            // None is that long: it is noise.
+            (State::Sequence, _) => self.state = State::Text,
             (State::Designation, b'0'..=b'~') => self.state = State::Text,
-            (State::Designation, _) => {}
+            (State::Command, 0x07) => self.state = State::Text,
+            (State::Designation | State::Command, _) => {}
         }
     }
 
     /// The end of a control sequence: a colour is shown, and for a move to another place stands the end of the line.
     fn end(&mut self, last: u8, shown: &mut Vec<u8>) {
         match last {
-            b'm' => {
+            b'm' if self.held.iter().all(|it| matches!(it, b'0'..=b';')) => {
                 shown.extend_from_slice(b"\x1b[");
                 shown.append(&mut self.held);
                 shown.push(last);
@@ -93,6 +103,9 @@ mod tests {
             ("\x1b[0;1miPXE\x1b[0m", "\x1b[0;1miPXE\x1b[0m"),
             ("61%\x08\x08ok", "61%\x08\x08ok"),
             ("\x1b(Bplain", "plain"),
+            ("\x1b[>4;1mkeys", "keys"),
+            ("\x0elines\x0f", "lines"),
+            ("\x1b]0;title\x07one\x1b]0;title\x1b\\two", "onetwo"),
         ] {
             assert_eq!(
                 Glass::default().through(said.as_bytes()),

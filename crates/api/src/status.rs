@@ -106,15 +106,16 @@ fn look(
             ));
         }
     }
-    for (loader, devices, mac) in reader.own_loaders()? {
+    // Anybody may read these words, so that they name no MAC.
+    for (loader, devices, one) in reader.own_loaders()? {
         if !is_there(&service, &loader) {
             let who = match devices {
-                1 => mac.to_string(),
-                more => format!("{more} devices, {mac} among them"),
+                1 => format!("device {one}"),
+                more => format!("{more} devices, number {one} among them"),
             };
             service.problems.push(format!(
                 "boot loader {loader}, which {who} gets by a setting of its own, is in none of the loader folders: copy it there, or \
-                 `ktizo device set {mac} --loader \"\"`"
+                 `ktizo device set {one} --loader \"\"`"
             ));
         }
     }

@@ -1,7 +1,7 @@
 //! Putting a backup in the place of the state.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::{Component, Path, PathBuf};
 
@@ -93,15 +93,18 @@ pub(crate) fn who(sudo_user: Option<&str>) -> Author {
 /// What an archive says of itself; refuses what is no backup, or a newer one than this ktizo can read.
 pub(crate) fn manifest(archive: &Path) -> anyhow::Result<Manifest> {
     let opened = Opened::of(archive)?;
-    let mut tar = tar::Archive::new(&opened.file);
+    let mut tar = tar::Archive::new(opened.content());
     let mut entries = tar.entries().map_err(|err| opened.unread(err))?;
     opened.first_of(&mut entries)
 }
 
-/// A file that may be a backup.
+/// A file, or what comes through a pipe, that may be a backup.
 struct Opened<'p> {
     path: &'p Path,
-    file: File,
+    /// What was read of it, for a pipe is read once.
+    head: Vec<u8>,
+    /// What follows.
+    rest: File,
     /// What else it seems to be, and what to do about it; empty if that is not known.
     other: String,
 }
@@ -109,18 +112,28 @@ struct Opened<'p> {
 impl<'p> Opened<'p> {
     fn of(path: &'p Path) -> anyhow::Result<Self> {
         let called = path.display();
-        let mut file = File::open(path).with_context(|| format!("open {called}"))?;
+        let rest = File::open(path).with_context(|| format!("open {called}"))?;
         ensure!(
-            !file.metadata()?.is_dir(),
+            !rest.metadata()?.is_dir(),
             "{called} is a folder; name the file that `ktizo backup` wrote"
         );
-        let mut head = [0; 16];
-        let length = file
-            .read(&mut head)
+        let mut head = Vec::new();
+        (&rest)
+            .take(16)
+            .read_to_end(&mut head)
             .with_context(|| format!("read {called}"))?;
-        file.rewind()?;
-        let other = other_kind(&head[..length]).map_or_else(String::new, |it| format!(": {it}"));
-        Ok(Self { path, file, other })
+        let other = other_kind(&head).map_or_else(String::new, |it| format!(": {it}"));
+        Ok(Self {
+            path,
+            head,
+            rest,
+            other,
+        })
+    }
+
+    /// All of it; to be read once.
+    fn content(&self) -> impl Read {
+        self.head.chain(&self.rest)
     }
 
     fn no_backup(&self) -> anyhow::Error {
@@ -137,7 +150,7 @@ impl<'p> Opened<'p> {
     }
 
     /// Reads the manifest, which comes first.
-    fn first_of(&self, entries: &mut tar::Entries<'_, &File>) -> anyhow::Result<Manifest> {
+    fn first_of(&self, entries: &mut tar::Entries<'_, impl Read>) -> anyhow::Result<Manifest> {
         let first = entries.next().ok_or_else(|| self.no_backup())?;
         let mut first = first.map_err(|err| self.unread(err))?;
         if first.path().map_err(|err| self.unread(err))? != Path::new(MANIFEST) {
@@ -162,7 +175,7 @@ fn unpack(archive: &Path, into: &Path) -> anyhow::Result<Manifest> {
     let opened = Opened::of(archive)?;
     std::fs::create_dir(into).with_context(|| format!("make {}", into.display()))?;
     std::fs::set_permissions(into, std::fs::Permissions::from_mode(0o700))?;
-    let mut tar = tar::Archive::new(&opened.file);
+    let mut tar = tar::Archive::new(opened.content());
     let mut entries = tar.entries().map_err(|err| opened.unread(err))?;
     let manifest = opened.first_of(&mut entries)?;
     for entry in entries {

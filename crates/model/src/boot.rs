@@ -80,6 +80,7 @@ pub struct Boot {
     /// The device that boots.
     pub device: DeviceId,
     /// Which of its boots it is, from 1.
+    #[serde(default)]
     pub number: u64,
     /// When its first packet came.
     pub began_at: Timestamp,

@@ -31,6 +31,7 @@ pub struct KernelLogSummary {
     /// The boot.
     pub boot: BootId,
     /// Which of the boots of its device that is, from 1.
+    #[serde(default)]
     pub number: u64,
     /// How many lines.
     pub lines: u64,

@@ -108,7 +108,7 @@ impl Revival<'_> {
     }
 }
 
-/// The API tokens that a database has.
+/// The API tokens that are good by a database.
 fn known_tokens(path: &Path) -> Result<HashSet<String>, Error> {
     let conn = connection::open_reader(path)?;
     schema::recognise(&conn, path)?;

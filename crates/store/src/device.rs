@@ -128,19 +128,19 @@ impl Reader<'_> {
         self.one(sql, [besides.0], |row| row.get(0))
     }
 
-    /// The boot loaders that devices have of their own: each with how many have it, and the MAC of one of them.
-    pub fn own_loaders(&self) -> Result<Vec<(String, u64, MacAddr)>, Error> {
-        let sql = "SELECT loader, count(*), min(mac) FROM devices WHERE loader IS NOT NULL GROUP BY loader ORDER BY loader";
+    /// The boot loaders that devices that were not turned away have of their own: each with how many have it, and one of them.
+    pub fn own_loaders(&self) -> Result<Vec<(String, u64, DeviceId)>, Error> {
+        let sql = "SELECT loader, count(*), min(id) FROM devices WHERE loader IS NOT NULL AND status <> 'rejected' GROUP BY loader ORDER BY loader";
         self.all(sql, [], |row| {
             let mut cells = Cells::of(row);
-            Ok((cells.get()?, cells.count()?, cells.parse()?))
+            Ok((cells.get()?, cells.count()?, DeviceId(cells.get()?)))
         })
     }
 
-    /// How many devices wait for their approval at this moment: their last boot is held, and was heard of at `since` or later.
+    /// How many devices wait for their approval at this moment: their last boot is held, and they asked at `since` or later.
     pub fn count_held(&self, since: Timestamp) -> Result<u64, Error> {
         let sql = "SELECT count(*) FROM devices JOIN boots ON boots.id = (SELECT max(id) FROM boots WHERE device_id = devices.id) \
-             WHERE status = 'pending' AND furthest = 'hold' AND last_at >= ?1 AND left_at IS NOT last_at";
+             WHERE status = 'pending' AND furthest = 'hold' AND last_seen_at >= ?1 AND left_at IS NOT last_at";
         self.one(sql, [since.as_micros()], |row| Cells::of(row).count())
     }
 

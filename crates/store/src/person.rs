@@ -179,9 +179,16 @@ impl Reader<'_> {
         self.maybe(sql, [token.to_string()], read_token)
     }
 
-    /// The fingerprints of all API tokens.
+    /// The fingerprints of all API tokens that time has not ended, also of a database from before it was noted.
     pub(crate) fn token_prints(&self) -> Result<HashSet<String>, Error> {
-        let prints = self.all("SELECT token_sha256 FROM api_tokens", [], |row| row.get(0))?;
+        let has_ends =
+            "SELECT EXISTS (SELECT 1 FROM pragma_table_info('api_tokens') WHERE name = 'ended_at')";
+        let sql = if self.one(has_ends, [], |row| row.get(0))? {
+            "SELECT token_sha256 FROM api_tokens WHERE ended_at IS NULL"
+        } else {
+            "SELECT token_sha256 FROM api_tokens"
+        };
+        let prints = self.all(sql, [], |row| row.get(0))?;
         Ok(prints.into_iter().collect())
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Actor, BootStage, MacAddr, StageOutcome, StageRecord};
+use model::{Actor, BootStage, Inventory, MacAddr, SeenBy, StageOutcome, StageRecord};
 use serde_json::{Value, json};
 use store::Lane;
 
@@ -175,7 +175,7 @@ async fn who_is_let_go_is_said_before_strict_boot_mode_is_switched_off() {
         let held = world
             .store
             .write(Lane::Boot, Actor::Device(address), move |writer| {
-                let device = writer.device_by_mac(address)?.unwrap();
+                let (device, _) = writer.sight(address, &Inventory::default(), SeenBy::Script)?;
                 let stage = StageRecord {
                     stage: BootStage::Hold,
                     at: writer.now(),

@@ -4,8 +4,9 @@ use std::fs::FileTimes;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use model::BootStage;
+use model::{Actor, BootStage, Inventory, MacAddr, SeenBy};
 use serde_json::{Value, json};
+use store::Lane;
 use tokio::task::JoinSet;
 
 use crate::world::{MAC_1, MAC_2, World, base};
@@ -85,9 +86,13 @@ async fn a_loader_of_a_device_that_is_nowhere_is_told() {
     loader(json!("nosuch.efi")).await;
     let (problems, ready) = told().await;
     assert!(
-        problems.contains("nosuch.efi") && problems.contains(MAC_1) && ready.contains("nosuch.efi"),
+        problems.contains("nosuch.efi")
+            && problems.contains("device 1")
+            && ready.contains("nosuch.efi"),
         "{problems} {ready}"
     );
+    // It is told to everybody.
+    assert!(!ready.contains(MAC_1), "{ready}");
     world.add(MAC_2).await;
     world
         .ok("PUT", "/devices/2", json!({"loader": "nosuch.efi"}))
@@ -129,6 +134,18 @@ async fn who_is_held_at_this_moment_is_counted() {
     let waiting =
         async || world.ok("GET", "/status", Value::Null).await["devices"]["waiting"].clone();
     assert_eq!(waiting().await, 0);
+    let asks = async |mac: &str| {
+        let mac: MacAddr = mac.parse().unwrap();
+        let seen = world
+            .store
+            .write(Lane::Boot, Actor::Device(mac), move |writer| {
+                let seen = writer.sight(mac, &Inventory::default(), SeenBy::Script);
+                seen.map(drop)
+            });
+        seen.await.unwrap();
+    };
+    asks(MAC_1).await;
+    asks(MAC_2).await;
     world.stage(MAC_1, BootStage::Hold);
     world.stage(MAC_2, BootStage::Script);
     // The boots are written down in the background.
@@ -140,6 +157,12 @@ async fn who_is_held_at_this_moment_is_counted() {
     tokio::time::timeout(Duration::from_secs(60), seen)
         .await
         .unwrap();
+    // It asks again and again, which is no other stage of its boot.
+    for _ in 0..12 {
+        world.clock.advance(Duration::from_secs(25));
+        asks(MAC_1).await;
+        assert_eq!(waiting().await, 1);
+    }
     world.clock.advance(Duration::from_secs(300));
     assert_eq!(waiting().await, 0, "it went away");
 }

@@ -95,7 +95,10 @@ impl RestoreArgs {
                 config.map_err(|err| local(err.into()))?.state_dir
             }
         };
-        restore::manifest(&self.file).map_err(local)?;
+        // A pipe can be read once, so that it is looked at while it is restored.
+        if !is_pipe(&self.file) {
+            restore::manifest(&self.file).map_err(local)?;
+        }
         let question = format!("Replace the state in {}?", state_dir.display());
         confirmed(&question, self.yes, "nothing was restored")?;
         let sudo_user = std::env::var("SUDO_USER").ok();
@@ -115,6 +118,11 @@ impl RestoreArgs {
             orders(restored.barred.stood_down)
         ))
     }
+}
+
+fn is_pipe(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|of| !of.is_file() && !of.is_dir())
 }
 
 /// What became of the orders of a backup.

@@ -1,8 +1,11 @@
 //! Restoring good archives, and refusing bad ones.
 
+use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::{Actor, SystemClock};
+use model::{Actor, Clock as _, ManualClock, SystemClock};
 use store::{Lane, Store};
 
 use super::*;
@@ -64,6 +67,19 @@ async fn a_restored_state_opens_and_the_old_one_is_kept_aside() {
         std::fs::read_to_string(state.join("base/worker.yaml")).unwrap(),
         "new"
     );
+    // Through a pipe too, which is read once.
+    let (reader, mut writer) = io::pipe().unwrap();
+    let bytes = std::fs::read(&backup).unwrap();
+    let feeds = std::thread::spawn(move || writer.write_all(&bytes));
+    let pipe = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
+    restore(
+        &pipe,
+        &state,
+        &who(None),
+        now().plus(Duration::from_secs(1)),
+    )
+    .unwrap();
+    feeds.join().unwrap().unwrap();
     let mode = |name: &str| {
         std::fs::metadata(state.join(name))
             .unwrap()
@@ -257,25 +273,30 @@ async fn no_order_of_the_backup_wipes_or_installs_by_itself() {
     assert!(told.contains(&EventKind::WipeCancelled));
 }
 
-/// A session of the backup, a token that was revoked since, one that was not, and an open set-up link.
+/// A session of the backup, a token that was revoked since, one that came to its end, one that did neither, and an open set-up link.
 #[tokio::test]
 async fn what_was_ended_since_the_backup_stays_ended_and_an_event_tells_who_restored() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     drop(StateDir::lock(&state).unwrap());
-    let [kept, revoked, session, link] = [1, 2, 3, 4].map(|n| model::Sha256Digest([n; 32]));
+    let [kept, revoked, session, link, over] =
+        [1, 2, 3, 4, 5].map(|n| model::Sha256Digest([n; 32]));
     let open = |path: &Path| Store::open(path, Arc::new(SystemClock)).unwrap();
     let store = open(&folder.path().join("made.db"));
     let person = Actor::Person("ada".to_owned());
     let made = store.write(Lane::Admin, person, move |writer| {
         let ada = "ada".parse().unwrap();
         let id = writer.insert_user(&ada, model::Authority::Admin, "$argon2id$x")?;
-        let end = writer.now().plus(std::time::Duration::from_secs(3600));
+        let end = writer.now().plus(Duration::from_secs(3600));
         writer.open_session(id, session, end)?;
         writer.save_set_up_link(link, end)?;
-        for (name, print) in [("kept", kept), ("revoked", revoked)] {
+        for (name, print, end) in [
+            ("kept", kept, None),
+            ("revoked", revoked, None),
+            ("over", over, Some(end)),
+        ] {
             let name = name.parse().unwrap();
-            writer.insert_api_token(&name, model::Authority::Admin, print, None, Some(id))?;
+            writer.insert_api_token(&name, model::Authority::Admin, print, end, Some(id))?;
         }
         Ok::<_, store::Error>(())
     });
@@ -289,21 +310,24 @@ async fn what_was_ended_since_the_backup_stays_ended_and_an_event_tells_who_rest
     let first = restore(&backup, &state, &who(None), now()).unwrap();
     let all = Barred {
         sessions: 1,
-        good_tokens: 2,
+        good_tokens: 3,
         ..Barred::default()
     };
     assert_eq!(first.barred, all);
-    let store = open(&state.join("ktizo.db"));
+    let end = SystemClock.now().plus(Duration::from_secs(7200));
+    let later = Arc::new(ManualClock::new(end));
+    let store = Store::open(&state.join("ktizo.db"), later).unwrap();
     let revoke = store.write(Lane::Admin, Actor::System, move |writer| {
         let token = writer.api_token(revoked)?.unwrap();
-        writer.delete_api_token(token.id).map(drop)
+        writer.delete_api_token(token.id)?;
+        writer.end_by_time(Duration::from_secs(60)).map(drop)
     });
     revoke.await.unwrap();
     store.close();
     let second = restore(&backup, &state, &who(Some("eve")), now()).unwrap();
     assert_eq!(
         (second.barred.tokens, second.barred.good_tokens),
-        (vec!["revoked".parse().unwrap()], 1)
+        (vec!["over".parse().unwrap(), "revoked".parse().unwrap()], 1)
     );
     let store = open(&state.join("ktizo.db"));
     let read = store.read(Lane::Admin, move |reader| {
@@ -326,13 +350,13 @@ async fn what_was_ended_since_the_backup_stays_ended_and_an_event_tells_who_rest
     );
     assert_eq!(
         last.what.to_string(),
-        "state restored from backup.tar, taken 2026-11-22 07:00 UTC; sessions ended: 1, API tokens revoked: 1, wipes called off: 0, installs that are a menu: 0"
+        "state restored from backup.tar, taken 2026-11-22 07:00 UTC; sessions ended: 1, API tokens revoked: 2, wipes called off: 0, installs that are a menu: 0"
     );
     store.close();
     // Of a state that cannot be read nobody can tell what was revoked in it.
     std::fs::write(state.join("ktizo.db"), "damaged").unwrap();
-    let later = now().plus(std::time::Duration::from_secs(60));
+    let later = now().plus(Duration::from_secs(60));
     let third = restore(&backup, &state, &who(None), later).unwrap();
-    assert!(third.barred.before_is_unreadable && third.barred.tokens.len() == 2);
+    assert!(third.barred.before_is_unreadable && third.barred.tokens.len() == 3);
     assert_eq!(third.barred.good_tokens, 0);
 }

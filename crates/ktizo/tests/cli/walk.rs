@@ -498,7 +498,7 @@ fn strict_boot_mode_lets_held_machines_go_by_a_yes_only() {
     let held = daemon
         .store
         .write(Lane::Boot, Actor::Device(mac), move |writer| {
-            let device = writer.device_by_mac(mac)?.unwrap();
+            let (device, _) = writer.sight(mac, &Inventory::default(), SeenBy::Script)?;
             let record = StageRecord {
                 stage: BootStage::Hold,
                 at: writer.now(),

@@ -82,7 +82,7 @@ impl Approve {
                 };
                 if self.body() != only_role || !self.labels.is_empty() {
                     let why = "several machines are let in with what is suggested; give names, addresses and disks one by one, here or with `ktizo device set`";
-                    return Err(Failure::Local(why.to_owned()));
+                    return Err(Failure::Usage(why.to_owned()));
                 }
                 let devices: Vec<String> = several.iter().map(ToString::to_string).collect();
                 self.many(client, output, &devices).await
