@@ -109,14 +109,15 @@ impl RestoreArgs {
         let aside = restored.aside.map_or_else(String::new, |aside| {
             format!(" The state from before is in {}.", aside.display())
         });
-        say(&format!(
+        let said = format!(
             "Restored what ktizo {} saved at {}.{aside} Assets are not part of a backup.\nUsers and their passwords are those of that time; \
              everybody signs in anew. {}\n{}",
             manifest.version,
             manifest.taken_at.minute(),
             tokens(&restored.barred),
             orders(restored.barred.stood_down)
-        ))
+        );
+        say(said.trim_end())
     }
 }
 
