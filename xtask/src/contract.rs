@@ -160,7 +160,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Ports that nobody has at this moment, below those that the kernel gives to connections in the next.
+/// Ports that nobody has, below those that the kernel gives to connections.
 fn free_ports() -> Result<[u16; 5]> {
     let first = 18_000 + u16::try_from(std::process::id() % 100 * 20)?;
     let is_free = |port: &u16| {

@@ -124,7 +124,7 @@ impl Caller {
         Err(Error::Forbidden {
             why: format!("{who} is {own} here, and this needs {least}"),
             hint: if who.starts_with("token") {
-                format!("ask an admin for a token that is {least}")
+                format!("ask an admin for a token with authority {least}")
             } else {
                 format!("ask an admin to make {who} {least}")
             },

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use configgen::Contract;
@@ -9,7 +10,7 @@ use model::{
     ApprovalStatus, Arch, Asset, AssetKind, AssetName, FirmwareKind, MacAddr, Role, TalosVersion,
     Timestamp, lacking, newest_whole,
 };
-use store::{DeviceFilter, Reader};
+use store::{DeviceFilter, OwnLoader, Reader};
 
 use crate::sources::{drift, newest_release, read_cluster};
 use crate::types::{DeviceCounts, ScriptPreview, ServiceStatus, Status};
@@ -34,22 +35,21 @@ pub trait NextBoot: Send + Sync + 'static {
 }
 
 /// A machine that is held asks again after 25 s; one that was silent for this long is gone.
-const HELD_MICROS: i64 = 120_000_000;
+const SILENT: Duration = Duration::from_secs(120);
 
 /// The whole picture.
 pub(crate) async fn status(api: &Api) -> Result<Status, Error> {
     let mut picture = look_at_store(api, service(api).await?).await?;
     let now = api.gate.now();
     let held = device::look(&api.store, move |reader| count_held(reader, now));
-    picture.devices.waiting = held.await?;
+    picture.devices.held = held.await?;
     picture.edited = base::hand_edits(&api.store, api.base_folder.clone()).await?;
     Ok(picture)
 }
 
 /// How many machines nobody approved are held at `now`.
 pub(crate) fn count_held(reader: &Reader<'_>, now: Timestamp) -> Result<u64, Error> {
-    let since = Timestamp::from_micros(now.as_micros().saturating_sub(HELD_MICROS));
-    Ok(reader.count_held(since)?)
+    Ok(reader.count_held(now.minus(SILENT))?)
 }
 
 /// Why a machine could not be served, in the sentences of [`status`]; empty if it could. One that cannot be found out is a reason itself
@@ -106,15 +106,17 @@ fn look(
             ));
         }
     }
-    // Anybody may read these words, so that they name no MAC.
-    for (loader, devices, one) in reader.own_loaders()? {
-        if !is_there(&service, &loader) {
-            let who = match devices {
-                1 => format!("device {one}"),
-                more => format!("{more} devices, number {one} among them"),
+    // Anybody may read these words, so they name no MAC.
+    for OwnLoader { name, devices, one } in reader.own_loaders()? {
+        if !is_there(&service, &name) {
+            let whose = match devices {
+                1 => format!("device {one} gets by a setting of its own"),
+                more => {
+                    format!("{more} devices get by settings of their own, number {one} among them")
+                }
             };
             service.problems.push(format!(
-                "boot loader {loader}, which {who} gets by a setting of its own, is in none of the loader folders: copy it there, or \
+                "boot loader {name}, which {whose}, is in none of the loader folders: copy it there, or \
                  `ktizo device set {one} --loader \"\"`"
             ));
         }
@@ -179,7 +181,8 @@ fn look(
             pending: reader.count_devices(Some(ApprovalStatus::Pending))?,
             approved: reader.count_devices(Some(ApprovalStatus::Approved))?,
             rejected: reader.count_devices(Some(ApprovalStatus::Rejected))?,
-            waiting: 0,
+            // Counted by [`status`], for it depends on the moment.
+            held: 0,
         },
         strict_boot_mode: settings.strict_boot_mode,
         talos_version: version,

@@ -106,7 +106,7 @@ impl Report {
             Err(err) => problems.push(format!("the network cards cannot be listed: {err}")),
         }
         problems.extend(self.loaders.missing());
-        problems.extend(state::room(&self.state_dir).err());
+        problems.extend(state::no_room(&self.state_dir));
         problems
     }
 

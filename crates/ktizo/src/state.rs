@@ -118,16 +118,22 @@ const LEAST_FREE: u64 = 64 << 20;
 /// A disk with less than this is called full.
 const FULL: u64 = 1 << 20;
 
-/// Whether there is room to write in a folder; the error is a sentence.
-pub(crate) fn room(folder: &Path) -> Result<(), String> {
+/// Why there is no room to write in a folder, in a sentence; `None` while there is.
+pub(crate) fn no_room(folder: &Path) -> Option<String> {
     let called = folder.display();
-    let disk =
-        nix::sys::statvfs::statvfs(folder).map_err(|err| format!("the disk of {called}: {err}"))?;
+    let disk = match nix::sys::statvfs::statvfs(folder) {
+        Ok(disk) => disk,
+        Err(err) => {
+            return Some(format!(
+                "the room on the disk of {called} cannot be read: {err}"
+            ));
+        }
+    };
     let free = disk.blocks_available() * disk.fragment_size();
     // A file system that makes its file records as they are needed says that it has none.
     let out_of_files = disk.files() > 0 && disk.files_available() == 0;
     if free >= LEAST_FREE && !out_of_files {
-        return Ok(());
+        return None;
     }
     let how = if out_of_files || free < FULL {
         "full"
@@ -139,7 +145,7 @@ pub(crate) fn room(folder: &Path) -> Result<(), String> {
     } else {
         format!("{} MiB are free", free >> 20)
     };
-    Err(format!(
+    Some(format!(
         "the disk of {called} is {how}: {left}; free some space"
     ))
 }

@@ -77,6 +77,7 @@ const FORGET_UNDELIVERED: &str = "
     WHERE device_id = ?1
       AND EXISTS (SELECT 1 FROM devices WHERE id = ?1 AND config_transfers = 0 AND served_sha256 IS NOT served_configs.sha256)";
 
+/// Those that were served another config than they would be at this moment; but a disk that was wiped, and waits for its install, runs none.
 const OUTDATED: &str = "
     SELECT id FROM devices d JOIN device_configs c ON c.device_id = d.id
     WHERE d.served_sha256 <> c.sha256 AND NOT (d.wipe ->> '$.state' = 'proven' AND d.install ->> '$.state' = 'waiting')";

@@ -87,6 +87,17 @@ const PUT: &str = "
         config_delivered = iif(excluded.config_released_at IS NULL, 0, config_delivered)
     RETURNING id";
 
+/// A boot loader that devices have of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnLoader {
+    /// Its file name.
+    pub name: String,
+    /// How many devices have it.
+    pub devices: u64,
+    /// One of them.
+    pub one: DeviceId,
+}
+
 impl Reader<'_> {
     /// The device, if it is there.
     pub fn device(&self, id: DeviceId) -> Result<Option<Device>, Error> {
@@ -128,16 +139,21 @@ impl Reader<'_> {
         self.one(sql, [besides.0], |row| row.get(0))
     }
 
-    /// The boot loaders that devices that were not turned away have of their own: each with how many have it, and one of them.
-    pub fn own_loaders(&self) -> Result<Vec<(String, u64, DeviceId)>, Error> {
+    /// The boot loaders of their own of devices that were not turned away, by name.
+    pub fn own_loaders(&self) -> Result<Vec<OwnLoader>, Error> {
         let sql = "SELECT loader, count(*), min(id) FROM devices WHERE loader IS NOT NULL AND status <> 'rejected' GROUP BY loader ORDER BY loader";
         self.all(sql, [], |row| {
             let mut cells = Cells::of(row);
-            Ok((cells.get()?, cells.count()?, DeviceId(cells.get()?)))
+            Ok(OwnLoader {
+                name: cells.get()?,
+                devices: cells.count()?,
+                one: DeviceId(cells.get()?),
+            })
         })
     }
 
-    /// How many devices wait for their approval at this moment: their last boot is held, and they asked at `since` or later.
+    /// How many devices that nobody approved are held: their last boot came as far as that and did not end at the disk (then it left at
+    /// its last sign), and they asked at `since` or later.
     pub fn count_held(&self, since: Timestamp) -> Result<u64, Error> {
         let sql = "SELECT count(*) FROM devices JOIN boots ON boots.id = (SELECT max(id) FROM boots WHERE device_id = devices.id) \
              WHERE status = 'pending' AND furthest = 'hold' AND last_seen_at >= ?1 AND left_at IS NOT last_at";

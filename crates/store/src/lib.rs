@@ -71,7 +71,7 @@ pub use base::Base;
 pub use change::Change;
 pub use cluster::SecretsRow;
 pub use config::StoredConfig;
-pub use device::NewDevice;
+pub use device::{NewDevice, OwnLoader};
 pub use device_list::{DeviceFilter, DeviceKey, DeviceSort, SortValue};
 pub use error::Error;
 pub use event::EventFilter;

@@ -172,19 +172,15 @@ impl Writer<'_> {
             let card = other.unwrap_or(mac);
             if self.is_unconfirmed(device.id, card)? {
                 self.detach_card(device.id, card)?;
-                let (twin, _) = if card == mac {
-                    self.meet(mac, shows.clone(), by).map(|twin| (twin, true))?
+                let shown = if card == mac {
+                    shows.clone()
                 } else {
-                    self.meet(
-                        card,
-                        Inventory {
-                            uuid: shows.uuid,
-                            ..Inventory::default()
-                        },
-                        by,
-                    )
-                    .map(|twin| (twin, true))?
+                    Inventory {
+                        uuid: shows.uuid,
+                        ..Inventory::default()
+                    }
                 };
+                let twin = self.meet(card, shown, by)?;
                 self.note_twins(&device, &twin, ConflictKind::OneUuidTwoBoots)?;
                 let met = if card == mac { twin } else { device };
                 return Ok((met, card == mac));

@@ -6,8 +6,14 @@ use model::NetworkSettings;
 
 use crate::Error;
 
-/// The addresses of one kind: the setting that says them, what they are called, and the subnets.
-type Kind = (&'static str, &'static str, Vec<IpNet>);
+/// The subnets of one kind.
+struct Kind {
+    /// The setting that says them.
+    field: &'static str,
+    /// What they are called.
+    called: &'static str,
+    subnets: Vec<IpNet>,
+}
 
 /// Refuses a change after which two kinds overlap, by the setting that changed. What does not change is left as it is, so that
 /// settings that were stored with an overlap can be changed otherwise.
@@ -18,24 +24,29 @@ pub(crate) fn check_apart(
 ) -> Result<(), Error> {
     let parsed = |texts: &[String]| texts.iter().filter_map(|text| text.parse().ok()).collect();
     let nodes = network.node_subnet.map(IpNet::V4).into_iter().collect();
-    let kinds: [Kind; 3] = [
-        (
-            "service_subnets",
-            "service",
-            parsed(&cluster.service_subnets),
-        ),
-        ("pod_subnets", "pod", parsed(&cluster.pod_subnets)),
-        ("node_subnet", "node", nodes),
+    let kinds = [
+        Kind {
+            field: "service_subnets",
+            called: "service",
+            subnets: parsed(&cluster.service_subnets),
+        },
+        Kind {
+            field: "pod_subnets",
+            called: "pod",
+            subnets: parsed(&cluster.pod_subnets),
+        },
+        Kind {
+            field: "node_subnet",
+            called: "node",
+            subnets: nodes,
+        },
     ];
-    for own @ (field, ..) in &kinds {
-        if !changed.iter().any(|name| name == field) {
-            continue;
-        }
-        let others = kinds.iter().filter(|(other, ..)| other != field);
-        for (_, called, theirs) in others {
-            for (one, other) in pairs(&own.2, theirs) {
-                if one.contains(other) || other.contains(one) {
-                    return Err(refusal(field, one, called, other));
+    let is_changed = |kind: &&Kind| changed.iter().any(|name| name == kind.field);
+    for own in kinds.iter().filter(is_changed) {
+        for other in kinds.iter().filter(|other| other.field != own.field) {
+            for (one, theirs) in pairs(&own.subnets, &other.subnets) {
+                if one.contains(theirs) || theirs.contains(one) {
+                    return Err(refusal(own.field, one, other.called, theirs));
                 }
             }
         }

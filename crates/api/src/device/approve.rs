@@ -140,6 +140,7 @@ pub(crate) async fn wrongs(
         let device = with_values(&find(reader, &who)?, with);
         let settings = reader.settings()?;
         let (id, mac) = (Some(device.id), device.mac);
+        // A check tells the first thing that is wrong: without address or disk, it comes to the other.
         let nowhere = Device {
             ip_address: None,
             ..device.clone()

@@ -12,8 +12,8 @@ use crate::auth::{Caller, Credential};
 const LISTENERS: usize = 384;
 /// Listeners of one account with all its tokens at once, so that no person has all places.
 const OF_ONE: usize = 32;
-/// The same of a user of the host, by the socket, and of the token of the state folder. It is what each of their kinds may have.
-const OF_HOST: usize = 288;
+/// The same of a user of the host, by the socket, and of the token of the state folder: all but what is kept for other kinds.
+const OF_HOST: usize = LISTENERS - Kind::Root.kept() - Kind::Admin.kept() - Kind::Other.kept();
 
 /// The places of listeners. Clones share them.
 #[derive(Clone, Debug, Default)]

@@ -86,5 +86,5 @@ pub struct DeviceCounts {
     pub rejected: u64,
     /// Those of the pending that are held at this moment.
     #[serde(default)]
-    pub waiting: u64,
+    pub held: u64,
 }

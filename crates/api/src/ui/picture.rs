@@ -112,10 +112,12 @@ const APPROVAL: &str = "waits for approval";
 
 /// What a machine that was let go to its disk is told after the reason.
 const TO_DISK: &str = "sent to its disk";
+/// The word for a boot that ended at the disk.
+const LEFT: &str = "went to its disk";
 
 /// Whether the word for a boot tells its last stage.
 fn says(stage: BootStage, word: &str) -> bool {
-    word == doing(stage) || (stage == BootStage::Leave && word == "went to its disk")
+    word == doing(stage) || (stage == BootStage::Leave && word == LEFT)
 }
 
 /// The word for a boot, its colour, whether it goes on and whether it failed.
@@ -130,7 +132,7 @@ fn state(
     match (stage, outcome) {
         (_, StageOutcome::Failed) => ("failed", "bad", false, true),
         (_, StageOutcome::Refused) => ("refused", "bad", false, true),
-        (BootStage::Leave, _) => ("went to its disk", "calm", false, false),
+        (BootStage::Leave, _) => (LEFT, "calm", false, false),
         (BootStage::Config, StageOutcome::Done) => ("config served", "good", false, false),
         (BootStage::Installed, _) => ("installed", "good", false, false),
         (BootStage::Ready, _) => ("is up", "good", false, false),
@@ -144,7 +146,7 @@ fn state(
         }
         // A node may be silent for long while it waits for the rest of its cluster.
         (BootStage::Start, _) if silent => (doing(stage), "calm", false, false),
-        _ if boot.left_at == Some(boot.last_at) => ("went to its disk", "calm", false, false),
+        _ if boot.left_at == Some(boot.last_at) => (LEFT, "calm", false, false),
         (BootStage::Hold, _) if silent => ("stopped waiting", "calm", false, false),
         _ if silent => ("broke off", "bad", false, true),
         (BootStage::Hold, StageOutcome::Running) => match last {

@@ -51,7 +51,7 @@ impl Visitor {
 
     fn must(&self, least: Authority) -> Result<(), Error> {
         self.caller().must(least).map_err(|err| match err {
-            // The hint of the API is for the command line.
+            // A page says where it is done.
             Error::Forbidden { why, .. } => Error::Forbidden {
                 why,
                 hint: format!("an admin can make you {least} under Users & tokens"),

@@ -131,9 +131,8 @@ async fn who_is_held_at_this_moment_is_counted() {
     let world = World::ready().await;
     world.add(MAC_1).await;
     world.add(MAC_2).await;
-    let waiting =
-        async || world.ok("GET", "/status", Value::Null).await["devices"]["waiting"].clone();
-    assert_eq!(waiting().await, 0);
+    let held = async || world.ok("GET", "/status", Value::Null).await["devices"]["held"].clone();
+    assert_eq!(held().await, 0);
     let asks = async |mac: &str| {
         let mac: MacAddr = mac.parse().unwrap();
         let seen = world
@@ -150,7 +149,7 @@ async fn who_is_held_at_this_moment_is_counted() {
     world.stage(MAC_2, BootStage::Script);
     // The boots are written down in the background.
     let seen = async {
-        while waiting().await != 1 {
+        while held().await != 1 {
             tokio::task::yield_now().await;
         }
     };
@@ -161,10 +160,10 @@ async fn who_is_held_at_this_moment_is_counted() {
     for _ in 0..12 {
         world.clock.advance(Duration::from_secs(25));
         asks(MAC_1).await;
-        assert_eq!(waiting().await, 1);
+        assert_eq!(held().await, 1);
     }
     world.clock.advance(Duration::from_secs(300));
-    assert_eq!(waiting().await, 0, "it went away");
+    assert_eq!(held().await, 0, "it went away");
 }
 
 #[tokio::test]

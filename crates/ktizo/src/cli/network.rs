@@ -198,7 +198,7 @@ impl NetworkArgs {
             NetworkCommand::Set(set) => {
                 let before = client.network().await?.settings;
                 if before.strict_boot_mode && set.strict_boot_mode == Some(false) {
-                    let held = client.status().await?.devices.waiting;
+                    let held = client.status().await?.devices.held;
                     if let Some(question) = letting_go(held) {
                         confirmed(&question, set.yes, "nothing was changed")?;
                     }

@@ -107,7 +107,7 @@ pub enum Failure {
     /// Something on this side.
     #[error("{0}")]
     Local(String),
-    /// What was given says nothing that could be done.
+    /// Options that say nothing to do, or that do not go together.
     #[error("{0}")]
     Usage(String),
     /// A rule, checked on this side.

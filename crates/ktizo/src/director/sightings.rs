@@ -64,9 +64,7 @@ impl Sightings {
     /// A machine took a step.
     pub(super) fn stage(&self, mac: MacAddr, seen: Observation) {
         let now = self.clock.now();
-        let spent = seen.duration.unwrap_or_default();
-        let began =
-            Timestamp::from_micros(now.as_micros() - i64::try_from(spent.as_micros()).unwrap_or(0));
+        let began = now.minus(seen.duration.unwrap_or_default());
         let record = StageRecord {
             stage: seen.stage,
             at: began,

@@ -5,7 +5,7 @@ use crate::{Daemon, says};
 const MAC: &str = "52:54:00:01:00:00";
 
 #[test]
-fn a_machine_that_changed_since_it_was_shown_is_shown_again_first() {
+fn a_machine_that_changed_since_it_was_shown_is_not_approved() {
     let daemon = Daemon::founded();
     daemon.crowd(0..1);
     let status = || says(&daemon.run(&format!("device show {MAC}")));

@@ -208,7 +208,7 @@ fn at_field(err: Error) -> Error {
         Error::Refused(mut refusal) => {
             refusal.field = refusal.field.as_deref().map(fact);
             if refusal.field.as_deref() == Some("talos_version") && refusal.hint.is_some() {
-                // The hint of the API is for the command line.
+                // A page says where it is done.
                 refusal.hint = Some("name one, or import one under Assets first".to_owned());
             }
             Error::Refused(refusal)

@@ -89,15 +89,15 @@ async fn numbered(
 }
 
 fn text(log: Option<&KernelLogSummary>, lines: &[KernelLogEntry]) -> String {
-    let Some(KernelLogSummary {
-        number, dropped, ..
-    }) = log
-    else {
+    let Some(log) = log else {
         return "This machine has not sent a kernel log yet.".to_owned();
     };
-    let mut text = format!("kernel log of boot {number}");
-    if *dropped > 0 {
-        text.push_str(&format!("; {dropped} older lines are not kept any more"));
+    let mut text = format!("kernel log of boot {}", log.number);
+    if log.dropped > 0 {
+        text.push_str(&format!(
+            "; {} older lines are not kept any more",
+            log.dropped
+        ));
     }
     for line in lines {
         text.push('\n');

@@ -68,14 +68,12 @@ pub(super) fn approvals(answer: &BulkAnswer) -> String {
         answer.devices.iter().map(row).collect(),
         "No device.",
     );
-    [table]
-        .into_iter()
-        .chain(effects_of(answer))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let mut lines = vec![table];
+    lines.extend(effects_of(answer));
+    lines.join("\n")
 }
 
-/// What it means for the disks, each sentence once with how many it is true of.
+/// What is done to the disks, each sentence once, with how many it is true of.
 fn effects_of(answer: &BulkAnswer) -> Vec<String> {
     let mut said: Vec<(&str, usize)> = Vec::new();
     for row in answer.devices.iter().filter(|row| row.refusal.is_none()) {
