@@ -1,6 +1,6 @@
 //! One HTTP request on one connection of the loopback.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
@@ -48,9 +48,11 @@ pub(crate) fn ask_from(
         if let Some(answer) = whole(&bytes) {
             return Ok(answer);
         }
-        let read = stream
-            .read(&mut part)
-            .with_context(|| format!("{method} {path} was not answered"))?;
+        let read = match stream.read(&mut part) {
+            // A host that was stopped and goes on ends a read that has a time limit (signal(7)).
+            Err(err) if err.kind() == ErrorKind::Interrupted => continue,
+            read => read.with_context(|| format!("{method} {path} was not answered"))?,
+        };
         if read == 0 {
             anyhow::bail!(
                 "{method} {path}: the answer broke off after {} bytes",

@@ -1,5 +1,6 @@
 //! Answers on the wire, asked for with plain sockets: the address that faces the asker, the relay's own, one for each question.
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -111,7 +112,12 @@ pub(crate) fn tftp_answers_from_the_address_that_was_asked(lab: &Lab) -> Result<
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.send_to(b"\0\x01pxe/boot.ipxe\0octet\0", (address, 69))?;
         let mut buffer = [0; 600];
-        let (length, from) = socket.recv_from(&mut buffer)?;
+        let (length, from) = loop {
+            match socket.recv_from(&mut buffer) {
+                Err(err) if err.kind() == ErrorKind::Interrupted => {}
+                heard => break heard?,
+            }
+        };
         ensure!(
             from.ip().to_string() == address,
             "{address} was asked, {from} answered"

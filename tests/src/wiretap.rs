@@ -1,7 +1,7 @@
 //! A packet socket on a host of the LAN: sees every frame that enters or leaves it, and writes down what matters.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -194,7 +194,7 @@ fn listen(mut socket: Socket, seen: &Mutex<Vec<Seen>>, end: &AtomicBool, mut cap
                         .push(Seen { at, what });
                 }
             }
-            Err(_) if last => return,
+            Err(err) if last && err.kind() != ErrorKind::Interrupted => return,
             // The read timeout; the card's going away with its namespace ends with the tap.
             Err(_) => {}
         }
