@@ -159,3 +159,35 @@ async fn a_viewer_reads_no_secret_by_any_route() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_openapi_document_has_every_route_and_every_schema_it_names() {
+    let world = World::new().await;
+    let document = world.ok("GET", "/openapi.json", Value::Null).await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut told: Vec<String> = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            told.push(format!("{} {path}", method.to_uppercase()));
+            assert!(!operation["summary"].as_str().unwrap().is_empty());
+        }
+    }
+    let mut there: Vec<String> = authorities()
+        .iter()
+        .map(|(method, path, _)| format!("{method} /api/v1{path}"))
+        .collect();
+    told.sort();
+    there.sort();
+    assert_eq!(told, there);
+    let text = document.to_string();
+    for part in text.split("\"#/components/schemas/").skip(1) {
+        let name = part.split('"').next().unwrap();
+        let schema = &document["components"]["schemas"][name];
+        assert!(schema.is_object(), "{name}");
+    }
+    let device = &document["components"]["schemas"]["Device"]["properties"];
+    let shown = world.add(MAC_1).await;
+    for field in shown.as_object().unwrap().keys() {
+        assert!(device[field].is_object(), "{field}");
+    }
+}

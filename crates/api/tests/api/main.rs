@@ -25,4 +25,5 @@ mod patches;
 mod people;
 mod release;
 mod scale;
+mod tokens;
 mod world;

@@ -5,6 +5,7 @@
 mod approve;
 mod boots;
 mod cluster;
+mod identity;
 mod offline;
 mod reach;
 mod restore;

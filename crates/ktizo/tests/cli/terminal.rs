@@ -10,6 +10,8 @@ use std::time::Duration;
 use nix::pty::openpty;
 use nix::sys::termios::{LocalFlags, tcgetattr};
 
+/// What a person types to end a command.
+pub(crate) const CTRL_C: &str = "\u{3}";
 /// Longer than a program takes to say what it is waited for to say.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -5,11 +5,6 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use api::{Access, UnixServer};
-use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn};
-use axum::response::IntoResponse as _;
 use model::{
     Actor, BootStage, Clock as _, EphemeralVolume, EventKind, Inventory, Labels, MacAddr, SeenBy,
     StageOutcome, StageRecord, SystemClock,
@@ -18,11 +13,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use store::{Lane, NewDevice};
 
-use crate::terminal::{PATIENCE, Terminal};
-use crate::{Daemon, complains, ktizo, put, says};
+use crate::terminal::{CTRL_C, PATIENCE, Terminal};
+use crate::{Daemon, complains, put, says};
 
 const MAC: &str = "52:54:00:00:00:01";
-const CTRL_C: &str = "\u{3}";
 
 /// Asks until it is so.
 #[track_caller]
@@ -242,80 +236,6 @@ fn a_follower_hears_all_that_it_missed() {
 }
 
 #[test]
-fn many_are_approved_after_a_look_at_them() {
-    let daemon = Daemon::founded();
-    daemon.crowd(0..2);
-    let first = says(&daemon.run("device list --output json"));
-    let approve = "device approve --all-pending";
-    let (code, why) = complains(&daemon.run(approve));
-    assert!(
-        code == 1 && why.contains("--yes") && why.contains("52:54:00:01:00:01"),
-        "{why}"
-    );
-    for answer in ["n\n", CTRL_C] {
-        let mut terminal = daemon.at_terminal(approve);
-        let look = terminal.expect("Approve these 2? [y/N] ");
-        for wanted in [
-            "52:54:00:01:00:00",
-            "52:54:00:01:00:01",
-            "10.0.0.",
-            "2 machines, of each: ",
-            "Whatever is on that disk is lost.",
-        ] {
-            assert!(look.contains(wanted), "{wanted}: {look}");
-        }
-        terminal.type_keys(answer);
-        let (code, screen) = terminal.end();
-        assert_eq!(code, if answer == CTRL_C { 130 } else { 1 }, "{screen}");
-        assert_eq!(says(&daemon.run("device list --output json")), first);
-    }
-    let mut terminal = daemon.at_terminal(approve);
-    terminal.expect("[y/N] ");
-    terminal.type_keys("y\n");
-    terminal.expect("2 machines are approved.");
-    assert_eq!(terminal.end().0, 0);
-
-    // More than one request takes: no look shows an address that another has shown.
-    daemon.crowd(2..300);
-    let mut terminal = daemon.at_terminal(approve);
-    let look = terminal.expect("Approve these 250 (48 more follow)? [y/N] ");
-    terminal.type_keys("y\n");
-    let rest = terminal.expect("Approve these 48? [y/N] ");
-    terminal.type_keys("y\n");
-    terminal.expect("298 machines are approved.");
-    assert_eq!(terminal.end().0, 0);
-    let addresses = |text: &str| {
-        let words = text
-            .split_whitespace()
-            .filter(|word| word.starts_with("10.0."));
-        words
-            .map(str::to_owned)
-            .collect::<std::collections::BTreeSet<_>>()
-    };
-    let (look, rest) = (addresses(&look), addresses(&rest));
-    assert_eq!((look.len(), rest.len()), (250, 48));
-    assert!(look.is_disjoint(&rest));
-
-    // What takes a while shows how far it is, where somebody looks. A quick host may be done before the first look at it.
-    let shows_a_bar = || {
-        let (code, screen) = daemon.at_terminal("device regenerate").end();
-        assert!(
-            code == 0 && screen.contains("300 device configs"),
-            "{screen}"
-        );
-        screen.contains("/300 configs")
-    };
-    assert!((0..30).any(|_| shows_a_bar()), "no bar in thirty runs");
-    let quiet = daemon.run("device regenerate");
-    says(&quiet);
-    assert!(
-        quiet.stderr.is_empty(),
-        "{}",
-        String::from_utf8_lossy(&quiet.stderr)
-    );
-}
-
-#[test]
 fn what_was_shown_is_what_it_is_done_with() {
     let daemon = Daemon::founded();
     daemon.crowd(0..3);
@@ -384,107 +304,6 @@ fn effects_stand_beside_each_of_many() {
         says(&daemon.run(&format!("{line} --yes")));
     }
     assert_eq!(says(&daemon.run("device list --output json")).trim(), "[]");
-}
-
-#[test]
-fn an_approval_stands_though_the_status_cannot_be_told() {
-    let daemon = Daemon::founded();
-    daemon.crowd(0..1);
-    let no_status = from_fn(async |request: Request, next: Next| {
-        if request.uri().path() == "/api/v1/status" {
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
-        next.run(request).await
-    });
-    let socket = daemon.path("other.sock");
-    let access = Access {
-        group: "ktizo-test-group-of-nobody".into(),
-    };
-    let server = daemon.runtime.block_on(UnixServer::bind(&socket, access));
-    let app = daemon.app.clone().layer(no_status);
-    daemon
-        .runtime
-        .spawn(server.unwrap().serve(app, daemon.stop.clone()));
-    let socket = socket.display().to_string();
-    complains(&ktizo(["status", "--socket", &socket]));
-    let said = says(&ktizo([
-        "device", "approve", "1", "--yes", "--socket", &socket,
-    ]));
-    assert!(said.contains("is approved"), "{said}");
-}
-
-#[test]
-fn who_a_machine_is_is_decided_of_what_was_shown() {
-    let daemon = Daemon::founded();
-    let tells = |board: &str, serial: &str| {
-        let mac: MacAddr = MAC.parse().unwrap();
-        let inventory = Inventory {
-            uuid: board.parse().ok(),
-            serial: Some(serial.to_owned()),
-            ..Inventory::default()
-        };
-        let told = daemon
-            .store
-            .write(Lane::Boot, Actor::Device(mac), move |writer| {
-                writer.sight(mac, &inventory, SeenBy::Script).map(drop)
-            });
-        daemon.runtime.block_on(told).unwrap();
-    };
-    tells("4c4c4544-0000-4000-8000-000000000001", "S1");
-    tells("4c4c4544-0000-4000-8000-000000000002", "S9");
-    daemon.asked.lock().unwrap().clear();
-    let kept = daemon.run(&format!("device identity {MAC} --keep"));
-    says(&kept);
-    let shown = String::from_utf8_lossy(&kept.stderr);
-    assert!(
-        shown.contains("CONFLICT") && shown.contains("S9"),
-        "{shown}"
-    );
-    let asked = daemon.asked.lock().unwrap().clone();
-    let sent = asked.iter().find(|it| it.path.ends_with("/identity"));
-    assert!(sent.unwrap().fields.contains(&"since".to_owned()));
-
-    // Who looked before a colleague kept it learns of that before it is turned round.
-    let accept = format!("device identity {MAC} --accept");
-    let (code, why) = complains(&daemon.run(&accept));
-    assert!(
-        code == 1 && why.contains("nothing was decided") && why.contains("turned away"),
-        "{why}"
-    );
-    let shown = || says(&daemon.run(&format!("device show {MAC}")));
-    assert!(shown().contains("S1"));
-    says(&daemon.run(&format!("{accept} --yes")));
-    assert!(shown().contains("S9"));
-}
-
-#[test]
-fn a_card_is_taken_away_by_a_yes_only() {
-    let daemon = Daemon::founded();
-    let card = "52:54:00:00:00:02";
-    for mac in [MAC, card] {
-        let mac: MacAddr = mac.parse().unwrap();
-        let inventory = Inventory {
-            uuid: "4c4c4544-0000-4000-8000-000000000001".parse().ok(),
-            serial: Some("S1".to_owned()),
-            ..Inventory::default()
-        };
-        let told = daemon
-            .store
-            .write(Lane::Boot, Actor::Device(mac), move |writer| {
-                writer.sight(mac, &inventory, SeenBy::Script).map(drop)
-            });
-        daemon.runtime.block_on(told).unwrap();
-    }
-    let shown = || says(&daemon.run(&format!("device show {MAC}")));
-    let split = format!("device identity {card} --split");
-    let (code, why) = complains(&daemon.run(&split));
-    assert!(
-        code == 1 && why.contains(&format!("Take the card {card} away from {MAC}")),
-        "{why}"
-    );
-    assert!(shown().contains(card));
-    says(&daemon.run(&format!("{split} --yes")));
-    assert!(!shown().contains(card));
 }
 
 #[test]
