@@ -172,7 +172,7 @@ impl Reader<'_> {
             return Ok(false);
         }
         let (own, shown) = (known(device.id, mac, &device.inventory), shown(mac, shows));
-        if self.is_unconfirmed(device.id, mac)? {
+        if mac != device.mac && self.is_unconfirmed(device.id, mac)? {
             return Ok(!shown.agrees_with(&own));
         }
         Ok(identify(&shown, &[own]) != Identity::Same(device.id))
