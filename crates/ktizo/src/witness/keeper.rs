@@ -136,9 +136,9 @@ impl Keeper {
             match found.get(&told.sender().peer) {
                 Some(Ok((speaker, testimony))) => {
                     let device = &speaker.device;
-                    let share = shares
-                        .entry(device.id)
-                        .or_insert_with(|| Share::new(device.clone(), testimony.clone()));
+                    let share = shares.entry(device.id).or_insert_with(|| {
+                        Share::new(device.clone(), speaker.boot, testimony.clone())
+                    });
                     share.hear(told, speaker.is_sure);
                 }
                 Some(Err(why)) => self.turn_away(told, *why),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use model::{Approval, Device, MacAddr, Timestamp, Wipe};
+use model::{Approval, BootId, Device, MacAddr, Timestamp, Wipe};
 use store::{Error as StoreError, Reader};
 
 use crate::director::peers::Peers;
@@ -25,6 +25,8 @@ pub(super) struct Speaker {
     pub(super) device: Device,
     /// Whether more than the address says so: its card, or the relay of its boot.
     pub(super) is_sure: bool,
+    /// The device's last boot.
+    pub(super) boot: Option<BootId>,
 }
 
 /// Why somebody is not heard.
@@ -115,7 +117,11 @@ impl Address {
         let waits = matches!(device.life.wipe, Wipe::Spent { .. });
         Ok(match device.approval {
             Approval::Approved { .. } if waits && !is_sure => Err(Stranger::Unsure),
-            Approval::Approved { .. } => Ok(Speaker { device, is_sure }),
+            Approval::Approved { .. } => Ok(Speaker {
+                boot: reader.last_boot(device.id)?.map(|boot| boot.id),
+                device,
+                is_sure,
+            }),
             Approval::Pending => Err(Stranger::Pending),
             Approval::Rejected { .. } => Err(Stranger::Rejected),
         })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::proof::{Testimony, Verdict, Word};
-use model::{Actor, Device, DeviceId, KernelLogLine, ProofSource, StageRecord, Timestamp};
+use model::{Actor, BootId, Device, DeviceId, KernelLogLine, ProofSource, StageRecord, Timestamp};
 use netboot::net::taker::{NotTaken, Sender};
 use store::{Error as StoreError, Lane, Store, Writer};
 use tokio::sync::oneshot;
@@ -35,8 +35,9 @@ pub(super) enum Fact {
 const SEEN: Duration = Duration::from_secs(10);
 
 impl Share {
-    /// Nothing yet of a device that has told so much.
-    pub(super) fn new(device: Device, testimony: Testimony) -> Self {
+    /// Nothing yet of a device that has told so much, and whose last boot is this one.
+    pub(super) fn new(device: Device, boot: Option<BootId>, mut testimony: Testimony) -> Self {
+        testimony.speaks_in(boot);
         Self {
             device,
             testimony,

@@ -1,5 +1,6 @@
 //! What machines tell, from the address they tell it from to what is written down.
 
+mod repeats;
 mod wipes;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

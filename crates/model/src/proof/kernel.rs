@@ -34,6 +34,11 @@ impl KernelReading {
         Some(reception)
     }
 
+    /// Lines of another kernel follow, which may have the numbers and clocks of those before.
+    pub(super) fn begin_anew(&mut self) {
+        self.heard = Heard::default();
+    }
+
     /// Where the current boot is.
     pub fn progress(&self) -> &Progress {
         &self.progress

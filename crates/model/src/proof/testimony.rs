@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{EventReading, KernelReading, Progress, Reception, Verdict};
 use crate::Timestamp;
-use crate::boot::{BootStage, StageOutcome};
+use crate::boot::{BootId, BootStage, StageOutcome};
 use crate::kernel_log::KernelLogLine;
 use crate::talos::{TalosEvent, TalosNotice};
 
@@ -18,6 +18,8 @@ pub struct Testimony {
     kernel: KernelReading,
     /// The number and the clock of the last line, which begin anew with the kernel.
     last_line: Option<(u64, i64)>,
+    /// The machine's last boot, as ktizo counts them, when it spoke last.
+    boot: Option<BootId>,
     begun: Begun,
     /// What of the present boot was told already, by either source.
     told: Vec<Step>,
@@ -57,6 +59,15 @@ pub struct Word {
 const TOGETHER: Duration = Duration::from_secs(120);
 
 impl Testimony {
+    /// Takes note of which boot is the machine's last before it goes on to speak. Another kernel numbers its lines anew, and where
+    /// machines are alike it takes the same time for each: what was heard in another boot is no repetition.
+    pub fn speaks_in(&mut self, boot: Option<BootId>) {
+        if self.boot != boot {
+            self.boot = boot;
+            self.kernel.begin_anew();
+        }
+    }
+
     /// Takes one event, in which secrets are masked.
     pub fn hear_event(&mut self, event: &TalosEvent, at: Timestamp) -> Word {
         let before = self.events.progress().clone();

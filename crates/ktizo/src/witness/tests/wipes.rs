@@ -100,7 +100,7 @@ async fn a_word_that_overtakes_the_wipe_proves_nothing() {
     let restart = TalosNotice::Restart {
         command: RestartCommand::COLD,
     };
-    let mut share = Share::new(device.clone(), Testimony::default());
+    let mut share = Share::new(device.clone(), None, Testimony::default());
     for (id, notice) in [
         (1, begins("initialize")),
         (2, phase("wipeDisks")),
