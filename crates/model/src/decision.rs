@@ -154,7 +154,7 @@ fn install(install: &Install, state: BootState<'_>) -> BootDecision {
     let attempt = match *install {
         // Nothing is installed over a proven install without a new order.
         Install::Installed { .. } => return BootDecision::Leave(LeaveReason::Installed),
-        Install::Waiting => 1,
+        Install::Waiting { .. } => 1,
         // It asks again before its config went out.
         Install::Begun {
             attempt,

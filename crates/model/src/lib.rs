@@ -74,7 +74,7 @@ pub use kernel_log::{
 };
 pub use label::{LabelFilter, LabelKey, LabelValue, Labels, TooManyLabels};
 pub use lifecycle::{
-    Install, InstallEvent, Lifecycle, ProofSource, Scene, WIPE_VALID, Wipe, WipeEvent,
+    Install, InstallEvent, InstallProof, Lifecycle, ProofSource, Scene, WIPE_VALID, Wipe, WipeEvent,
 };
 pub use listening::{Listening, Serving};
 pub use mac::MacAddr;

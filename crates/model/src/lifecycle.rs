@@ -9,7 +9,7 @@ mod install;
 mod tests;
 mod wipe;
 
-pub use install::{Install, InstallEvent, Scene};
+pub use install::{Install, InstallEvent, InstallProof, Scene};
 pub use wipe::{WIPE_VALID, Wipe, WipeEvent};
 
 use crate::error::word_enum;
@@ -54,7 +54,7 @@ impl Default for Lifecycle {
     fn default() -> Self {
         Self {
             order: StandingOrder::Install,
-            install: Install::Waiting,
+            install: Install::default(),
             wipe: Wipe::None,
         }
     }
@@ -74,11 +74,11 @@ impl Lifecycle {
     pub fn give(&mut self, order: StandingOrder) {
         self.order = order;
         self.wipe = self.wipe.after(&WipeEvent::Overruled);
-        if order == StandingOrder::Install {
-            self.install = self
-                .install
-                .after(&InstallEvent::Ordered, &Scene::default());
-        }
+        let event = match order {
+            StandingOrder::Install => InstallEvent::Ordered,
+            StandingOrder::Local | StandingOrder::Menu => InstallEvent::Countermanded,
+        };
+        self.install = self.install.after(&event, &Scene::default());
     }
 
     /// A person orders a wipe, after which `then` stands.
@@ -175,7 +175,7 @@ impl Lifecycle {
                 ..
             } => Some(EventKind::InstallRepeated { attempt: *attempt }),
             // That a config goes out has an event of its own.
-            Install::Begun { .. } | Install::Waiting => None,
+            Install::Begun { .. } | Install::Waiting { .. } => None,
         }
     }
 

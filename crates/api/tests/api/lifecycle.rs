@@ -252,6 +252,12 @@ async fn a_proof_counts_only_for_what_began_since_the_order() {
         (&anew["install"]["state"], &anew["boot_order"]),
         (&json!("waiting"), &json!("install"))
     );
+    // Nothing went out under that order, so that what it would have installed over is what there is.
+    let back = world.ok("POST", ORDER, json!({"order": "local"})).await;
+    assert_eq!(
+        (&back["install"], &back["boot_order"]),
+        (&installed["install"], &json!("local"))
+    );
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ fn installs() -> Vec<(&'static str, Install)> {
     };
     let by = ProofSource::Events;
     vec![
-        ("waiting", Install::Waiting),
+        ("waiting", Install::default()),
         ("begun 1", begun(1, OTHER, true, true)),
         ("begun 1 here", begun(1, THIS, true, true)),
         ("begun 2 here, no config", begun(2, THIS, false, true)),

@@ -8,12 +8,15 @@ use super::ProofSource;
 use crate::{BootId, BootStage, Timestamp};
 
 /// How the install of a device stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Install {
     /// No config went out since the order.
-    #[default]
-    Waiting,
+    Waiting {
+        /// The proof of the install that the order would repeat, which is on the disk until a config goes out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proven: Option<InstallProof>,
+    },
     /// It may be under way: the config went out, or a script that repeats the order did.
     Begun {
         /// Which attempt at the order it is, from 1.
@@ -51,11 +54,22 @@ pub enum Install {
     },
 }
 
+/// That Talos is on a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct InstallProof {
+    /// When that was proven.
+    pub at: Timestamp,
+    /// By what.
+    pub by: ProofSource,
+}
+
 /// What happens to an install.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InstallEvent {
     /// A person orders an install.
     Ordered,
+    /// A person takes the order back, for another one.
+    Countermanded,
     /// A script goes out that repeats the order after an attempt that failed.
     Repeated,
     /// The config goes out.
@@ -98,12 +112,18 @@ impl Default for Scene {
     }
 }
 
+impl Default for Install {
+    fn default() -> Self {
+        Self::Waiting { proven: None }
+    }
+}
+
 impl Install {
     /// Which attempt at the order was made last; 0 if none was.
     pub const fn attempt(&self) -> u32 {
         match self {
             Self::Begun { attempt, .. } | Self::Failed { attempt, .. } => *attempt,
-            Self::Waiting | Self::Installed { .. } => 0,
+            Self::Waiting { .. } | Self::Installed { .. } => 0,
         }
     }
 
@@ -112,7 +132,17 @@ impl Install {
     pub fn after(&self, event: &InstallEvent, scene: &Scene) -> Self {
         match (self, event) {
             // A person's order begins the count anew, and so does an empty disk.
-            (_, InstallEvent::Ordered | InstallEvent::Wiped) => Self::Waiting,
+            (Self::Waiting { .. }, InstallEvent::Ordered) => self.clone(),
+            (Self::Installed { at, by }, InstallEvent::Ordered) => Self::Waiting {
+                proven: Some(InstallProof { at: *at, by: *by }),
+            },
+            (_, InstallEvent::Ordered | InstallEvent::Wiped) => Self::default(),
+            (
+                Self::Waiting {
+                    proven: Some(InstallProof { at, by }),
+                },
+                InstallEvent::Countermanded,
+            ) => Self::Installed { at: *at, by: *by },
             // A person's word needs nothing before it.
             (Self::Installed { .. }, InstallEvent::Proven(_)) => self.clone(),
             (_, InstallEvent::Proven(by @ ProofSource::Operator))
@@ -123,11 +153,11 @@ impl Install {
                 }
             }
             // What a machine says where nothing began since the order, it says of what was before.
-            (Self::Waiting, InstallEvent::Proven(_)) => self.clone(),
+            (Self::Waiting { .. }, InstallEvent::Proven(_)) => self.clone(),
             // A proven install stays one, whatever fails later, until a person orders another.
             (Self::Installed { .. }, _) => self.clone(),
-            (Self::Waiting, InstallEvent::Released) => begun(1, true, scene),
-            (Self::Waiting, _) => self.clone(),
+            (Self::Waiting { .. }, InstallEvent::Released) => begun(1, true, scene),
+            (Self::Waiting { .. }, _) => self.clone(),
             (Self::Begun { .. }, _) => self.begun_after(event, scene),
             (Self::Failed { .. }, _) => self.failed_after(event, scene),
         }
@@ -159,7 +189,7 @@ impl Install {
             }
             InstallEvent::Released if !released => begun(attempt, true, scene),
             // The first attempt begins with its config; a later one began with its script.
-            InstallEvent::TakenBack if released && attempt == 1 => Self::Waiting,
+            InstallEvent::TakenBack if released && attempt == 1 => Self::default(),
             InstallEvent::TakenBack => Self::Begun {
                 attempt,
                 since,
@@ -200,7 +230,10 @@ impl fmt::Display for Install {
     /// As a sentence for people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Waiting => f.write_str("not begun"),
+            Self::Waiting { proven: None } => f.write_str("not begun"),
+            Self::Waiting {
+                proven: Some(proof),
+            } => write!(f, "not begun; before it, {proof}"),
             Self::Begun {
                 attempt,
                 since,
@@ -230,15 +263,16 @@ impl fmt::Display for Install {
                     (None, None) => f.write_str("no proof came"),
                 }
             }
-            Self::Installed { at, by } => {
-                write!(
-                    f,
-                    "installed {}, by the word of {}",
-                    at.minute(),
-                    by.named()
-                )
-            }
+            Self::Installed { at, by } => InstallProof { at: *at, by: *by }.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for InstallProof {
+    /// As `installed 2026-01-02 03:04, by the word of a person`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (at, by) = (self.at.minute(), self.by.named());
+        write!(f, "installed {at}, by the word of {by}")
     }
 }
 

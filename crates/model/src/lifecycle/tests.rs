@@ -24,7 +24,10 @@ fn begun(attempt: u32, released: bool) -> Install {
 fn short(install: &Install) -> String {
     let number = |boot: &Option<BootId>| boot.map_or(0, |boot| boot.0);
     match install {
-        Install::Waiting => "waiting".to_owned(),
+        Install::Waiting { proven: None } => "waiting".to_owned(),
+        Install::Waiting {
+            proven: Some(proof),
+        } => format!("waiting, installed {}", proof.by),
         Install::Begun {
             attempt,
             boot,
@@ -49,29 +52,31 @@ fn short(install: &Install) -> String {
 
 /// Every state and every event, each in the same boot and in a later one: what comes of it. `=` is no change.
 const INSTALL: &str = "
-event             | boot | waiting              | begun 1 config in 1  | begun 2 script in 1  | failed 1 silence in 1 | failed 2 E in 1     | installed events
-ordered           | 1    | =                    | waiting              | waiting              | waiting               | waiting             | waiting
-ordered           | 2    | =                    | waiting              | waiting              | waiting               | waiting             | waiting
-repeated          | 1    | =                    | =                    | =                    | begun 2 script in 1   | begun 3 script in 1 | =
-repeated          | 2    | =                    | =                    | =                    | begun 2 script in 2   | begun 3 script in 2 | =
-released          | 1    | begun 1 config in 1  | =                    | begun 2 config in 1  | =                     | =                   | =
-released          | 2    | begun 1 config in 2  | begun 2 config in 2  | begun 2 config in 2  | begun 2 config in 2   | begun 3 config in 2 | =
-taken back        | 1    | =                    | waiting              | =                    | =                     | =                   | =
-taken back        | 2    | =                    | waiting              | =                    | =                     | =                   | =
-proven events     | 1    | =                    | installed events     | installed events     | installed events      | installed events    | =
-proven events     | 2    | =                    | installed events     | installed events     | installed events      | installed events    | =
-proven kernel_log | 1    | =                    | installed kernel_log | installed kernel_log | installed kernel_log  | installed kernel_log| =
-proven kernel_log | 2    | =                    | installed kernel_log | installed kernel_log | installed kernel_log  | installed kernel_log| =
-proven operator   | 1    | installed operator   | installed operator   | installed operator   | installed operator    | installed operator  | =
-proven operator   | 2    | installed operator   | installed operator   | installed operator   | installed operator    | installed operator  | =
-failed W          | 1    | =                    | failed 1 W in 1      | failed 2 W in 1      | failed 1 W in 1       | =                   | =
-failed W          | 2    | =                    | failed 1 W in 1      | failed 2 W in 1      | failed 1 W in 1       | =                   | =
-silent            | 1    | =                    | failed 1 silence in 1| failed 2 silence in 1| =                     | =                   | =
-silent            | 2    | =                    | failed 1 silence in 1| failed 2 silence in 1| =                     | =                   | =
-asked again       | 1    | =                    | failed 1 silence in 1| =                    | =                     | =                   | =
-asked again       | 2    | =                    | failed 1 silence in 1| failed 2 silence in 1| =                     | =                   | =
-wiped             | 1    | =                    | waiting              | waiting              | waiting               | waiting             | waiting
-wiped             | 2    | =                    | waiting              | waiting              | waiting               | waiting             | waiting
+event             | boot | waiting             | waiting, installed events | begun 1 config in 1   | begun 2 script in 1   | failed 1 silence in 1 | failed 2 E in 1      | installed events
+ordered           | 1    | =                   | =                         | waiting               | waiting               | waiting               | waiting              | waiting, installed events
+ordered           | 2    | =                   | =                         | waiting               | waiting               | waiting               | waiting              | waiting, installed events
+countermanded     | 1    | =                   | installed events          | =                     | =                     | =                     | =                    | =
+countermanded     | 2    | =                   | installed events          | =                     | =                     | =                     | =                    | =
+repeated          | 1    | =                   | =                         | =                     | =                     | begun 2 script in 1   | begun 3 script in 1  | =
+repeated          | 2    | =                   | =                         | =                     | =                     | begun 2 script in 2   | begun 3 script in 2  | =
+released          | 1    | begun 1 config in 1 | begun 1 config in 1       | =                     | begun 2 config in 1   | =                     | =                    | =
+released          | 2    | begun 1 config in 2 | begun 1 config in 2       | begun 2 config in 2   | begun 2 config in 2   | begun 2 config in 2   | begun 3 config in 2  | =
+taken back        | 1    | =                   | =                         | waiting               | =                     | =                     | =                    | =
+taken back        | 2    | =                   | =                         | waiting               | =                     | =                     | =                    | =
+proven events     | 1    | =                   | =                         | installed events      | installed events      | installed events      | installed events     | =
+proven events     | 2    | =                   | =                         | installed events      | installed events      | installed events      | installed events     | =
+proven kernel_log | 1    | =                   | =                         | installed kernel_log  | installed kernel_log  | installed kernel_log  | installed kernel_log | =
+proven kernel_log | 2    | =                   | =                         | installed kernel_log  | installed kernel_log  | installed kernel_log  | installed kernel_log | =
+proven operator   | 1    | installed operator  | installed operator        | installed operator    | installed operator    | installed operator    | installed operator   | =
+proven operator   | 2    | installed operator  | installed operator        | installed operator    | installed operator    | installed operator    | installed operator   | =
+failed W          | 1    | =                   | =                         | failed 1 W in 1       | failed 2 W in 1       | failed 1 W in 1       | =                    | =
+failed W          | 2    | =                   | =                         | failed 1 W in 1       | failed 2 W in 1       | failed 1 W in 1       | =                    | =
+silent            | 1    | =                   | =                         | failed 1 silence in 1 | failed 2 silence in 1 | =                     | =                    | =
+silent            | 2    | =                   | =                         | failed 1 silence in 1 | failed 2 silence in 1 | =                     | =                    | =
+asked again       | 1    | =                   | =                         | failed 1 silence in 1 | =                     | =                     | =                    | =
+asked again       | 2    | =                   | =                         | failed 1 silence in 1 | failed 2 silence in 1 | =                     | =                    | =
+wiped             | 1    | =                   | waiting                   | waiting               | waiting               | waiting               | waiting              | waiting
+wiped             | 2    | =                   | waiting                   | waiting               | waiting               | waiting               | waiting              | waiting
 ";
 
 #[test]
@@ -84,8 +89,15 @@ fn every_install_state_and_event_has_its_outcome() {
         last_stage: Some(BootStage::Config),
         reports: true,
     };
+    let proof = InstallProof {
+        at: at(2),
+        by: ProofSource::Events,
+    };
     let states = [
-        Install::Waiting,
+        Install::default(),
+        Install::Waiting {
+            proven: Some(proof),
+        },
         begun(1, true),
         begun(2, false),
         failed(1, None),
@@ -97,6 +109,7 @@ fn every_install_state_and_event_has_its_outcome() {
     ];
     let events = [
         ("ordered", InstallEvent::Ordered),
+        ("countermanded", InstallEvent::Countermanded),
         ("repeated", InstallEvent::Repeated),
         ("released", InstallEvent::Released),
         ("taken back", InstallEvent::TakenBack),
@@ -275,10 +288,26 @@ fn an_old_word_does_not_undo_a_new_order() {
     for verdict in [Verdict::Running, Verdict::Installed, Verdict::Wiped] {
         assert_eq!(life.hear(&verdict, ProofSource::Events, &scene), None);
     }
+    let proven = InstallProof {
+        at: at(1),
+        by: ProofSource::Events,
+    };
+    let proven = Some(proven);
     assert_eq!(
-        (life.order, life.install),
-        (StandingOrder::Install, Install::Waiting)
+        (life.order, &life.install),
+        (StandingOrder::Install, &Install::Waiting { proven })
     );
+    // Nothing went out under it, so that what was proven is still on the disk.
+    for other in [StandingOrder::Menu, StandingOrder::Local] {
+        let mut back = life.clone();
+        back.give(other);
+        let by = ProofSource::Events;
+        assert_eq!(back.install, Install::Installed { at: at(1), by });
+    }
+    let released = life.install.after(&InstallEvent::Released, &scene);
+    life.install = released.clone();
+    life.give(StandingOrder::Local);
+    assert_eq!(life.install, released);
 }
 
 #[test]
@@ -308,7 +337,7 @@ fn what_follows_a_wipe_is_what_its_order_said() {
             life.hear(&Verdict::Wiped, by, &scene),
             Some(EventKind::WipeProven { by, then: *then })
         );
-        assert_eq!((life.order, &life.install), (*then, &Install::Waiting));
+        assert_eq!((life.order, &life.install), (*then, &Install::default()));
     }
 }
 

@@ -105,7 +105,7 @@ async fn a_database_of_format_3_keeps_what_it_knew() {
     );
     assert_eq!(
         (&lives[1].install, lives[1].boot_order()),
-        (&model::Install::Waiting, model::BootOrder::Local)
+        (&model::Install::default(), model::BootOrder::Local)
     );
     let asked = model::Wipe::Asked {
         at: at(1_700_000_001_000),

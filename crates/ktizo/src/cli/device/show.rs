@@ -177,7 +177,7 @@ fn order(device: &Device) -> String {
 fn install(device: &Device) -> String {
     let ordered = device.boot_order == BootOrder::Install;
     match device.install {
-        Install::Waiting if !ordered => "none is ordered".to_owned(),
+        Install::Waiting { .. } if !ordered => "none is ordered".to_owned(),
         _ => device.install.to_string(),
     }
 }
