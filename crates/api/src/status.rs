@@ -149,7 +149,12 @@ fn look(
     let mut notes = Vec::new();
     if let Some(version) = &version {
         notes.extend(left_out(&assets, version));
-        notes.extend(too_old(version));
+        if Contract::is_too_old(version) {
+            let oldest = Contract::OLDEST;
+            notes.push(format!(
+                "machines boot Talos {version}, and configs are made for Talos {oldest} and newer: import a newer release"
+            ));
+        }
         let cluster = read_cluster(reader.cluster_settings()?)?;
         notes.extend(cluster.and_then(|cluster| drift(&cluster, version)));
     }
@@ -248,14 +253,6 @@ fn missing_assets(
         }
     }
     Ok(missing)
-}
-
-/// What it means that machines boot a release for which no configs are made.
-fn too_old(booted: &TalosVersion) -> Option<String> {
-    let oldest = Contract::OLDEST;
-    Contract::of(booted).is_err().then(|| {
-        format!("machines boot Talos {booted}, and configs are made for Talos {oldest} and newer: import a newer release")
-    })
 }
 
 /// Newer releases that machines do not boot, for a half of them is missing.

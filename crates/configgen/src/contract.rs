@@ -32,12 +32,24 @@ impl Contract {
     /// # Errors
     /// The version is older than v1.8.
     pub fn of(version: &TalosVersion) -> Result<Self, Error> {
-        match version.contract() {
-            (1, minor) if minor < Self::OLDEST.0 => Err(too_old(version)),
-            (1, minor) => Ok(Self(minor.min(Self::NEWEST.0))),
-            (0, _) => Err(too_old(version)),
-            _ => Ok(Self::NEWEST),
+        if Self::is_too_old(version) {
+            let oldest = Self::OLDEST;
+            return Err(Error::setting(
+                "talos_version",
+                format!(
+                    "{version} is older than {oldest}, the oldest whose config layout is known here"
+                ),
+            ));
         }
+        Ok(match version.contract() {
+            (1, minor) => Self(minor.min(Self::NEWEST.0)),
+            _ => Self::NEWEST,
+        })
+    }
+
+    /// Whether a version is older than [`Self::OLDEST`], so that no config can be made for it.
+    pub fn is_too_old(version: &TalosVersion) -> bool {
+        version.contract() < (1, Self::OLDEST.0)
     }
 
     /// The newest contract whose Kubernetes is released: what is suggested where no Talos is chosen yet.
@@ -131,14 +143,6 @@ impl Contract {
     fn row(self) -> usize {
         usize::from(self.0 - Self::OLDEST.0).min(KUBERNETES.len() - 1)
     }
-}
-
-fn too_old(version: &TalosVersion) -> Error {
-    let oldest = Contract::OLDEST;
-    Error::setting(
-        "talos_version",
-        format!("{version} is older than {oldest}, the oldest whose config layout is known here"),
-    )
 }
 
 impl fmt::Display for Contract {

@@ -159,23 +159,17 @@ impl Import {
         let done = client.import_assets(&AssetCommit { assets }).await?;
         output.print(&done, |done| {
             let table = table(&done.assets);
-            let old = done.assets.iter().find_map(|asset| too_old(&asset.version));
-            format!(
-                "{table}\n{} new, {} as they were{}",
-                done.new,
-                done.assets.len() as u64 - done.new,
-                old.map_or_else(String::new, |old| format!("\n{old}"))
-            )
+            let mut versions = done.assets.iter().map(|asset| &asset.version);
+            let old = versions.find(|version| Contract::is_too_old(version));
+            // Machines can boot it all the same.
+            let warning = old.map_or_else(String::new, |version| {
+                let oldest = Contract::OLDEST;
+                format!("\nTalos {version} is too old to be installed with ktizo, which makes configs for Talos {oldest} and newer.")
+            });
+            let as_before = done.assets.len() as u64 - done.new;
+            format!("{table}\n{} new, {as_before} as they were{warning}", done.new)
         })
     }
-}
-
-/// What is to be known of a release that machines can boot, and for which no configs are made.
-fn too_old(version: &TalosVersion) -> Option<String> {
-    let oldest = Contract::OLDEST;
-    Contract::of(version).is_err().then(|| {
-        format!("Talos {version} is too old to be installed with ktizo, which makes configs for Talos {oldest} and newer.")
-    })
 }
 
 fn table(assets: &[Asset]) -> String {
