@@ -15,30 +15,6 @@ use crate::{Error, types};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(String);
 
-/// Fields of a device that change while nobody changes it.
-const RECORDED: [&str; 20] = [
-    "first_seen",
-    "last_seen",
-    "last_config_download",
-    "updated_at",
-    "config_released_at",
-    "wipe_asked_at",
-    "install",
-    "wipe",
-    "config_outdated",
-    "config_token",
-    "other_cards",
-    "identity_conflict",
-    "turned_away",
-    "arch",
-    "firmware",
-    "uuid",
-    "serial",
-    "vendor",
-    "model",
-    "created_at",
-];
-
 impl Version {
     /// The version of a value.
     pub(crate) fn of(value: &impl Serialize) -> Self {
@@ -49,7 +25,7 @@ impl Version {
     pub fn of_device(device: &types::Device) -> Self {
         let mut value = serde_json::to_value(device).unwrap_or(Value::Null);
         if let Value::Object(fields) = &mut value {
-            fields.retain(|field, _| !RECORDED.contains(&field.as_str()));
+            fields.retain(|field, _| !types::Device::RECORDED.contains(&field.as_str()));
         }
         Self::of_json(value)
     }

@@ -18,32 +18,9 @@ use crate::types::DevicePatch;
 use crate::version::{IfMatch, Version};
 use crate::{Error, audit, body, generate, types};
 
-/// Fields of a device that only record what happened. They may be sent back, as a client does that reads a device, changes it and
-/// writes it whole, and are not looked at.
-const RECORDED: [&str; 22] = [
-    "settings_version",
-    "config_outdated",
-    "config_token",
-    "other_cards",
-    "identity_conflict",
-    "turned_away",
-    "first_seen",
-    "last_seen",
-    "approved_at",
-    "last_config_download",
-    "created_at",
-    "updated_at",
-    "config_released_at",
-    "wipe_asked_at",
-    "install",
-    "wipe",
-    "arch",
-    "firmware",
-    "uuid",
-    "serial",
-    "vendor",
-    "model",
-];
+/// Fields that follow from what persons decide, besides [`types::Device::RECORDED`]. Both kinds may be sent back, as a client does that
+/// reads a device, changes it and writes it whole, and are not looked at.
+const DERIVED: [&str; 2] = ["settings_version", "approved_at"];
 
 /// Fields that only persons read.
 const REMARKS: [&str; 2] = ["notes", "labels"];
@@ -79,8 +56,8 @@ pub(crate) async fn update(
 
 /// Reads a body against the device it is for: what cannot be changed this way may only say what is so already.
 fn read_patch(before: &Device, mut fields: Map<String, Value>) -> Result<DevicePatch, Error> {
-    for field in RECORDED {
-        fields.remove(field);
+    for field in types::Device::RECORDED.iter().chain(&DERIVED) {
+        fields.remove(*field);
     }
     let fixed = |field: &str, why: &str, hint: Option<&str>| {
         Err(Error::refused("fixed", Some(field.to_owned()), why, hint))

@@ -100,6 +100,32 @@ pub struct Device {
     pub turned_away: bool,
 }
 
+impl Device {
+    /// The fields that only record what happened: they change while nobody changes the device.
+    pub(crate) const RECORDED: [&str; 20] = [
+        "first_seen",
+        "last_seen",
+        "last_config_download",
+        "created_at",
+        "updated_at",
+        "config_released_at",
+        "wipe_asked_at",
+        "install",
+        "wipe",
+        "config_outdated",
+        "config_token",
+        "other_cards",
+        "identity_conflict",
+        "turned_away",
+        "arch",
+        "firmware",
+        "uuid",
+        "serial",
+        "vendor",
+        "model",
+    ];
+}
+
 /// How long and how often a machine may still fetch its config with the token it has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = ConfigTokenState)]
