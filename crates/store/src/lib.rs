@@ -86,5 +86,6 @@ pub use patch::StoredPatch;
 pub use person::User;
 pub use reader::Reader;
 pub use session::OpenSession;
+pub use sight::Sight;
 pub use store::{Lane, Options, Store};
 pub use writer::Writer;

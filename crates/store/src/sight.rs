@@ -12,6 +12,31 @@ use crate::identity::two_at_once;
 use crate::row::{Cells, count, micros, text};
 use crate::{Error, NewDevice, Writer};
 
+/// A machine that made itself known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// Its device, as it is afterwards.
+    pub device: Device,
+    /// Whether nothing was known of it before.
+    pub is_new: bool,
+}
+
+impl Sight {
+    fn of_known(device: Device) -> Self {
+        Self {
+            device,
+            is_new: false,
+        }
+    }
+
+    fn of_new(device: Device) -> Self {
+        Self {
+            device,
+            is_new: true,
+        }
+    }
+}
+
 /// A device seen again within this time is not written again.
 const FRESH: Duration = Duration::from_secs(1);
 /// The part of the cap that is cleared beyond what is needed, so that a flood of new addresses writes an event for many of them
@@ -35,15 +60,9 @@ const FORGET: &str = "
     RETURNING id";
 
 impl Writer<'_> {
-    /// Takes note of a machine: one device per MAC, whatever the race. Returns it as it is afterwards, and whether it is new; a new
-    /// one has its event, and makes room for itself if there are too many that nobody decided about. `last_seen` is written at most
-    /// once a second.
-    pub fn sight(
-        &self,
-        mac: MacAddr,
-        inventory: &Inventory,
-        by: SeenBy,
-    ) -> Result<(Device, bool), Error> {
+    /// Takes note of a machine: one device per MAC, whatever the race. A new one has its event, and makes room for itself if there are
+    /// too many that nobody decided about. `last_seen` is written at most once a second.
+    pub fn sight(&self, mac: MacAddr, inventory: &Inventory, by: SeenBy) -> Result<Sight, Error> {
         self.sight_beside(mac, inventory, by, &|_| None)
     }
 
@@ -54,7 +73,7 @@ impl Writer<'_> {
         inventory: &Inventory,
         by: SeenBy,
         booting: &dyn Fn(DeviceId) -> Option<MacAddr>,
-    ) -> Result<(Device, bool), Error> {
+    ) -> Result<Sight, Error> {
         let inventory = clean(inventory);
         if let Some(device) = self.device_by_mac(mac)? {
             return self.seen_with(device, mac, &inventory, by, booting);
@@ -64,7 +83,7 @@ impl Writer<'_> {
                 if let Some(owner) = self.device(owner)? {
                     self.attach_card(&owner, mac)?;
                     let nothing = Inventory::default();
-                    return Ok((self.seen_again(owner, &nothing)?, false));
+                    return Ok(Sight::of_known(self.seen_again(owner, &nothing)?));
                 }
             }
             // A DHCP request alone, which nobody can be asked about, makes no conflict; the script that follows will.
@@ -73,7 +92,7 @@ impl Writer<'_> {
                     let device = self.meet(mac, inventory, by)?;
                     self.identified(&device)?;
                     self.note_twins(&device, &other, kind)?;
-                    return Ok((device, true));
+                    return Ok(Sight::of_new(device));
                 }
             }
             Identity::Unknown | Identity::Same(_) | Identity::Conflict(..) => {}
@@ -82,7 +101,7 @@ impl Writer<'_> {
         if by == SeenBy::Script {
             self.identified(&device)?;
         }
-        Ok((device, true))
+        Ok(Sight::of_new(device))
     }
 
     /// A device showed itself otherwise: it fetched its config, or told of itself. Written at most once a second, too.
@@ -136,7 +155,7 @@ impl Writer<'_> {
         shows: &Inventory,
         by: SeenBy,
         booting: &dyn Fn(DeviceId) -> Option<MacAddr>,
-    ) -> Result<(Device, bool), Error> {
+    ) -> Result<Sight, Error> {
         let told = by == SeenBy::Script && (shows.uuid.is_some() || shows.serial.is_some());
         if !told {
             // What a DHCP request claims fills gaps: firmware makes a UUID up where it has none.
@@ -148,7 +167,7 @@ impl Writer<'_> {
             if mac != device.mac {
                 hearsay = Inventory::default();
             }
-            return Ok((self.seen_again(device, &hearsay)?, false));
+            return Ok(Sight::of_known(self.seen_again(device, &hearsay)?));
         }
         if self.contradicts(&device, mac, shows)? {
             if self.is_unconfirmed(device.id, mac)? {
@@ -165,7 +184,9 @@ impl Writer<'_> {
                 since: self.now(),
             };
             self.note_conflict(&device, &found)?;
-            return Ok((self.seen_again(device, &Inventory::default())?, false));
+            return Ok(Sight::of_known(
+                self.seen_again(device, &Inventory::default())?,
+            ));
         }
         if two_at_once(&device, mac, booting) {
             let other = booting(device.id).filter(|_| mac == device.mac);
@@ -182,13 +203,18 @@ impl Writer<'_> {
                 };
                 let twin = self.meet(card, shown, by)?;
                 self.note_twins(&device, &twin, ConflictKind::OneUuidTwoBoots)?;
-                let met = if card == mac { twin } else { device };
-                return Ok((met, card == mac));
+                return Ok(if card == mac {
+                    Sight::of_new(twin)
+                } else {
+                    Sight::of_known(device)
+                });
             }
         }
         if mac != device.mac {
             // What kind of machine it is, its own card says.
-            return Ok((self.seen_again(device, &Inventory::default())?, false));
+            return Ok(Sight::of_known(
+                self.seen_again(device, &Inventory::default())?,
+            ));
         }
         match self.owner_of(mac, shows, device.id, booting)? {
             Identity::OtherCard(owner) => {
@@ -196,7 +222,9 @@ impl Writer<'_> {
                     if self.is_stranger(device.id)? {
                         self.delete_device(device.id)?;
                         self.attach_card(&owner, mac)?;
-                        return Ok((self.seen_again(owner, &Inventory::default())?, false));
+                        return Ok(Sight::of_known(
+                            self.seen_again(owner, &Inventory::default())?,
+                        ));
                     }
                     if self.is_stranger(owner.id)? {
                         self.delete_device(owner.id)?;
@@ -215,7 +243,7 @@ impl Writer<'_> {
         }
         let device = self.seen_again(device, shows)?;
         self.identified(&device)?;
-        Ok((device, false))
+        Ok(Sight::of_known(device))
     }
 
     /// Whether nobody ever had a hand in a device.

@@ -253,7 +253,9 @@ mod tests {
         let boots = async |mac: &str| {
             let mac: MacAddr = mac.parse().unwrap();
             let booted = store.write(Lane::Admin, Actor::Device(mac), move |writer| {
-                let (device, _) = writer.sight(mac, &Inventory::default(), SeenBy::Script)?;
+                let device = writer
+                    .sight(mac, &Inventory::default(), SeenBy::Script)?
+                    .device;
                 let stage = StageRecord {
                     stage: BootStage::Talos,
                     at: writer.now(),

@@ -260,7 +260,9 @@ async fn a_machine_that_was_seen_shows_what_it_said_and_how_it_booted() {
             arch: Some(model::Arch::Amd64),
             ..Inventory::default()
         };
-        let (device, _) = writer.sight(MAC_1.parse().unwrap(), &said, SeenBy::Dhcp)?;
+        let device = writer
+            .sight(MAC_1.parse().unwrap(), &said, SeenBy::Dhcp)?
+            .device;
         let stage = model::StageRecord {
             stage: model::BootStage::Discover,
             at: writer.now(),

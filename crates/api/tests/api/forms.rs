@@ -175,7 +175,9 @@ async fn who_is_let_go_is_said_before_strict_boot_mode_is_switched_off() {
         let held = world
             .store
             .write(Lane::Boot, Actor::Device(address), move |writer| {
-                let (device, _) = writer.sight(address, &Inventory::default(), SeenBy::Script)?;
+                let device = writer
+                    .sight(address, &Inventory::default(), SeenBy::Script)?
+                    .device;
                 let stage = StageRecord {
                     stage: BootStage::Hold,
                     at: writer.now(),

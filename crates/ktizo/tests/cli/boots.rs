@@ -24,7 +24,9 @@ impl Daemon {
         let told = self
             .store
             .write(Lane::Boot, Actor::Device(mac), move |writer| {
-                let (device, _) = writer.sight(mac, &Inventory::default(), SeenBy::Script)?;
+                let device = writer
+                    .sight(mac, &Inventory::default(), SeenBy::Script)?
+                    .device;
                 // Each is the first packet of a boot after the last one was up.
                 for stage in [BootStage::Discover, BootStage::Script, BootStage::Talos] {
                     let record = StageRecord {

@@ -317,7 +317,9 @@ fn strict_boot_mode_lets_held_machines_go_by_a_yes_only() {
     let held = daemon
         .store
         .write(Lane::Boot, Actor::Device(mac), move |writer| {
-            let (device, _) = writer.sight(mac, &Inventory::default(), SeenBy::Script)?;
+            let device = writer
+                .sight(mac, &Inventory::default(), SeenBy::Script)?
+                .device;
             let record = StageRecord {
                 stage: BootStage::Hold,
                 at: writer.now(),

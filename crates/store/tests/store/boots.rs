@@ -301,7 +301,9 @@ async fn less_is_kept_of_a_machine_that_nobody_had_a_hand_in() {
     let mac = new(1).mac;
     let id = house
         .write(move |w| {
-            let (device, _) = w.sight(mac, &model::Inventory::default(), model::SeenBy::Dhcp)?;
+            let device = w
+                .sight(mac, &model::Inventory::default(), model::SeenBy::Dhcp)?
+                .device;
             for n in 0..10 {
                 for m in 0..100 {
                     let detail = m.to_string();

@@ -57,7 +57,7 @@ fn victim() {
 
 /// A device, its event, its config and a boot: all of it or nothing.
 fn whole_change(w: &store::Writer<'_>, n: u16) -> Result<(), store::Error> {
-    let (device, _) = w.sight(mac(n), &Inventory::default(), SeenBy::Dhcp)?;
+    let device = w.sight(mac(n), &Inventory::default(), SeenBy::Dhcp)?.device;
     w.save_config(
         &device,
         model::Role::Worker,

@@ -117,10 +117,10 @@ async fn any_spelling_of_a_mac_is_one_device() {
                 "{added:?}"
             );
         }
-        let (known, fresh) = house
+        let sight = house
             .write(move |w| w.sight(mac, &Inventory::default(), model::SeenBy::Dhcp))
             .await;
-        assert_eq!((known.id, fresh), (DeviceId(1), false));
+        assert_eq!((sight.device.id, sight.is_new), (DeviceId(1), false));
     }
 }
 
@@ -526,9 +526,9 @@ proptest! {
                         rows.remove(&id);
                     }
                     Step::Sight { mac: number } => {
-                        let (device, fresh) = house.write(move |w| w.sight(mac(number), &Inventory::default(), model::SeenBy::Script)).await;
-                        prop_assert_eq!(fresh, !rows.values().any(|(mac, _)| *mac == number));
-                        rows.entry(device.id).or_insert((number, None));
+                        let sight = house.write(move |w| w.sight(mac(number), &Inventory::default(), model::SeenBy::Script)).await;
+                        prop_assert_eq!(sight.is_new, !rows.values().any(|(mac, _)| *mac == number));
+                        rows.entry(sight.device.id).or_insert((number, None));
                     }
                 }
             }
@@ -553,7 +553,7 @@ async fn of_two_devices_made_one_no_card_becomes_confirmed_by_the_way() {
     let goes = house
         .write(move |w| w.sight(mac(2), &shown, model::SeenBy::Script))
         .await
-        .0;
+        .device;
     // A third one shows the UUID of the second, as anybody can.
     house
         .write(move |w| w.sight(mac(3), &inventory, model::SeenBy::Script))

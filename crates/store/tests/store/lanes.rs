@@ -38,11 +38,12 @@ async fn a_flood_of_admin_reads_does_not_hold_up_a_machine() {
             .write(Lane::Boot, Actor::Device(mac(n)), move |w| {
                 w.sight(mac(n), &Inventory::default(), SeenBy::Dhcp)
             });
-        let (device, _) = timeout(AT_MOST, seen)
+        let device = timeout(AT_MOST, seen)
             .await
             .unwrap()
             .map_err(|err: Error| err)
-            .unwrap();
+            .unwrap()
+            .device;
         let found = house
             .store
             .read(Lane::Boot, move |r| r.device_by_mac(mac(n)));

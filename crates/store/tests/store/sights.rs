@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::{Actor, Arch, EventKind, Firmware, Inventory, SeenBy, Timestamp};
-use store::{DeviceFilter, EventFilter, Lane, NewDevice, Options};
+use store::{DeviceFilter, EventFilter, Lane, NewDevice, Options, Sight};
 
 use crate::{House, mac, new};
 
@@ -29,7 +29,7 @@ async fn eight_racing_first_sights_make_one_device_and_one_event() {
             })
         })
         .collect();
-    let results: Vec<_> = threads
+    let sights: Vec<Sight> = threads
         .into_iter()
         .map(|thread| {
             thread
@@ -39,12 +39,9 @@ async fn eight_racing_first_sights_make_one_device_and_one_event() {
                 .unwrap()
         })
         .collect();
-    assert_eq!(results.iter().filter(|(_, new)| *new).count(), 1);
-    assert!(
-        results
-            .iter()
-            .all(|(device, _)| device.id == results[0].0.id)
-    );
+    assert_eq!(sights.iter().filter(|sight| sight.is_new).count(), 1);
+    let first = sights[0].device.id;
+    assert!(sights.iter().all(|sight| sight.device.id == first));
     let events = house.read(|r| r.events(&EventFilter::default())).await;
     assert_eq!(events.len(), 1);
     assert!(matches!(events[0].what, EventKind::DeviceSeen { .. }));
@@ -56,14 +53,17 @@ async fn eight_racing_first_sights_make_one_device_and_one_event() {
 async fn being_seen_again_is_written_once_a_second_and_is_no_change() {
     let house = House::new();
     let sight = || house.write(|w| w.sight(mac(1), &Inventory::default(), SeenBy::Dhcp));
-    let (first, _) = sight().await;
+    let first = sight().await.device;
     let revision = house.read(|r| r.revision()).await;
     let mut changes = house.store.subscribe();
     house.clock.advance(Duration::from_millis(999));
-    assert_eq!(sight().await.0.last_seen, first.last_seen);
+    assert_eq!(sight().await.device.last_seen, first.last_seen);
     house.clock.advance(Duration::from_millis(1));
-    let (again, new) = sight().await;
-    assert!(!new);
+    let Sight {
+        device: again,
+        is_new,
+    } = sight().await;
+    assert!(!is_new);
     assert_eq!(again.last_seen, Some(Timestamp::from_micros(2_000_000)));
     assert_eq!(
         (again.first_seen, again.updated_at),
@@ -89,17 +89,18 @@ async fn what_a_machine_says_is_merged_and_made_printable() {
         .write(move |w| w.sight(mac(1), &dhcp, SeenBy::Dhcp))
         .await;
     let mut changes = house.store.subscribe();
-    let (device, new) = house
+    let Sight { device, is_new } = house
         .write(|w| w.sight(mac(1), &said("  S\u{1b}[31m1\n"), SeenBy::Script))
         .await;
-    assert!(!new);
+    assert!(!is_new);
     assert_eq!(device.inventory.arch, Some(Arch::Amd64));
     assert_eq!(device.inventory.serial.as_deref(), Some("S[31m1"));
     assert_eq!(changes.recv().await.unwrap().devices, [device.id]);
     let long = said(&"x".repeat(5000));
-    let (device, _) = house
+    let device = house
         .write(move |w| w.sight(mac(1), &long, SeenBy::Script))
-        .await;
+        .await
+        .device;
     assert_eq!(device.inventory.serial.unwrap().len(), Inventory::MAX_TEXT);
 }
 
@@ -107,10 +108,10 @@ async fn what_a_machine_says_is_merged_and_made_printable() {
 async fn a_device_added_by_hand_gets_its_first_sight_later() {
     let house = House::new();
     house.write(|w| w.insert_device(new(1))).await;
-    let (device, fresh) = house
+    let Sight { device, is_new } = house
         .write(|w| w.sight(mac(1), &said("S1"), SeenBy::Config))
         .await;
-    assert!(!fresh);
+    assert!(!is_new);
     assert_eq!(device.first_seen, Some(Timestamp::from_micros(1_000_000)));
     assert!(
         house
@@ -134,9 +135,10 @@ async fn a_clock_that_was_set_back_does_not_hide_a_device() {
             w.update_device(&device)
         })
         .await;
-    let (device, _) = house
+    let device = house
         .write(|w| w.sight(mac(1), &Inventory::default(), SeenBy::Dhcp))
-        .await;
+        .await
+        .device;
     assert_eq!(device.last_seen, Some(Timestamp::from_micros(1_000_000)));
 }
 
@@ -160,7 +162,7 @@ async fn a_flood_of_made_up_addresses_drops_the_longest_unseen_strangers_only() 
     let touched = house
         .write(|w| w.sight(mac(60_003), &Inventory::default(), SeenBy::Dhcp))
         .await
-        .0;
+        .device;
     house
         .write_as(Actor::Person("ada".into()), move |w| {
             w.update_device(&touched)
@@ -246,10 +248,10 @@ async fn a_cap_of_nothing_still_answers_the_machine_at_hand() {
     });
     for n in 0..3 {
         house.pass(1);
-        let (_, new) = house
+        let sight = house
             .write(move |w| w.sight(mac(n), &Inventory::default(), SeenBy::Dhcp))
             .await;
-        assert!(new);
+        assert!(sight.is_new);
         assert_eq!(house.read(|r| r.count_devices(None)).await, 1);
     }
     assert_eq!(house.write(|w| w.forget_unseen(0)).await, 1);
