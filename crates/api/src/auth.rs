@@ -207,7 +207,8 @@ async fn caller_of(gate: &Gate, request: &Parts) -> Result<(Caller, Credential),
         return Err(Error::Unauthorized(NO_TOKEN));
     }
     let cookie = session::cookie_of(&request.headers).ok_or(Error::Unauthorized(NO_TOKEN))?;
-    let session = gate.session(cookie, &from, true).await?;
+    let in_use = session::is_use(&request.headers);
+    let session = gate.session(cookie, &from, in_use).await?;
     let session = session.ok_or(Error::Unauthorized(NO_TOKEN))?;
     session.check_unsafe(&request.method, &request.headers)?;
     Ok((session.caller, Credential::Session(cookie.into())))

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::header::{ACCEPT, COOKIE, HeaderName, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
@@ -286,18 +286,13 @@ fn author_of(name: &PersonName, from: &str) -> Author {
 
 impl NewSession {
     /// The header that gives the browser its cookie; `secure` where the connection is TLS.
-    pub fn cookie(
-        &self,
-        secure: bool,
-    ) -> AppendHeaders<[(axum::http::HeaderName, HeaderValue); 1]> {
+    pub fn cookie(&self, secure: bool) -> AppendHeaders<[(HeaderName, HeaderValue); 1]> {
         set_cookie(&self.token, LONGEST.as_secs(), secure)
     }
 }
 
 /// The header that takes the cookie away.
-pub fn signed_out_cookie(
-    secure: bool,
-) -> AppendHeaders<[(axum::http::HeaderName, HeaderValue); 1]> {
+pub fn signed_out_cookie(secure: bool) -> AppendHeaders<[(HeaderName, HeaderValue); 1]> {
     set_cookie("", 0, secure)
 }
 
@@ -305,7 +300,7 @@ fn set_cookie(
     value: &str,
     seconds: u64,
     secure: bool,
-) -> AppendHeaders<[(axum::http::HeaderName, HeaderValue); 1]> {
+) -> AppendHeaders<[(HeaderName, HeaderValue); 1]> {
     let secure = if secure { "; Secure" } else { "" };
     let text =
         format!("{NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
@@ -346,7 +341,7 @@ impl Session {
             return Ok(None);
         };
         let from = Door::of(&parts.extensions)?.from();
-        gate.session(token, &from, true).await
+        gate.session(token, &from, is_use(&parts.headers)).await
     }
 
     /// The session of a `Cookie` header's text that came from `from`, if it is open.
@@ -371,6 +366,16 @@ impl Session {
             .and_then(|value| value.to_str().ok());
         self.check_csrf(shown.unwrap_or_default())
     }
+}
+
+/// Whether a person may be behind a request. A page that is open asks for itself anew, which its script says, and for news (WHATWG HTML,
+/// "Server-sent events"), also when nobody is there any more.
+pub(super) fn is_use(headers: &HeaderMap) -> bool {
+    let says = |name: HeaderName, by_itself: &str| {
+        headers.get(name).is_some_and(|value| value == by_itself)
+    };
+    let refreshes = says(HeaderName::from_static("x-requested-with"), "app.js");
+    !refreshes && !says(ACCEPT, "text/event-stream")
 }
 
 /// The session token of a request's cookies (RFC 6265 section 4.2).

@@ -477,3 +477,41 @@ async fn no_page_has_a_password_in_it() {
         "the password is in the page"
     );
 }
+
+/// An open page asks for itself anew and for news, also when nobody is there any more: that keeps no session open, and the page is told.
+#[tokio::test]
+async fn what_a_page_does_by_itself_is_no_use_of_its_session() {
+    let mut world = World::new().await;
+    let url = by_tcp(&mut world).await;
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let http = http.build().unwrap();
+    let by_itself = [
+        ("/devices", "x-requested-with", "app.js", 303),
+        ("/api/v1/events", "accept", "text/event-stream", 401),
+    ];
+    let by_a_person = [
+        ("/devices", "accept", "text/html", 303),
+        ("/api/v1/devices", "accept", "*/*", 401),
+    ];
+    for (name, asked, stays) in [("ada", by_itself, false), ("bob", by_a_person, true)] {
+        for (path, header, value, over) in asked {
+            let ask = async |cookie: &str| {
+                let asked = http.get(format!("{url}{path}")).header("cookie", cookie);
+                asked
+                    .header(header, value)
+                    .send()
+                    .await
+                    .unwrap()
+                    .status()
+                    .as_u16()
+            };
+            let user = format!("{name}-{}", u8::from(path == "/devices"));
+            let (cookie, _) = new_user(&world, &user).await;
+            world.clock.advance(Duration::from_secs(11 * 3600));
+            assert_eq!(ask(&cookie).await, 200, "{path}");
+            world.clock.advance(Duration::from_secs(2 * 3600));
+            let then = if stays { 200 } else { over };
+            assert_eq!(ask(&cookie).await, then, "{path} {header}");
+        }
+    }
+}
