@@ -174,10 +174,10 @@ fn renamed(err: Error, of: &str, to: &str) -> Error {
     }
 }
 
-/// A text of a form as a file has it, if there is any: a browser sends each line with CR and LF.
+/// The text of a file in a form, if there is any.
 fn file(post: &Post, name: &str) -> Option<String> {
     let text = post.get(name).unwrap_or_default();
-    (!text.trim().is_empty()).then(|| text.replace("\r\n", "\n"))
+    (!text.trim().is_empty()).then(|| text.to_owned())
 }
 
 /// What was typed to confirm, if anything.

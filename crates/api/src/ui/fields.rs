@@ -91,12 +91,12 @@ impl Fields {
             let Some(typed) = typed.get(name).or(off) else {
                 continue;
             };
-            let (typed, present) = (typed.replace("\r\n", "\n"), field.value.clone());
+            let present = field.value.clone();
             if present != was && present != typed {
                 field.theirs = Some(present);
             }
             if typed != was {
-                field.value = typed;
+                typed.clone_into(&mut field.value);
             }
         }
     }
@@ -128,7 +128,7 @@ impl Fields {
 }
 
 /// A sentence that stands alone, away from the field it is about: with the field's name before it, unless it begins as a sentence.
-fn alone(field: Option<&str>, sentence: String) -> String {
+pub(super) fn alone(field: Option<&str>, sentence: String) -> String {
     match field {
         Some(field) if sentence.starts_with(|c: char| c.is_lowercase() || c == '`') => {
             format!("{}: {sentence}", field.replace('_', " "))

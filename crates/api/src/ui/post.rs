@@ -1,5 +1,7 @@
 //! What a form sends.
 
+use std::borrow::Cow;
+
 use axum::extract::{FromRequest, FromRequestParts as _, RawForm, Request};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -42,9 +44,13 @@ impl Post {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The fields of a query or a form, as they are written in a URL.
+    /// The fields of a query or a form, as they are written in a URL. Browsers send every line break as CR LF, whatever was typed
+    /// (HTML, "constructing the entry list").
     pub(super) fn parse(bytes: &[u8]) -> Self {
-        Self(form_urlencoded::parse(bytes).into_owned().collect())
+        let of_lines = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
+            (name.into_owned(), value.replace("\r\n", "\n"))
+        };
+        Self(form_urlencoded::parse(bytes).map(of_lines).collect())
     }
 }
 

@@ -244,3 +244,21 @@ async fn all_that_is_wrong_with_an_approval_is_told_at_once() {
         .await;
     assert_eq!(device["status"], "pending");
 }
+
+/// Browsers send each line of a text with CR and LF (HTML, "constructing the entry list").
+#[tokio::test]
+async fn notes_of_more_than_one_line_are_saved() {
+    let mut world = World::ready().await;
+    world.add(MAC_1).await;
+    let browser = Browser::of(&mut world).await;
+    let [device, settings] = seen(&browser.get("/devices/1").await);
+    let fields = [
+        ("seen", device.as_str()),
+        ("seen_settings", settings.as_str()),
+        ("notes", "first line\r\nsecond line"),
+    ];
+    let (status, page) = browser.post("/devices/1", &fields).await;
+    assert_eq!(status, 303, "{page}");
+    let device = world.ok("GET", "/devices/1", Value::Null).await;
+    assert_eq!(device["notes"], "first line\nsecond line");
+}
