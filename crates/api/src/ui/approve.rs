@@ -94,7 +94,7 @@ pub(super) async fn several(State(api): State<Api>, ask: Ask) -> Result<Response
     let filter = DeviceFilter {
         status: Some(ApprovalStatus::Pending),
         limit: Some(MOST_AT_ONCE as u64),
-        ..Chosen::read(&query).filter()
+        ..Chosen::read(&query).filter()?
     };
     let (waiting, total) = api
         .store

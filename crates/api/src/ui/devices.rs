@@ -1,16 +1,18 @@
 //! `/devices` and `/devices/new`.
 
+use std::str::FromStr;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use form_urlencoded::Serializer;
-use model::{ApprovalStatus, Arch, Role};
+use model::{ApprovalStatus, Arch, ParseError, Role};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::DeviceFilter;
 
 use super::bulk::{Deed, deeds};
-use super::fields::{Choice, Field, Fields, of_list};
+use super::fields::{Choice, Field, Fields, alone, of_list, told};
 use super::labels;
 use super::notice::done;
 use super::overview::Row;
@@ -39,12 +41,22 @@ struct Devices {
     /// The columns that the list can be ordered by.
     columns: Vec<Column>,
     is_filtered: bool,
+    /// Why nothing is looked for.
+    wrong: Option<Wrong>,
     /// What can be done with those that are ticked, beside approving them.
     deeds: Vec<Deed>,
     /// Where all that wait and fit are approved together, if they are on more than this page.
     all: Option<String>,
     before: Option<String>,
     after: Option<String>,
+}
+
+/// A word that the list cannot be narrowed by.
+#[derive(Serialize)]
+struct Wrong {
+    /// The label is typed; the others are chosen, and wrong only in an address that somebody wrote.
+    is_label: bool,
+    sentence: String,
 }
 
 /// What the list is narrowed and ordered by, as it stands in the address.
@@ -97,34 +109,30 @@ impl Chosen {
         }
     }
 
-    /// What the store is asked for. A word that is none of its field finds all.
-    pub(super) fn filter(&self) -> DeviceFilter {
+    /// What the store is asked for. An order that is none is the usual one; any other word that is none of its field is refused, for
+    /// without it the list would have devices that nobody asked for.
+    pub(super) fn filter(&self) -> Result<DeviceFilter, Error> {
         let (word, descending) = match self.sort.strip_prefix('-') {
             Some(word) => (word, true),
             None => (self.sort.as_str(), false),
         };
         let sort = device::SORTS.iter().find(|(known, _)| *known == word);
-        DeviceFilter {
-            status: self.status.parse().ok(),
-            role: self.role.parse().ok(),
-            arch: self.arch.parse().ok(),
-            label: self.label.parse().ok(),
+        Ok(DeviceFilter {
+            status: narrowed("status", &self.status)?,
+            role: narrowed("role", &self.role)?,
+            arch: narrowed("arch", &self.arch)?,
+            label: narrowed("label", &self.label)?,
             needs_person: self.needs == "person",
             search: (!self.q.is_empty()).then(|| self.q.clone()),
             sort: sort.map(|(_, sort)| *sort).unwrap_or_default(),
             descending,
             ..DeviceFilter::default()
-        }
+        })
     }
 
     fn is_filtered(&self) -> bool {
-        let filter = self.filter();
-        filter.status.is_some()
-            || filter.role.is_some()
-            || filter.arch.is_some()
-            || filter.label.is_some()
-            || filter.needs_person
-            || filter.search.is_some()
+        let words = [&self.q, &self.status, &self.role, &self.arch, &self.label];
+        self.needs == "person" || words.iter().any(|word| !word.is_empty())
     }
 
     fn rows(&self) -> u64 {
@@ -178,6 +186,15 @@ impl Chosen {
     }
 }
 
+/// A word that a list is narrowed by, if there is one.
+fn narrowed<T: FromStr<Err = ParseError>>(name: &str, word: &str) -> Result<Option<T>, Error> {
+    if word.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |err: ParseError| Error::invalid(name, format!("must be {}", err.expected()));
+    word.parse().map(Some).map_err(wrong)
+}
+
 fn choices<T: ToString>(all: &'static str, words: impl IntoIterator<Item = T>) -> Vec<Choice> {
     let mut choices = vec![Choice::new("", all)];
     choices.extend(Choice::words(words));
@@ -187,17 +204,27 @@ fn choices<T: ToString>(all: &'static str, words: impl IntoIterator<Item = T>) -
 pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
     let query = ask.query();
     let chosen = Chosen::read(&query);
-    let skip: u64 = query.text("skip").parse().unwrap_or(0);
-    let filter = DeviceFilter {
-        skip,
-        limit: Some(chosen.rows()),
-        ..chosen.filter()
+    let asked: u64 = query.text("skip").parse().unwrap_or(0);
+    let (limit, now) = (chosen.rows(), api.gate.now());
+    let (filter, wrong) = match chosen.filter().map_err(told) {
+        Ok(filter) => (Some(filter), None),
+        Err(refusal) => (None, Some(refusal?)),
     };
-    let now = api.gate.now();
-    let (rows, total, waiting) = device::look(&api.store, move |reader| {
+    let (rows, skip, total, waiting) = device::look(&api.store, move |reader| {
+        let Some(filter) = filter else {
+            return Ok((Vec::new(), 0, 0, 0));
+        };
         let (total, waiting) = reader.tally(&filter)?;
-        let devices = reader.devices(&filter)?;
-        Ok((Row::read_all(reader, devices, now)?, total, waiting))
+        // Devices go while somebody turns the pages.
+        let last_page = total.saturating_sub(1) / limit * limit;
+        let skip = if asked < total { asked } else { last_page };
+        let devices = reader.devices(&DeviceFilter {
+            skip,
+            limit: Some(limit),
+            ..filter
+        })?;
+        let rows = Row::read_all(reader, devices, now)?;
+        Ok((rows, skip, total, waiting))
     })
     .await?;
     let last = skip.saturating_add(rows.len() as u64);
@@ -233,6 +260,10 @@ pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, E
             .collect(),
         columns: chosen.columns(),
         is_filtered: chosen.is_filtered(),
+        wrong: wrong.map(|(name, sentence)| Wrong {
+            is_label: name.as_deref() == Some("label"),
+            sentence: alone(name.as_deref(), sentence),
+        }),
         chosen,
     };
     render(

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use store::Lane;
 
 use crate::people::{by_tcp, new_user};
-use crate::world::{MAC_1, MAC_2, World};
+use crate::world::{MAC_1, MAC_2, World, mac};
 
 /// A browser in which an admin is signed in.
 struct Browser {
@@ -261,4 +261,75 @@ async fn notes_of_more_than_one_line_are_saved() {
     assert_eq!(status, 303, "{page}");
     let device = world.ok("GET", "/devices/1", Value::Null).await;
     assert_eq!(device["notes"], "first line\nsecond line");
+}
+
+/// A filter that cannot be read finds nothing, and lets nobody in.
+#[tokio::test]
+async fn a_wrong_filter_of_devices_is_said_and_finds_nothing() {
+    let mut world = World::with_control_plane().await;
+    world.add(MAC_2).await;
+    let browser = Browser::of(&mut world).await;
+    let page = browser.get("/devices?label=rack%3D%3D7").await;
+    let marked = tags(&page, "aria-invalid=\"true\"");
+    assert_eq!(marked.len(), 1, "{page}");
+    assert!(
+        marked[0].contains("id=\"label\"") && marked[0].contains("rack==7"),
+        "{marked:?}"
+    );
+    assert!(page.contains("must be the value of a label"), "{page}");
+    assert!(
+        page.contains("Nothing was looked for") && !page.contains(MAC_2),
+        "{page}"
+    );
+    let page = browser.get("/devices?role=wroker").await;
+    assert!(page.contains("role: must be"), "{page}");
+    assert!(!page.contains(MAC_2), "{page}");
+    assert!(
+        browser
+            .get("/devices?label=rack")
+            .await
+            .contains("No device fits")
+    );
+    for path in [
+        "/devices/approve?all=pending&label=rack%3D%3D7",
+        "/devices/approve?all=pending&role=wroker",
+    ] {
+        let asked = browser.http.get(format!("{}{path}", browser.url));
+        let answer = asked
+            .header("cookie", &browser.cookie)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 422, "{path}");
+        assert!(!answer.text().await.unwrap().contains(MAC_2), "{path}");
+    }
+}
+
+/// Whoever turns the pages while devices go is at the last page, and not behind it.
+#[tokio::test]
+async fn no_page_of_the_list_is_behind_the_last() {
+    let mut world = World::ready().await;
+    for number in 1..=53 {
+        world.add(&mac(number)).await;
+    }
+    let browser = Browser::of(&mut world).await;
+    for (skip, shown) in [
+        ("50", "51 to 53 of 53"),
+        ("600", "51 to 53 of 53"),
+        ("53", "51 to 53 of 53"),
+        ("52", "53 to 53 of 53"),
+    ] {
+        let page = browser.get(&format!("/devices?skip={skip}")).await;
+        assert!(page.contains(shown), "{skip}: {page}");
+        assert!(
+            page.contains(&mac(53)) && !page.contains("No devices yet"),
+            "{skip}: {page}"
+        );
+    }
+    assert!(
+        browser
+            .get("/devices?skip=600&q=nothing")
+            .await
+            .contains("No device fits")
+    );
 }
