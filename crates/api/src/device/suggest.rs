@@ -30,7 +30,7 @@ pub(crate) async fn suggest(
     .await
 }
 
-/// Suggests for several devices together, in their order, so that no two are given the same.
+/// Suggests for several devices together, in their order, so that no two are given the same. One that is gone is passed over.
 pub(crate) async fn suggest_all(
     store: &Store,
     who: Vec<DeviceRef>,
@@ -41,7 +41,11 @@ pub(crate) async fn suggest_all(
         let recipe = Recipe::of(Sources::read(reader)?).ok();
         let mut all = Vec::new();
         for who in who {
-            let device = find(reader, &who)?;
+            let device = match find(reader, &who) {
+                Ok(device) => device,
+                Err(Error::NotFound { .. }) => continue,
+                Err(err) => return Err(err),
+            };
             let with = suggester.suggest(&device);
             let (hostname, address) = (with.hostname.clone(), with.ip_address);
             suggester.give(device.id, hostname, address, Some(with.role), true);

@@ -26,6 +26,8 @@ struct Approve {
     roles: Vec<Choice>,
     /// How many more wait than are approved together.
     more: u64,
+    /// How many of those that were chosen are not there any more.
+    gone: usize,
     /// Whether the cluster has no control plane yet, and the first must answer at its endpoint.
     is_first: bool,
     /// Whether something else answers at the cluster's endpoint.
@@ -80,7 +82,8 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
-    suggested(&api, &ask, vec![id.parse()?], 0).await
+    let device = device::show(&api.store, id.parse()?).await?;
+    suggested(&api, &ask, vec![DeviceRef::Id(device.id)], 0).await
 }
 
 pub(super) async fn several(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
@@ -116,7 +119,9 @@ async fn suggested(
     chosen: Vec<DeviceRef>,
     more: u64,
 ) -> Result<Response, Error> {
+    let asked = chosen.len();
     let rows = device::suggest_all(&api.store, chosen, api.service.own_addresses()).await?;
+    let gone = asked - rows.len();
     let rows = rows
         .into_iter()
         .filter(|(device, _)| device.status != ApprovalStatus::Approved);
@@ -134,10 +139,14 @@ async fn suggested(
         })
         .collect();
     if rows.is_empty() {
-        return Ok(done("/devices", "unchanged"));
+        return Ok(done(
+            "/devices",
+            if gone > 0 { "gone" } else { "unchanged" },
+        ));
     }
     let view = Approve {
         more,
+        gone,
         ..Approve::new(api, rows).await?
     };
     view.show(api, ask, StatusCode::OK).await
@@ -166,6 +175,7 @@ impl Approve {
             wrong: None,
             roles: Choice::words(Role::ALL),
             more: 0,
+            gone: 0,
             is_first: approved == 0,
             endpoint_elsewhere: false,
             install_disk,
@@ -183,9 +193,16 @@ pub(super) async fn approve(
     post: Post,
 ) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
-    let mut rows = Vec::new();
+    let (mut rows, mut gone) = (Vec::new(), 0);
     for id in post.all("id").take(MOST_AT_ONCE) {
-        let device = device::show(&api.store, id.parse()?).await?;
+        let device = match device::show(&api.store, id.parse()?).await {
+            Ok(device) => device,
+            Err(Error::NotFound { .. }) => {
+                gone += 1;
+                continue;
+            }
+            Err(err) => return Err(err),
+        };
         let names = Names::new(&device);
         let typed = |name: &str| Field::of(post.text(name));
         rows.push(Row {
@@ -211,17 +228,11 @@ pub(super) async fn approve(
                 approved += 1;
                 last = Some(row.device.id);
             }
-            Err(err) => {
-                let is_stale = matches!(err, Error::Stale);
-                row.refuse(err)?;
-                if !is_stale {
-                    row.refuse_the_rest(&api).await?;
-                }
-                let who = DeviceRef::Id(row.device.id);
-                let with = device::suggest(&api.store, who, api.service.own_addresses()).await?;
-                row.disk_note = with.disk_note;
-                left.push(row);
-            }
+            Err(err) => match row.come_back(&api, err).await {
+                Ok(()) => left.push(row),
+                Err(Error::NotFound { .. }) => gone += 1,
+                Err(err) => return Err(err),
+            },
         }
     }
     if left.is_empty() {
@@ -229,16 +240,16 @@ pub(super) async fn approve(
             Some(id) if approved == 1 => format!("/devices/{id}"),
             _ => "/devices".to_owned(),
         };
-        return Ok(done(
-            &page,
-            if approved > 0 {
-                "approved"
-            } else {
-                "unchanged"
-            },
-        ));
+        let said = match (approved, gone) {
+            (0, 0) => "unchanged",
+            (0, _) => "gone",
+            (_, 0) => "approved",
+            _ => "approved-but-gone",
+        };
+        return Ok(done(&page, said));
     }
     let view = Approve {
+        gone,
         wrong: (approved > 0).then(|| format!("{approved} were approved; those below were not.")),
         endpoint_elsewhere: elsewhere(&post),
         ..Approve::new(&api, left).await?
@@ -298,6 +309,19 @@ fn hint_here(code: &str, hint: Option<String>) -> Option<String> {
 }
 
 impl Row {
+    /// Makes it ready to be shown again: with why it was refused, and all else that is wrong with it.
+    async fn come_back(&mut self, api: &Api, err: Error) -> Result<(), Error> {
+        let is_stale = matches!(err, Error::Stale);
+        self.refuse(err)?;
+        if !is_stale {
+            self.refuse_the_rest(api).await?;
+        }
+        let who = DeviceRef::Id(self.device.id);
+        let with = device::suggest(&api.store, who, api.service.own_addresses()).await?;
+        self.disk_note = with.disk_note;
+        Ok(())
+    }
+
     /// Puts a refusal where it belongs.
     fn refuse(&mut self, err: Error) -> Result<(), Error> {
         let (name, sentence) = match err {

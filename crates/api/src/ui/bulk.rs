@@ -96,6 +96,8 @@ struct View {
     able: u64,
     /// How many were chosen beyond what is done at once.
     more: usize,
+    /// How many of those that were chosen are not there any more.
+    gone: usize,
     is_done: bool,
     wrong: Option<String>,
     /// What is typed to confirm it.
@@ -129,8 +131,10 @@ pub(super) async fn preview(State(api): State<Api>, ask: Ask) -> Result<Response
     if chosen.is_empty() {
         return Ok(done("/devices", "unchanged"));
     }
-    let view = View::preview(&api, &ask, deed, chosen).await?;
-    view.show(&api, &ask, StatusCode::OK).await
+    match View::preview(&api, &ask, deed, chosen).await? {
+        Some(view) => view.show(&api, &ask, StatusCode::OK).await,
+        None => Ok(done("/devices", "gone")),
+    }
 }
 
 /// The page that approves has names, addresses and roles to fill in.
@@ -147,12 +151,19 @@ fn to_approval(query: &Post) -> Result<Response, Error> {
 }
 
 impl View {
+    /// What would be done with those of the chosen that are there; `None` if none is.
     async fn preview(
         api: &Api,
         ask: &Ask,
         deed: Deed,
-        mut chosen: Vec<String>,
-    ) -> Result<Self, Error> {
+        chosen: Vec<String>,
+    ) -> Result<Option<Self>, Error> {
+        let asked = chosen.len();
+        let mut chosen = left_of(api, chosen).await?;
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        let gone = asked - chosen.len();
         let more = chosen.len().saturating_sub(MOST_AT_ONCE);
         chosen.truncate(MOST_AT_ONCE);
         let asked = BulkDevices {
@@ -164,16 +175,17 @@ impl View {
         };
         let own = api.service.own_addresses();
         let answer = device::bulk(&api.store, ask.visitor.author(), asked, own).await?;
-        Ok(Self {
+        Ok(Some(Self {
             needs_count: deed.action == BulkAction::Delete,
             deed,
             able: answer.devices.len() as u64 - answer.refused,
             rows: answer.devices,
             more,
+            gone,
             is_done: false,
             wrong: None,
             count: Field::default(),
-        })
+        }))
     }
 
     async fn show(&self, api: &Api, ask: &Ask, status: StatusCode) -> Result<Response, Error> {
@@ -191,7 +203,9 @@ pub(super) async fn act(State(api): State<Api>, ask: Ask, post: Post) -> Result<
     }
     let typed = post.text("count");
     if deed.action == BulkAction::Delete && typed != chosen.len().to_string() {
-        let mut view = View::preview(&api, &ask, deed, chosen).await?;
+        let Some(mut view) = View::preview(&api, &ask, deed, chosen).await? else {
+            return Ok(done("/devices", "gone"));
+        };
         view.count = Field::of(typed);
         view.count.wrong = Some(format!("type {} to delete them", view.able));
         return view
@@ -213,6 +227,7 @@ pub(super) async fn act(State(api): State<Api>, ask: Ask, post: Post) -> Result<
                 able: answer.devices.len() as u64,
                 rows: answer.devices,
                 more: 0,
+                gone: 0,
                 is_done: true,
                 wrong: None,
                 count: Field::default(),
@@ -221,16 +236,16 @@ pub(super) async fn act(State(api): State<Api>, ask: Ask, post: Post) -> Result<
             view.show(&api, &ask, StatusCode::OK).await
         }
         Err(err @ (Error::SeenOtherwise { .. } | Error::NotFound { .. })) => {
-            let left = left_of(&api, chosen).await?;
-            if left.is_empty() {
-                return Ok(done("/devices", "unchanged"));
-            }
-            let mut view = View::preview(&api, &ask, deed, left).await?;
+            let Some(mut view) = View::preview(&api, &ask, deed, chosen).await? else {
+                return Ok(done("/devices", "gone"));
+            };
             view.wrong = Some(format!("{err}. This is how it stands; look at it again."));
             view.show(&api, &ask, StatusCode::CONFLICT).await
         }
         Err(Error::Refused(refusal)) => {
-            let mut view = View::preview(&api, &ask, deed, chosen).await?;
+            let Some(mut view) = View::preview(&api, &ask, deed, chosen).await? else {
+                return Ok(done("/devices", "gone"));
+            };
             view.wrong = Some(refusal.why);
             view.show(&api, &ask, StatusCode::UNPROCESSABLE_ENTITY)
                 .await

@@ -19,6 +19,10 @@ pub(super) fn notice(said: &str) -> Option<&'static str> {
     Some(match said {
         "added" => "The device was added. It waits for approval.",
         "approved" => "Approved. A machine that waits goes on by itself.",
+        "approved-but-gone" => {
+            "Approved, but for those that were deleted meanwhile. Machines that wait go on by themselves."
+        }
+        "gone" => "What was chosen is not there any more. Nothing was changed.",
         "rejected" => "The device was rejected.",
         "deleted" => "The device was deleted.",
         "saved" => "Saved.",

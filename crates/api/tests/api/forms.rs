@@ -263,6 +263,104 @@ async fn notes_of_more_than_one_line_are_saved() {
     assert_eq!(device["notes"], "first line\nsecond line");
 }
 
+/// What is deleted while somebody fills a form of many is passed over, and nothing else is lost.
+#[tokio::test]
+async fn a_form_of_many_outlives_a_device_of_it() {
+    let mut world = World::with_control_plane().await;
+    let mut ids = Vec::new();
+    for number in 1..=3 {
+        ids.push(world.add(&mac(number)).await["id"].to_string());
+    }
+    let browser = Browser::of(&mut world).await;
+    let query = |path: &str, ids: &[String]| {
+        let ids: Vec<String> = ids.iter().map(|id| format!("id={id}")).collect();
+        format!("{path}{}", ids.join("&"))
+    };
+    let delete = async |id: &str| {
+        world
+            .ok("DELETE", &format!("/devices/{id}"), Value::Null)
+            .await
+    };
+    let page = browser.get(&query("/devices/approve?", &ids)).await;
+    assert!(!page.contains("left out"), "{page}");
+    delete(&ids[0]).await;
+    let said = "1 of the chosen devices";
+    assert!(
+        browser
+            .get(&query("/devices/approve?", &ids))
+            .await
+            .contains(said)
+    );
+    let reject = "/devices/bulk?action=reject&";
+    assert!(browser.get(&query(reject, &ids)).await.contains(said));
+
+    // The second is right, the third is not: one is let in, one comes back with what was typed, and one is gone.
+    let mut form = Vec::new();
+    for (id, hostname, address) in [
+        (&ids[0], "worker-1", "10.0.0.21"),
+        (&ids[1], "worker-2", "10.0.0.22"),
+        (&ids[2], "worker-3", "10.9.9.9"),
+    ] {
+        let tags = tags(&page, &format!("name=\"seen-{id}\""));
+        let seen = tags[0].split("value=\"").nth(1).unwrap();
+        let seen = seen.trim_end_matches('"').replace("&quot;", "\"");
+        form.push(("id".to_owned(), id.clone()));
+        for (name, value) in [
+            ("seen", seen.as_str()),
+            ("hostname", hostname),
+            ("ip_address", address),
+            ("role", "worker"),
+        ] {
+            form.push((format!("{name}-{id}"), value.to_owned()));
+        }
+    }
+    let fields: Vec<(&str, &str)> = form
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    let (status, page) = browser.post("/devices/approve", &fields).await;
+    assert_eq!(status, 422, "{page}");
+    assert!(
+        page.contains(said) && page.contains("1 were approved"),
+        "{page}"
+    );
+    assert!(page.contains("value=\"10.9.9.9\""), "{page}");
+    assert!(page.contains("aria-invalid=\"true\""), "{page}");
+
+    // All are gone or let in: no form is left, and the list says so.
+    delete(&ids[2]).await;
+    let at = async |path: &str| {
+        let asked = browser.http.get(format!("{}{path}", browser.url));
+        let answer = asked
+            .header("cookie", &browser.cookie)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 303, "{path}");
+        answer.headers()["location"].to_str().unwrap().to_owned()
+    };
+    let gone = [ids[0].clone(), ids[2].clone()];
+    for path in ["/devices/approve?", reject] {
+        assert_eq!(at(&query(path, &gone)).await, "/devices?said=gone");
+    }
+    let notice = browser.get("/devices?said=gone").await;
+    assert!(notice.contains("is not there any more"), "{notice}");
+    for fields in [
+        vec![("id", gone[0].as_str())],
+        vec![("action", "delete"), ("id", &gone[1]), ("count", "1")],
+    ] {
+        let path = if fields.len() == 1 {
+            "/devices/approve"
+        } else {
+            "/devices/bulk"
+        };
+        assert_eq!(browser.post(path, &fields).await.0, 303, "{path}");
+    }
+    let one = format!("{}/devices/{}/approve", browser.url, gone[0]);
+    let one = browser.http.get(one).header("cookie", &browser.cookie);
+    assert_eq!(one.send().await.unwrap().status(), 404);
+}
+
 /// A filter that cannot be read finds nothing, and lets nobody in.
 #[tokio::test]
 async fn a_wrong_filter_of_devices_is_said_and_finds_nothing() {
