@@ -40,6 +40,8 @@ struct View {
     doubt: Option<&'static str>,
     /// What its kernel said.
     log: Log,
+    /// The boot whose log was asked for; without one the page shows that of the last.
+    chosen_log: Option<BootId>,
     events: Vec<EventLine>,
     config: Option<Config>,
     /// How what it runs differs from what it would be served.
@@ -128,6 +130,7 @@ impl View {
                 .as_ref()
                 .map(|it| it.kind.meaning()),
             log: Log::read(api, who(), None).await?,
+            chosen_log: None,
             script: look_ahead(api, &device).await?,
             explained: Explained::default(),
             patches: patches
@@ -224,7 +227,8 @@ pub(super) async fn show(
     let who: DeviceRef = id.parse()?;
     let mut view = View::read(&api, who.clone()).await?;
     if let Ok(boot) = ask.query().text("log").parse() {
-        view.log = Log::read(&api, who.clone(), Some(BootId(boot))).await?;
+        view.chosen_log = Some(BootId(boot));
+        view.log = Log::read(&api, who.clone(), view.chosen_log).await?;
     }
     view.explained = explain(&api, who, ask.query().text("explain")).await?;
     view.show(&api, &ask, StatusCode::OK).await

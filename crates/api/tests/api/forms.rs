@@ -431,3 +431,20 @@ async fn no_page_of_the_list_is_behind_the_last() {
             .contains("No device fits")
     );
 }
+
+/// The log of a boot that was chosen stays: what the page is fetched anew from names that boot.
+#[tokio::test]
+async fn a_page_of_a_chosen_log_is_fetched_anew_with_it() {
+    let mut world = World::ready().await;
+    world.add(MAC_1).await;
+    let browser = Browser::of(&mut world).await;
+    for (path, from) in [
+        ("/devices/1", "/devices/1"),
+        ("/devices/1?log=7", "/devices/1?log=7"),
+        ("/devices/1?log=x", "/devices/1"),
+    ] {
+        let page = browser.get(path).await;
+        let main = tags(&page, "id=\"main\"")[0].to_owned();
+        assert!(main.contains(&format!("data-from=\"{from}\"")), "{main}");
+    }
+}
