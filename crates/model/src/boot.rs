@@ -131,20 +131,30 @@ pub fn begins_boot(last: Option<&Boot>, stage: BootStage, now: Timestamp) -> boo
     if now.since(last.last_at) > OVER_AFTER {
         return true;
     }
+    let first_packet = matches!(stage, BootStage::Discover | BootStage::Ipxe);
+    // What takes no time is told when it happens; with a clock that was set back, nothing says how long ago the last word was.
+    let since = if first_packet {
+        last.last_at
+    } else {
+        last.began_at
+    };
+    let set_back = now.is_set_back_since(since);
     if last.furthest >= BootStage::Talos {
         // Of these, Talos itself only fetches a config. A transfer that ends late began before.
-        return stage == BootStage::Talos || stage != BootStage::Config && now > last.last_at;
+        let is_later = now > last.last_at || set_back;
+        return stage == BootStage::Talos || stage != BootStage::Config && is_later;
     }
-    let first_packet = matches!(stage, BootStage::Discover | BootStage::Ipxe);
     if !first_packet {
         return false;
     }
     if let Some(left_at) = last.left_at {
-        return now.since(left_at) > LEAVING_FOR;
+        return now.since(left_at) > LEAVING_FOR || set_back;
     }
     match (stage, last.furthest) {
         // A loader that went out may be fetched again, as firmware does whose first try broke off.
-        (BootStage::Discover, BootStage::Loader) => now.since(last.last_at) > LEAVING_FOR,
+        (BootStage::Discover, BootStage::Loader) => {
+            now.since(last.last_at) > LEAVING_FOR || set_back
+        }
         // Firmware starts from nothing, so a boot that had come further has been cut short.
         (BootStage::Discover, furthest) => furthest > BootStage::Loader,
         // iPXE follows a loader; where it is the firmware itself, it is the first packet.
@@ -211,5 +221,34 @@ mod tests {
             assert_eq!(got, expected, "{furthest} then {stage} at {now}");
         }
         assert!(begins_boot(None, Config, at(0)));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_hides_no_power_on() {
+        use BootStage::*;
+        let hour = Duration::from_secs(3600);
+        for (furthest, left, stage, expected) in [
+            (Discover, None, Discover, false),
+            (Loader, None, Discover, true),
+            (Leave, Some(100), Discover, true),
+            (Leave, Some(100), Ipxe, true),
+            (Ready, None, Discover, true),
+            (Ready, None, Ipxe, true),
+            // The machine may have had its config since then, and the kernel that fetches it tells itself.
+            (Ready, None, Config, false),
+        ] {
+            let last = boot(furthest, left);
+            let early = last.began_at.minus(hour + Duration::from_micros(1));
+            assert_eq!(
+                begins_boot(Some(&last), stage, early),
+                expected,
+                "{furthest} then {stage}"
+            );
+            let slip = last.last_at.minus(hour);
+            assert!(
+                !begins_boot(Some(&last), stage, slip),
+                "{furthest} then {stage}"
+            );
+        }
     }
 }

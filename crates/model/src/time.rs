@@ -1,6 +1,7 @@
 //! Moments, and where they come from.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -11,9 +12,13 @@ use time::format_description::well_known::Rfc3339;
 use crate::ParseError;
 use crate::error::serde_as_text;
 
-/// A moment in UTC, to the microsecond. Prints as RFC 3339 with milliseconds.
+/// A moment in UTC, to the microsecond. Prints as RFC 3339 with milliseconds; what lies outside the years that has, as their first or
+/// last moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
+
+/// 0000-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z, between which RFC 3339 has a text for a moment.
+const CALENDAR: RangeInclusive<i64> = -62_167_219_200_000_000..=253_402_300_799_999_999;
 
 impl Timestamp {
     /// Microseconds since 1970-01-01T00:00:00Z.
@@ -50,8 +55,13 @@ impl Timestamp {
     /// Whether it lies between `from` and before `until`. A clock that was set back by more than an hour since `from` tells nothing of
     /// how long ago that was, so that then it does not.
     pub fn is_within(self, from: Self, until: Self) -> bool {
+        self < until && !self.is_set_back_since(from)
+    }
+
+    /// Whether the clock that shows this was set back by more than an hour since it showed `from`.
+    pub fn is_set_back_since(self, from: Self) -> bool {
         const SLIP: Duration = Duration::from_secs(3600);
-        self < until && self.plus(SLIP) >= from
+        self.plus(SLIP) < from
     }
 
     /// Whether it comes at or after `from`, and less than `span` later. Where the clock was set back behind `from`, it does not.
@@ -78,11 +88,12 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanos = i128::from(self.0 - self.0.rem_euclid(1000)) * 1000;
+        let shown = self.0.clamp(*CALENDAR.start(), *CALENDAR.end());
+        let nanos = i128::from(shown - shown.rem_euclid(1000)) * 1000;
         let text = OffsetDateTime::from_unix_timestamp_nanos(nanos)
             .ok()
             .and_then(|at| at.format(&Rfc3339).ok());
-        f.pad(text.as_deref().unwrap_or("beyond-the-calendar"))
+        f.pad(&text.ok_or(fmt::Error)?)
     }
 }
 
@@ -93,8 +104,10 @@ impl FromStr for Timestamp {
         let wrong = |_| ParseError::new(text, "a time such as 2026-01-31T12:00:00Z");
         let at = OffsetDateTime::parse(text, &Rfc3339).map_err(wrong)?;
         i64::try_from(at.unix_timestamp_nanos() / 1000)
+            .ok()
+            .filter(|micros| CALENDAR.contains(micros))
             .map(Self)
-            .map_err(|_| ParseError::new(text, "a time in this era"))
+            .ok_or_else(|| ParseError::new(text, "a time between the years 0 and 9999"))
     }
 }
 
@@ -183,6 +196,25 @@ mod tests {
             Duration::from_secs(60)
         );
         assert_eq!(at.since(at.plus(Duration::from_secs(60))), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_printed_can_be_read_again() {
+        for micros in [
+            i64::MIN,
+            *CALENDAR.start(),
+            -1,
+            0,
+            *CALENDAR.end(),
+            i64::MAX,
+        ] {
+            let text = Timestamp(micros).to_string();
+            let read: Timestamp = text.parse().unwrap();
+            assert_eq!(read.to_string(), text, "{micros}");
+        }
+        for beyond in ["0000-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"] {
+            assert!(beyond.parse::<Timestamp>().is_err(), "{beyond}");
+        }
     }
 
     #[test]

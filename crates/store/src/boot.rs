@@ -152,7 +152,7 @@ impl Writer<'_> {
         };
         let kept = self.kept(device)?;
         let boot = match self.last_boot(device)? {
-            Some(last) if record.at < last.began_at => {
+            Some(last) if self.began_before(&last, record)? => {
                 self.one(DURING, params![device.0, record.at.as_micros()], read)?
             }
             last => match last.filter(|last| !begins_boot(Some(last), record.stage, record.at)) {
@@ -164,6 +164,30 @@ impl Writer<'_> {
         self.go_on(&boot, record)?;
         self.touch(|change| change.boot(device));
         Ok(boot.id)
+    }
+
+    /// Whether a record that comes in the present boot began in an earlier one.
+    fn began_before(&self, last: &Boot, record: &StageRecord) -> Result<bool, Error> {
+        // The end of a transfer says how long it took, from which its beginning is known only so well.
+        const BLUR: Duration = Duration::from_secs(1);
+        if record.at >= last.began_at || record.at.is_set_back_since(last.began_at) {
+            return Ok(false);
+        }
+        let running = self.last_of_its_kind(last.id, record)?;
+        let running = running.filter(|(last, _)| last.outcome == StageOutcome::Running);
+        Ok(running.is_none_or(|(running, _)| running.at.since(record.at) >= BLUR))
+    }
+
+    /// The last record of the same stage that this one may complete, with its row.
+    fn last_of_its_kind(
+        &self,
+        boot: BootId,
+        record: &StageRecord,
+    ) -> Result<Option<(StageRecord, i64)>, Error> {
+        let of_its_kind = params![boot.0, record.stage.as_str(), record.detail];
+        self.maybe(LAST_OF_ITS_KIND, of_its_kind, |row| {
+            Ok((read_stage(row)?, row.get(8)?))
+        })
     }
 
     fn kept(&self, device: DeviceId) -> Result<Kept, Error> {
@@ -204,10 +228,7 @@ impl Writer<'_> {
     }
 
     fn put_stage(&self, boot: BootId, record: &StageRecord, kept: Kept) -> Result<(), Error> {
-        let of_its_kind = params![boot.0, record.stage.as_str(), record.detail];
-        let last = self.maybe(LAST_OF_ITS_KIND, of_its_kind, |row| {
-            Ok((read_stage(row)?, row.get::<_, i64>(8)?))
-        })?;
+        let last = self.last_of_its_kind(boot, record)?;
         if let Some((running, id)) = last.filter(|(last, _)| last.outcome == StageOutcome::Running)
         {
             let done = completed(&running, record);

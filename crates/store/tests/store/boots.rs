@@ -218,6 +218,50 @@ async fn what_ends_late_goes_to_the_boot_it_began_in() {
     assert_eq!(boots[0].stages, [done(Discover, 130), done(Script, 131)]);
 }
 
+/// Where ktizo saw no DHCP request, a transfer begins the boot; how long it took tells its beginning a little earlier.
+#[tokio::test]
+async fn a_transfer_that_begins_a_boot_ends_in_it() {
+    use BootStage::*;
+    let house = House::new();
+    let id = device(&house).await;
+    let ended = StageRecord {
+        at: at(900).minus(std::time::Duration::from_millis(3)),
+        duration_us: Some(2_000_000),
+        ..record(Loader, 0, StageOutcome::Done, "ipxe/a.efi")
+    };
+    let running = record(Loader, 900, StageOutcome::Running, "ipxe/a.efi");
+    let told = vec![done(Script, 100), done(Talos, 101), running, ended];
+    tell(&house, id, told).await;
+    let boots = house.read(move |r| r.boots(id, 10)).await;
+    let [second, first] = &boots[..] else {
+        panic!("{boots:?}");
+    };
+    assert_eq!((second.stages.len(), first.stages.len()), (1, 2));
+    let loader = &second.stages[0];
+    assert_eq!(
+        (loader.outcome, loader.at, loader.duration_us),
+        (StageOutcome::Done, at(900), Some(2_000_000))
+    );
+}
+
+#[tokio::test]
+async fn a_power_on_after_the_clock_was_set_back_begins_a_boot() {
+    use BootStage::*;
+    let house = House::new();
+    let id = device(&house).await;
+    let told = vec![
+        done(Discover, 10_000),
+        done(Script, 10_001),
+        done(Discover, 2_000),
+        done(Script, 2_001),
+        done(Config, 2_002),
+    ];
+    tell(&house, id, told).await;
+    let boots = house.read(move |r| r.boots(id, 10)).await;
+    let stages: Vec<usize> = boots.iter().map(|boot| boot.stages.len()).collect();
+    assert_eq!(stages, [3, 2]);
+}
+
 #[tokio::test]
 async fn a_machine_sent_away_is_leaving_until_it_asks_for_a_script_again() {
     use BootStage::*;
