@@ -46,13 +46,15 @@ async fn pass(store: &Store, clock: &dyn Clock, heard: bool) -> Result<(), Error
             Ok((reader.overdue(now, reports)?, reports))
         })
         .await?;
+    let mut noted = Ok(());
     for device in overdue {
         let write = store.write(Lane::Admin, Actor::System, move |writer| {
             writer.pass_deadlines(device, reports)
         });
-        write.await?;
+        // One that cannot be written keeps no other from its deadline.
+        noted = noted.and(write.await);
     }
-    Ok(())
+    noted
 }
 
 #[cfg(test)]

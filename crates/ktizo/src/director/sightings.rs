@@ -168,7 +168,7 @@ impl Sightings {
                 .refusals
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
-            refusals.retain(|_, at| now.since(*at) < REFUSAL_PAUSE);
+            refusals.retain(|_, at| now.is_soon_after(*at, REFUSAL_PAUSE));
             let refusal = (mac, reason.to_owned());
             if refusals.contains_key(&refusal) || refusals.len() >= REFUSAL_LIMIT {
                 return;

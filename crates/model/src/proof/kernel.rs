@@ -28,8 +28,12 @@ impl KernelReading {
             self.failure = Some(error.to_owned());
         }
         let reception = self.progress.take(&step.notice());
+        if reception == Reception::BeganBoot && !matches!(step, Step::TaskFailed(..)) {
+            self.failure = None;
+        }
         if let Step::SequenceFailed(sequence) = step {
-            self.progress.take(&self.failed(sequence));
+            let failed = self.failed(sequence);
+            self.progress.take(&failed);
         }
         Some(reception)
     }
@@ -49,10 +53,11 @@ impl KernelReading {
         self.progress.verdict()
     }
 
-    fn failed(&self, sequence: &str) -> TalosNotice {
+    /// The end of a sequence that failed, for the reason that a task of it gave.
+    fn failed(&mut self, sequence: &str) -> TalosNotice {
         let message = self
             .failure
-            .clone()
+            .take()
             .unwrap_or_else(|| format!("the {sequence} sequence failed"));
         // The log has one word for a failure and for being taken over; what the task said tells them apart.
         let code = if message.ends_with("context canceled") {

@@ -73,20 +73,21 @@ impl Interfaces {
             if !entry.flags.contains(InterfaceFlags::IFF_UP) {
                 continue;
             }
-            let at = match found
-                .iter()
-                .position(|known| known.name == entry.interface_name)
-            {
+            // An address may have a label, which begins with the interface's name: `eth0:1` (devinet of the kernel, `ip address add label`).
+            let name = entry
+                .interface_name
+                .split_once(':')
+                .map_or(entry.interface_name.as_str(), |(name, _)| name);
+            let at = match found.iter().position(|known| known.name == name) {
                 Some(at) => at,
                 None => {
                     // The interface may be gone by now.
-                    let Ok(index) = nix::net::if_::if_nametoindex(entry.interface_name.as_str())
-                    else {
+                    let Ok(index) = nix::net::if_::if_nametoindex(name) else {
                         continue;
                     };
                     found.push(Interface {
                         index,
-                        name: entry.interface_name.clone(),
+                        name: name.to_owned(),
                         loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
                         mac: None,
                         addresses: Vec::new(),

@@ -72,6 +72,29 @@ fn the_kernel_log_proves_an_install_and_its_failure() {
             None,
         ),
         (
+            vec![
+                "initialize sequence: 9 phase(s)",
+                "task x (1/1): failed: context canceled",
+                "boot sequence: failed",
+                "initialize sequence: 9 phase(s)",
+                "install sequence: 9 phase(s)",
+                "phase install (2/9): 1 tasks(s)",
+                "install sequence: failed",
+            ],
+            failed("the install sequence failed"),
+        ),
+        (
+            vec![
+                "initialize sequence: 9 phase(s)",
+                "task x (1/1): failed: yesterday",
+                "initialize sequence: 9 phase(s)",
+                "install sequence: 9 phase(s)",
+                "phase install (2/9): 1 tasks(s)",
+                "install sequence: failed",
+            ],
+            failed("the install sequence failed"),
+        ),
+        (
             vec!["task runningMaintenance (1/1): starting"],
             Some(Verdict::Maintenance),
         ),

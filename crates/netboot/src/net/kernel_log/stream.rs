@@ -52,6 +52,7 @@ impl LineStream {
         loop {
             // Talos connects when it has a line to send.
             let patience = match end {
+                Some(end) if Instant::now() >= end => return,
                 Some(end) => LAST_WORDS.min(end - Instant::now()),
                 None if silent => self.desk.limits.opening,
                 None => Duration::MAX,
