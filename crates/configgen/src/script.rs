@@ -257,10 +257,17 @@ impl Scripts {
         self.render(name, context)
     }
 
-    /// Shows `lines`, and asks again after ten seconds.
-    pub fn trouble(&self, place: &Place, lines: &[String]) -> Result<String, ScriptError> {
+    /// Shows `lines`, and asks again after ten seconds. A machine that is `remote` asks by DHCP once more before that, for whoever is
+    /// behind a router is known by it.
+    pub fn trouble(
+        &self,
+        place: &Place,
+        lines: &[String],
+        remote: bool,
+    ) -> Result<String, ScriptError> {
         let mut context = place.context();
         context.insert("lines", lines);
+        context.insert("remote", &remote);
         self.render("trouble.ipxe", context)
     }
 

@@ -54,6 +54,12 @@ impl Office {
         self.has_card(ask, &view.cards, view.settings.config_release)
     }
 
+    /// Whether who asks has the card it names, or one that is known as the device's.
+    pub(super) fn has_own_card(&self, ask: &ScriptAsk, view: &View) -> Result<(), String> {
+        let cards = [view.cards.as_slice(), &[ask.mac]].concat();
+        self.has_card(ask, &cards, view.settings.config_release)
+    }
+
     /// The same for any `cards`. Where the MAC is enough, whoever names it has it.
     pub(super) fn has_card(
         &self,

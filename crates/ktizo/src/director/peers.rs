@@ -73,10 +73,13 @@ impl Peers {
         }
     }
 
-    /// The machine behind an address: as its requests showed, else as the kernel's neighbour table says.
+    /// The machine behind an address. An address may have been another machine's before, so that a card that asked by DHCP on a network
+    /// of this host goes before what earlier requests from there showed.
     pub(super) fn who_is(&self, address: IpAddr) -> Option<MacAddr> {
-        self.who_asked_from(address)
-            .or_else(|| (self.neighbours)(address))
+        let card = self.card_of(address);
+        card.filter(|card| lock(&self.near).get(card).is_some())
+            .or_else(|| self.who_asked_from(address))
+            .or(card)
     }
 
     /// The machine whose requests came from an address, by what they said.
@@ -163,12 +166,12 @@ impl Peers {
         lock(&self.leaving).insert(mac, now);
     }
 
-    /// Whether `mac` was sent to its disk less than a minute before `now`.
-    pub(super) fn is_leaving(&self, mac: MacAddr, now: Timestamp) -> bool {
+    /// When `mac` was sent to its disk, if that was less than a minute before `now`.
+    pub(super) fn left_at(&self, mac: MacAddr, now: Timestamp) -> Option<Timestamp> {
         lock(&self.leaving)
             .get(&mac)
             // The clock may have been set back since.
-            .is_some_and(|left| now.is_soon_after(left, LEAVING_FOR))
+            .filter(|left| now.is_soon_after(*left, LEAVING_FOR))
     }
 
     /// Notes which config of `mac` is on its way to `address`.
@@ -277,11 +280,14 @@ mod tests {
         let mac: MacAddr = "52:54:00:00:00:01".parse().unwrap();
         let now = Timestamp::from_micros(0);
         peers.leaves(mac, now);
-        assert!(peers.is_leaving(mac, now.plus(Duration::from_secs(59))));
-        assert!(!peers.is_leaving(mac, now.plus(Duration::from_secs(60))));
+        assert_eq!(
+            peers.left_at(mac, now.plus(Duration::from_secs(59))),
+            Some(now)
+        );
+        assert_eq!(peers.left_at(mac, now.plus(Duration::from_secs(60))), None);
         let set_back = Timestamp::from_micros(-1);
-        assert!(!peers.is_leaving(mac, set_back));
+        assert_eq!(peers.left_at(mac, set_back), None);
         peers.stays(mac);
-        assert!(!peers.is_leaving(mac, now));
+        assert_eq!(peers.left_at(mac, now), None);
     }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use configgen::script::{ScriptError, boot_root};
 use model::{
-    Actor, BootDecision, BootStage, Device, HoldReason, Inventory, MacAddr, SeenBy, StageOutcome,
+    Actor, BootDecision, BootStage, Device, HoldReason, Inventory, MacAddr, NetworkSettings,
+    SeenBy, StageOutcome,
 };
 use netboot::director::{MenuChoice, ScriptAsk, Site};
 use store::{Change, Error as StoreError, Lane};
@@ -62,6 +63,10 @@ impl Office {
             let now = self.clock.now();
             let held = held_since.map(|since| now.since(since));
             let mut decision = view.decide(now, held, None);
+            // Asked at each poll, for whoever is behind a router is known by going on to ask.
+            let is_there = self.has_own_card(ask, &view);
+            // Nobody completes the timeline of another machine, or sends it to its disk.
+            let is_stranger = is_there.is_err() && self.peers.card_of(ask.site.peer).is_some();
             if happens_once(decision) && !self.peers.has_turn(mac, ask.site.peer, turn) {
                 // The machine asked anew, as after it was switched off and on. Whoever still waits here asks anew, too.
                 return Ok(self
@@ -90,7 +95,9 @@ impl Office {
                 self.wait(&mut changes, view.device.as_ref(), until).await;
                 continue;
             }
-            if let (Some(held), false) = (held, matches!(decision, BootDecision::Hold(_))) {
+            if let (Some(held), false) = (held, matches!(decision, BootDecision::Hold(_)))
+                && !is_stranger
+            {
                 self.hold_ended(ask, held, hold_detail(reason).to_owned());
             }
             match self.release_for(ask, &view, decision).await? {
@@ -100,10 +107,16 @@ impl Office {
             }
             let drawn = self.draw(ask, facts, since, held, &view, decision)?;
             match decision {
+                _ if is_there.is_err() => {}
                 BootDecision::Leave(_) => self.peers.leaves(mac, self.clock.now()),
                 _ => self.peers.stays(mac),
             }
-            if held.is_none() || drawn.stage != BootStage::Hold {
+            let is_told = match drawn.stage {
+                BootStage::Hold => held.is_none(),
+                BootStage::Leave => !is_stranger,
+                _ => true,
+            };
+            if is_told {
                 let peer = ask.site.peer;
                 self.sightings
                     .decided(mac, drawn.stage, drawn.outcome, peer, drawn.why);
@@ -176,13 +189,14 @@ impl Office {
         }
     }
 
-    /// Completes the timeline's hold.
+    /// Completes the timeline's hold. The machine says since when it is held, and no hold is longer than its limit may be.
     fn hold_ended(&self, ask: &ScriptAsk, held: Duration, detail: String) {
+        let longest = Duration::from_secs(NetworkSettings::MAX_HOLD_SECONDS.into());
         let seen = netboot::director::Observation {
             mac: Some(ask.mac),
             peer: ask.site.peer,
             stage: BootStage::Hold,
-            duration: Some(held),
+            duration: Some(held.min(longest)),
             bytes: None,
             retries: None,
             outcome: StageOutcome::Done,

@@ -11,6 +11,7 @@ use model::ConfigToken;
 
 mod firmware;
 mod orders;
+mod places;
 mod strangers;
 
 const MAC: &str = "52:54:00:00:00:01";
@@ -374,45 +375,6 @@ async fn a_stranger_gets_no_token_by_asking_for_the_script_of_another_machine() 
         .store
         .read(Lane::Admin, |reader| reader.count_events("config_refused"));
     assert_eq!(read.await.unwrap(), 3);
-}
-
-#[tokio::test]
-async fn behind_a_relay_the_first_address_that_asks_in_a_boot_is_the_machine() {
-    let house = equipped().await;
-    let (far, other) = ("192.0.2.9".parse().unwrap(), "192.0.2.66".parse().unwrap());
-    let asks = |relay: Option<Ipv4Addr>| BootAsk {
-        mac: house.device.mac,
-        inventory: Inventory::default(),
-        client: BootClient::Ipxe {
-            platform: Platform::Bios,
-            http: true,
-        },
-        second_step: false,
-        address: None,
-        relay,
-    };
-    assert_eq!(token_in(&house.script(far).await), None);
-    house
-        .office
-        .offer(&asks(Some(Ipv4Addr::new(192, 0, 2, 1))))
-        .await;
-    assert!(token_in(&house.script(far).await).is_some());
-    assert_eq!(token_in(&house.script(other).await), None);
-    assert!(token_in(&house.script(far).await).is_some());
-    // A neighbour is known by its card, whatever a relay said.
-    assert_eq!(
-        token_in(&house.script("10.0.0.66".parse().unwrap()).await),
-        None
-    );
-    house.clock.advance(std::time::Duration::from_secs(15 * 60));
-    assert_eq!(token_in(&house.script(far).await), None, "long ago");
-    // One that was here a moment ago is not behind a router.
-    house.office.offer(&asks(None)).await;
-    house
-        .office
-        .offer(&asks(Some(Ipv4Addr::new(192, 0, 2, 1))))
-        .await;
-    assert_eq!(token_in(&house.script(far).await), None);
 }
 
 #[tokio::test]

@@ -53,6 +53,7 @@ impl Office {
             timeout,
         };
         let lines = lines(mac, &name, view, held, decision);
+        let remote = self.peers.card_of(ask.site.peer).is_none();
 
         let scripts = &self.scripts;
         let ready = |script, why: String| Drawn {
@@ -86,7 +87,7 @@ impl Office {
                 (Err(why), _) => {
                     let first = format!("A wipe of {name} was ordered, but is not sent:");
                     Drawn {
-                        script: scripts.trouble(&place, &refusal_lines(first, why))?,
+                        script: scripts.trouble(&place, &refusal_lines(first, why), remote)?,
                         why: format!("its wipe is not sent: {why}"),
                         stage: BootStage::Script,
                         outcome: StageOutcome::Refused,
@@ -98,7 +99,7 @@ impl Office {
                 }
                 // The decision was to hold if they are missing.
                 (Ok(_), Err(missing)) => Drawn {
-                    script: scripts.trouble(&place, &[missing.to_owned()])?,
+                    script: scripts.trouble(&place, &[missing.to_owned()], false)?,
                     why: missing.to_owned(),
                     stage: BootStage::Script,
                     outcome: StageOutcome::Failed,
@@ -125,7 +126,7 @@ impl Office {
                 Err(why) => {
                     let first = format!("{name} is approved, but its config is not released:");
                     Drawn {
-                        script: scripts.trouble(&place, &refusal_lines(first, why))?,
+                        script: scripts.trouble(&place, &refusal_lines(first, why), remote)?,
                         why: why.to_owned(),
                         stage: BootStage::Script,
                         outcome: StageOutcome::Failed,
