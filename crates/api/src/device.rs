@@ -35,7 +35,7 @@ pub(crate) use reference::{find, number_of};
 pub(crate) use reject::reject;
 pub(crate) use release::renew_release;
 pub(crate) use show::{ListQuery, SORTS, boots, config, export_config, look, page, show};
-use shown::shown_again;
+use shown::{find_expected, shown_again};
 pub(crate) use shown::{shown, shown_all};
 pub(crate) use suggest::{suggest, suggest_all};
 pub(crate) use update::{MadeFrom, update};

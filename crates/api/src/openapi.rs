@@ -24,6 +24,7 @@ pub(crate) struct Doc {
     media: &'static str,
     answer: Option<Value>,
     versioned: bool,
+    conditional: bool,
     schemas: Vec<(String, RefOr<Schema>)>,
 }
 
@@ -38,6 +39,7 @@ pub(crate) fn doc(summary: &'static str) -> Doc {
         media: "application/json",
         answer: None,
         versioned: false,
+        conditional: false,
         schemas: Vec::new(),
     }
 }
@@ -95,6 +97,12 @@ impl Doc {
     /// It has a version: `ETag` in its answer; `If-Match` is looked at where it changes something.
     pub(crate) fn versioned(mut self) -> Self {
         self.versioned = true;
+        self.conditional()
+    }
+
+    /// `If-Match` is looked at where it changes something.
+    pub(crate) fn conditional(mut self) -> Self {
+        self.conditional = true;
         self
     }
 
@@ -178,7 +186,7 @@ fn operation(method: &Method, path: &str, least: Authority, doc: &Doc) -> Value 
         .collect();
     parameters.extend(doc.query.iter().map(|parameter| json!(parameter)));
     let changes = method != Method::GET;
-    if doc.versioned && changes {
+    if doc.conditional && changes {
         parameters.push(json!({
             "name": "If-Match", "in": "header", "required": false, "schema": {"type": "string"},
             "description": "The version that the change was made for; another one is refused with 412.",

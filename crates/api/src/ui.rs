@@ -15,6 +15,7 @@ mod page;
 mod picture;
 mod post;
 mod refusals;
+mod seen;
 mod statics;
 mod visitor;
 

@@ -68,6 +68,11 @@ impl IfMatch {
         Self((!text.trim().is_empty()).then(|| text.trim().to_owned()))
     }
 
+    /// Whether it is whatever is there.
+    pub(crate) fn is_any(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The same for what may not be there, which is no version that anybody can have read.
     pub(crate) fn check_maybe(&self, present: Option<&Version>) -> Result<(), Error> {
         match (present, &self.0) {

@@ -16,7 +16,7 @@ use crate::Error;
 use crate::generate::{Ready, Recipe};
 use crate::sources::Sources;
 use crate::types::{self, ApproveDevice, BulkAction, BulkAnswer, BulkDevices, BulkRow, GiveOrder};
-use crate::version::Version;
+use crate::version::{IfMatch, Version};
 
 /// The most devices of one request: machines that boot wait while it is done.
 pub(crate) const MOST_AT_ONCE: usize = 500;
@@ -93,9 +93,9 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
             }
             (BulkAction::Order { order }, _) => order_of(writer, &before, *order),
             (BulkAction::Delete, _) => {
-                delete_in(writer, &DeviceRef::Id(before.id)).map(|()| was.clone())
+                delete_in(writer, &DeviceRef::Id(before.id), &IfMatch::any()).map(|()| was.clone())
             }
-            _ => reject_in(writer, &DeviceRef::Id(before.id)),
+            _ => reject_in(writer, &DeviceRef::Id(before.id), &IfMatch::any()),
         };
         let (after, refusal) = match done {
             Ok(device) => (device, None),
@@ -192,6 +192,7 @@ fn order_of(
         writer,
         &DeviceRef::Id(before.id),
         &GiveOrder::standing(order),
+        &IfMatch::any(),
     )
 }
 

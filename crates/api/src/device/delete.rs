@@ -4,19 +4,31 @@ use model::{Author, EventKind, FieldChange};
 use store::{Lane, Store, Writer};
 
 use super::approve::check_not_last;
-use super::{DeviceRef, find};
+use super::{DeviceRef, find_expected};
 use crate::Error;
+use crate::version::IfMatch;
 
-/// Deletes a device with its config and its boots. If it boots again, it is a new one.
-pub(crate) async fn delete(store: &Store, author: Author, who: DeviceRef) -> Result<(), Error> {
+/// Deletes a device with its config and its boots, if it is the expected version. If it boots again, it is a new one.
+pub(crate) async fn delete(
+    store: &Store,
+    author: Author,
+    who: DeviceRef,
+    expected: IfMatch,
+) -> Result<(), Error> {
     store
-        .write(Lane::Admin, author, move |writer| delete_in(writer, &who))
+        .write(Lane::Admin, author, move |writer| {
+            delete_in(writer, &who, &expected)
+        })
         .await
 }
 
 /// The same within a change.
-pub(super) fn delete_in(writer: &Writer<'_>, who: &DeviceRef) -> Result<(), Error> {
-    let device = find(writer, who)?;
+pub(super) fn delete_in(
+    writer: &Writer<'_>,
+    who: &DeviceRef,
+    expected: &IfMatch,
+) -> Result<(), Error> {
+    let device = find_expected(writer, who, expected)?;
     check_not_last(writer, &device)?;
     let status = device.approval.status();
     let fields = [

@@ -3,7 +3,8 @@
 use model::{Author, Conflict, ConflictKind, Device, IdentityDecision, Timestamp};
 use store::{Lane, Store, Writer};
 
-use super::{DeviceRef, called, find, shown_again};
+use super::{DeviceRef, called, find_expected, shown_again};
+use crate::version::IfMatch;
 use crate::{Error, types};
 
 /// Decides a conflict of a device or, where there is none and it is named by another card of it, about that card. A machine that was
@@ -13,11 +14,12 @@ pub(crate) async fn decide_identity(
     author: Author,
     who: DeviceRef,
     said: types::DecideIdentity,
+    expected: IfMatch,
 ) -> Result<types::Device, Error> {
     let decision = said.decision;
     store
         .write(Lane::Admin, author, move |writer| {
-            let device = find(writer, &who)?;
+            let device = find_expected(writer, &who, &expected)?;
             let mut conflict = writer.conflict(device.id)?;
             // As its text, for that tells milliseconds.
             let text = |since: Timestamp| since.to_string();

@@ -4,21 +4,23 @@ use model::proof::Verdict;
 use model::{Author, BootOrder, Device, EventKind, ProofSource, StandingOrder};
 use store::{Lane, Store, Writer};
 
-use super::{DeviceRef, called, find, shown_again};
+use super::{DeviceRef, called, find_expected, shown_again};
 use crate::types::{GiveOrder, Proof};
+use crate::version::IfMatch;
 use crate::{Error, audit, types};
 
 /// Gives a device a boot order, also the one it has: an `install` is then done once more. A wipe is ordered with the device's name as
-/// its confirmation; any other order answers one that is asked for or ordered with a no.
+/// its confirmation; any other order answers one that is asked for or ordered with a no. The device must be the expected version.
 pub(crate) async fn give_order(
     store: &Store,
     author: Author,
     who: DeviceRef,
     given: GiveOrder,
+    expected: IfMatch,
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            order_in(writer, &who, &given)
+            order_in(writer, &who, &given, &expected)
         })
         .await
 }
@@ -28,8 +30,9 @@ pub(super) fn order_in(
     writer: &Writer<'_>,
     who: &DeviceRef,
     given: &GiveOrder,
+    expected: &IfMatch,
 ) -> Result<types::Device, Error> {
-    let before = find(writer, who)?;
+    let before = find_expected(writer, who, expected)?;
     match given.order.standing() {
         Some(order) => {
             if given.confirm.is_some() || given.then.is_some() {
@@ -98,10 +101,11 @@ pub(crate) async fn decline_wipe(
     store: &Store,
     author: Author,
     who: DeviceRef,
+    expected: IfMatch,
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            let mut device = find(writer, &who)?;
+            let mut device = find_expected(writer, &who, &expected)?;
             if let Some(told) = device.life.decline_wipe() {
                 writer.update_device(&device)?;
                 writer.event(Some(&device), told)?;
@@ -117,10 +121,11 @@ pub(crate) async fn vouch(
     author: Author,
     who: DeviceRef,
     proof: Proof,
+    expected: IfMatch,
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            let device = find(writer, &who)?;
+            let device = find_expected(writer, &who, &expected)?;
             let verdict = match proof {
                 Proof::Installed => Verdict::Installed,
                 Proof::Wiped => Verdict::Wiped,

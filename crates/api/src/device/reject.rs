@@ -4,23 +4,31 @@ use model::{Approval, Author, EventKind};
 use store::{Lane, Store, Writer};
 
 use super::approve::check_not_last;
-use super::{DeviceRef, find, shown, shown_again};
+use super::{DeviceRef, find_expected, shown, shown_again};
+use crate::version::IfMatch;
 use crate::{Error, audit, types};
 
-/// Turns a device away and deletes its config, if it had one. To reject it again changes nothing.
+/// Turns a device away and deletes its config, if it had one, if it is the expected version. To reject it again changes nothing.
 pub(crate) async fn reject(
     store: &Store,
     author: Author,
     who: DeviceRef,
+    expected: IfMatch,
 ) -> Result<types::Device, Error> {
     store
-        .write(Lane::Admin, author, move |writer| reject_in(writer, &who))
+        .write(Lane::Admin, author, move |writer| {
+            reject_in(writer, &who, &expected)
+        })
         .await
 }
 
 /// The same within a change.
-pub(super) fn reject_in(writer: &Writer<'_>, who: &DeviceRef) -> Result<types::Device, Error> {
-    let before = find(writer, who)?;
+pub(super) fn reject_in(
+    writer: &Writer<'_>,
+    who: &DeviceRef,
+    expected: &IfMatch,
+) -> Result<types::Device, Error> {
+    let before = find_expected(writer, who, expected)?;
     if matches!(before.approval, Approval::Rejected { .. }) {
         return shown(writer, before);
     }

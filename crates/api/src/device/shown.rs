@@ -6,6 +6,7 @@ use model::{Device, DeviceId};
 use store::Reader;
 
 use super::{DeviceRef, find};
+use crate::version::{IfMatch, Version};
 use crate::{Error, auth, types};
 
 /// A device as the API shows it.
@@ -73,6 +74,19 @@ fn settings_versions(
 fn settings_version(json: &str) -> String {
     let print = auth::secret::fingerprint(json).to_string();
     print[..12].to_owned()
+}
+
+/// One device, if it is the version that a change of it was made from.
+pub(super) fn find_expected(
+    reader: &Reader<'_>,
+    who: &DeviceRef,
+    expected: &IfMatch,
+) -> Result<Device, Error> {
+    let device = find(reader, who)?;
+    if !expected.is_any() {
+        expected.check(&Version::of_device(&shown(reader, device.clone())?))?;
+    }
+    Ok(device)
 }
 
 /// A device as the API shows it, read anew.

@@ -132,18 +132,20 @@ pub(crate) async fn reject(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Answer<Device> {
-    device::reject(&api.store, caller.author(), id.parse()?)
+    expected: IfMatch,
+) -> Result<impl IntoResponse, Error> {
+    device::reject(&api.store, caller.author(), id.parse()?, expected)
         .await
-        .map(Json)
+        .map(versioned)
 }
 
 pub(crate) async fn delete(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
+    expected: IfMatch,
 ) -> Result<StatusCode, Error> {
-    device::delete(&api.store, caller.author(), id.parse()?).await?;
+    device::delete(&api.store, caller.author(), id.parse()?, expected).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -160,53 +162,64 @@ pub(crate) async fn give_order(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
+    expected: IfMatch,
     Body(given): Body<GiveOrder>,
-) -> Answer<Device> {
-    device::give_order(&api.store, caller.author(), id.parse()?, given)
+) -> Result<impl IntoResponse, Error> {
+    device::give_order(&api.store, caller.author(), id.parse()?, given, expected)
         .await
-        .map(Json)
+        .map(versioned)
 }
 
 pub(crate) async fn decline_wipe(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Answer<Device> {
-    device::decline_wipe(&api.store, caller.author(), id.parse()?)
+    expected: IfMatch,
+) -> Result<impl IntoResponse, Error> {
+    device::decline_wipe(&api.store, caller.author(), id.parse()?, expected)
         .await
-        .map(Json)
+        .map(versioned)
 }
 
 pub(crate) async fn vouch(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
+    expected: IfMatch,
     Body(given): Body<Vouch>,
-) -> Answer<Device> {
-    device::vouch(&api.store, caller.author(), id.parse()?, given.proof)
-        .await
-        .map(Json)
+) -> Result<impl IntoResponse, Error> {
+    device::vouch(
+        &api.store,
+        caller.author(),
+        id.parse()?,
+        given.proof,
+        expected,
+    )
+    .await
+    .map(versioned)
 }
 
 pub(crate) async fn decide_identity(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
+    expected: IfMatch,
     Body(asked): Body<DecideIdentity>,
-) -> Answer<Device> {
-    device::decide_identity(&api.store, caller.author(), id.parse()?, asked)
+) -> Result<impl IntoResponse, Error> {
+    device::decide_identity(&api.store, caller.author(), id.parse()?, asked, expected)
         .await
-        .map(Json)
+        .map(versioned)
 }
 
 pub(crate) async fn renew_release(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Answer<Device> {
-    device::renew_release(&api.store, caller.author(), id.parse()?)
+    expected: IfMatch,
+) -> Result<impl IntoResponse, Error> {
+    device::renew_release(&api.store, caller.author(), id.parse()?, expected)
         .await
-        .map(Json)
+        .map(versioned)
 }
 
 pub(crate) async fn suggest(State(api): State<Api>, Path(id): Path<String>) -> Answer<Suggestions> {

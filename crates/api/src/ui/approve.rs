@@ -14,6 +14,7 @@ use super::fields::{Choice, Field, told};
 use super::notice::done;
 use super::page::{Ask, render};
 use super::post::Post;
+use super::seen;
 use crate::device::{self, DeviceRef, MOST_AT_ONCE};
 use crate::sources::read_cluster;
 use crate::types::{ApproveDevice, Device};
@@ -34,6 +35,8 @@ struct Approve {
     endpoint_elsewhere: bool,
     /// The disk of a device that has none of its own.
     install_disk: String,
+    /// The number of the last event that the form may tell of.
+    seen_event: String,
 }
 
 /// One device of the form.
@@ -154,7 +157,7 @@ async fn suggested(
 
 impl Approve {
     async fn new(api: &Api, rows: Vec<Row>) -> Result<Self, Error> {
-        let (approved, cluster) = api
+        let (approved, cluster, last) = api
             .store
             .read(Lane::Admin, |reader| {
                 let approved = reader.count_matching(&DeviceFilter {
@@ -162,7 +165,7 @@ impl Approve {
                     role: Some(Role::Controlplane),
                     ..DeviceFilter::default()
                 })?;
-                Ok((approved, reader.cluster_settings()?))
+                Ok((approved, reader.cluster_settings()?, reader.last_event()?))
             })
             .await?;
         let install_disk = match read_cluster(cluster)?.and_then(|cluster| cluster.install) {
@@ -179,6 +182,7 @@ impl Approve {
             is_first: approved == 0,
             endpoint_elsewhere: false,
             install_disk,
+            seen_event: last.map(|id| id.to_string()).unwrap_or_default(),
         })
     }
 
@@ -228,7 +232,7 @@ pub(super) async fn approve(
                 approved += 1;
                 last = Some(row.device.id);
             }
-            Err(err) => match row.come_back(&api, err).await {
+            Err(err) => match row.come_back(&api, &post, err).await {
                 Ok(()) => left.push(row),
                 Err(Error::NotFound { .. }) => gone += 1,
                 Err(err) => return Err(err),
@@ -310,10 +314,15 @@ fn hint_here(code: &str, hint: Option<String>) -> Option<String> {
 
 impl Row {
     /// Makes it ready to be shown again: with why it was refused, and all else that is wrong with it.
-    async fn come_back(&mut self, api: &Api, err: Error) -> Result<(), Error> {
-        let is_stale = matches!(err, Error::Stale);
-        self.refuse(err)?;
-        if !is_stale {
+    async fn come_back(&mut self, api: &Api, post: &Post, err: Error) -> Result<(), Error> {
+        if matches!(err, Error::Stale) {
+            let changes = seen::changes_since(api, self.device.id, post).await?;
+            self.wrong = Some(format!(
+                "It changed after you were shown it ({changes}); it is {}. Look at it once more",
+                self.device.status
+            ));
+        } else {
+            self.refuse(err)?;
             self.refuse_the_rest(api).await?;
         }
         let who = DeviceRef::Id(self.device.id);
@@ -325,13 +334,6 @@ impl Row {
     /// Puts a refusal where it belongs.
     fn refuse(&mut self, err: Error) -> Result<(), Error> {
         let (name, sentence) = match err {
-            Error::Stale => {
-                let now = self.device.status;
-                let why = format!(
-                    "Somebody changed it since you were shown it; it is {now}. Look at it once more"
-                );
-                (None, why)
-            }
             Error::Refused(mut refusal) => {
                 refusal.hint = hint_here(refusal.code, refusal.hint);
                 told(Error::Refused(refusal))?

@@ -20,6 +20,7 @@ use super::overview::EventLine;
 use super::page::{Ask, render};
 use super::picture::BootPicture;
 use super::post::Post;
+use super::seen::{self, Seen};
 use crate::device::{self, DeviceRef, PreviewQuery};
 use crate::types::{ConfigDiff, ConfigOrigin, Device, Patch, ScriptPreview};
 use crate::{Api, Error, patch};
@@ -66,6 +67,8 @@ struct View {
     confirm_label: String,
     /// What can stand after a wipe.
     after_wipe: Vec<Choice>,
+    /// What the forms of the page are made from.
+    seen: Seen,
 }
 
 /// What can stand after a wipe, the safest first.
@@ -94,6 +97,7 @@ struct Explained {
 
 impl View {
     async fn read(api: &Api, who: DeviceRef) -> Result<Self, Error> {
+        let last = seen::last_event(api).await?;
         let device = device::show(&api.store, who).await?;
         let who = || DeviceRef::Id(device.id);
         let now = api.gate.now();
@@ -146,6 +150,7 @@ impl View {
             after_wipe: AFTER_WIPE
                 .map(|(order, said)| Choice::new(order, said))
                 .into(),
+            seen: Seen::new(&device, last),
             device,
         })
     }
@@ -248,6 +253,23 @@ async fn refused(
     view.show(api, ask, StatusCode::UNPROCESSABLE_ENTITY).await
 }
 
+/// Refuses what was to be done for a version of the device that it is no more: tells what changed since, and keeps what was chosen. What
+/// confirms a deed is typed anew.
+async fn outdated(api: &Api, ask: &Ask, who: DeviceRef, post: &Post) -> Result<Response, Error> {
+    let mut view = View::read(api, who).await?;
+    for name in ["order", "then"] {
+        if let Some(chosen) = post.get(name) {
+            view.form.set(name, chosen);
+        }
+    }
+    let changes = seen::changes_since(api, view.device.id, post).await?;
+    view.wrong = Some(format!(
+        "Nothing was done, for the device changed after this page was made ({changes}). Look at it as it is now, and do it again if it \
+         is still right."
+    ));
+    view.show(api, ask, StatusCode::CONFLICT).await
+}
+
 /// Goes back to the page of a device that was changed, or shows what was refused.
 async fn answered(
     (api, ask, post): (&Api, &Ask, &Post),
@@ -257,6 +279,7 @@ async fn answered(
 ) -> Result<Response, Error> {
     match result {
         Ok(device) => Ok(done(&format!("/devices/{}", device.id), said)),
+        Err(Error::Stale) => outdated(api, ask, who, post).await,
         Err(err) => refused(api, ask, who, post, err).await,
     }
 }
@@ -265,11 +288,12 @@ pub(super) async fn reject(
     State(api): State<Api>,
     ask: Ask,
     Path(id): Path<String>,
-    _post: Post,
+    post: Post,
 ) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
-    let device = device::reject(&api.store, ask.visitor.author(), id.parse()?).await?;
-    Ok(done(&format!("/devices/{}", device.id), "rejected"))
+    let (who, author): (DeviceRef, _) = (id.parse()?, ask.visitor.author());
+    let rejected = device::reject(&api.store, author, who.clone(), seen::expected(&post)).await;
+    answered((&api, &ask, &post), who, rejected, "rejected").await
 }
 
 pub(super) async fn delete(
@@ -286,6 +310,10 @@ pub(super) async fn delete(
         let who = DeviceRef::Id(device.id);
         return refused(&api, &ask, who, &post, Error::invalid("confirm", why)).await;
     }
-    device::delete(&api.store, ask.visitor.author(), DeviceRef::Id(device.id)).await?;
-    Ok(done("/devices", "deleted"))
+    let (who, author) = (DeviceRef::Id(device.id), ask.visitor.author());
+    match device::delete(&api.store, author, who.clone(), seen::expected(&post)).await {
+        Ok(()) => Ok(done("/devices", "deleted")),
+        Err(Error::Stale) => outdated(&api, &ask, who, &post).await,
+        Err(err) => refused(&api, &ask, who, &post, err).await,
+    }
 }

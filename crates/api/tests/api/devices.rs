@@ -408,3 +408,53 @@ async fn a_device_is_named_by_its_host_name_too() {
     let world_knows = world.ask("GET", "/devices/cp-1", Value::Null).await;
     assert_eq!(world_knows.0, 404, "a name that was given up is nobody's");
 }
+
+/// Whatever changes a device may be sent with the version it was made from.
+#[tokio::test]
+async fn what_was_decided_of_another_version_is_refused() {
+    let world = World::with_control_plane().await;
+    world.add(MAC_2).await;
+    for (method, mac, verb, body) in [
+        (
+            "POST",
+            MAC_1,
+            "/order",
+            json!({"order": "wipe", "confirm": "cp-1"}),
+        ),
+        ("DELETE", MAC_1, "/wipe", Value::Null),
+        ("POST", MAC_1, "/order", json!({"order": "install"})),
+        ("POST", MAC_1, "/proof", json!({"proof": "installed"})),
+        ("POST", MAC_1, "/identity", json!({"decision": "keep"})),
+        ("POST", MAC_1, "/config-release", Value::Null),
+        ("POST", MAC_2, "/reject", Value::Null),
+        ("DELETE", MAC_2, "", Value::Null),
+    ] {
+        let device = format!("/devices/{mac}");
+        let before = world.ok("GET", &device, Value::Null).await;
+        let ask = async |version: &str| {
+            let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+            let sent = world
+                .http
+                .request(method, format!("http://localhost/api/v1{device}{verb}"))
+                .header("if-match", version)
+                .body(body.to_string());
+            sent.send().await.unwrap()
+        };
+        let refused = ask("\"stale\"").await;
+        assert_eq!(refused.status(), 412, "{method} {verb}");
+        let after = world.ok("GET", &device, Value::Null).await;
+        assert_eq!(after, before, "{method} {verb}");
+        let shown = world
+            .http
+            .get(format!("http://localhost/api/v1{device}"))
+            .send();
+        let version = shown.await.unwrap().headers()["etag"].clone();
+        let done = ask(version.to_str().unwrap()).await;
+        // Nothing is undecided about it, and no token was given out.
+        let expected = ["/identity", "/config-release"].contains(&verb);
+        assert_eq!(done.status() == 422, expected, "{method} {verb}");
+        assert!(expected || done.status().is_success(), "{method} {verb}");
+        let tells = done.headers().contains_key("etag");
+        assert_eq!(tells, !expected && !verb.is_empty(), "{method} {verb}");
+    }
+}

@@ -10,7 +10,7 @@ use crate::people::{by_tcp, new_user};
 use crate::world::{MAC_1, MAC_2, World, mac};
 
 /// A browser in which an admin is signed in.
-struct Browser {
+pub(crate) struct Browser {
     url: String,
     cookie: String,
     csrf: String,
@@ -18,7 +18,7 @@ struct Browser {
 }
 
 impl Browser {
-    async fn of(world: &mut World) -> Self {
+    pub(crate) async fn of(world: &mut World) -> Self {
         let url = by_tcp(world).await;
         let (cookie, csrf) = new_user(world, "ada").await;
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
@@ -30,7 +30,7 @@ impl Browser {
         }
     }
 
-    async fn get(&self, path: &str) -> String {
+    pub(crate) async fn get(&self, path: &str) -> String {
         let asked = self.http.get(format!("{}{path}", self.url));
         let answer = asked.header("cookie", &self.cookie).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
@@ -38,7 +38,7 @@ impl Browser {
     }
 
     /// Sends a form: the status, and the page that answers.
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let mut body = form_urlencoded::Serializer::new(String::new());
         body.append_pair("csrf", &self.csrf).extend_pairs(fields);
         let sent = self
@@ -53,7 +53,7 @@ impl Browser {
 }
 
 /// The tags of a page that have `part` in them.
-fn tags<'a>(page: &'a str, part: &str) -> Vec<&'a str> {
+pub(crate) fn tags<'a>(page: &'a str, part: &str) -> Vec<&'a str> {
     let tags = page.split('<').filter_map(|rest| rest.split_once('>'));
     tags.map(|(tag, _)| tag)
         .filter(|tag| tag.contains(part))

@@ -21,6 +21,7 @@ mod lifecycle;
 mod lists;
 mod live;
 mod network;
+mod old_pages;
 mod patches;
 mod people;
 mod release;

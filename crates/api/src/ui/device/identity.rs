@@ -9,6 +9,7 @@ use crate::device::{self, DeviceRef};
 use crate::types::DecideIdentity;
 use crate::ui::page::Ask;
 use crate::ui::post::Post;
+use crate::ui::seen;
 use crate::{Api, Error};
 
 pub(in crate::ui) async fn decide(
@@ -28,7 +29,8 @@ pub(in crate::ui) async fn decide(
         "" => who.clone(),
         card => card.parse()?,
     };
-    let decided = device::decide_identity(&api.store, ask.visitor.author(), about, said).await;
+    let (author, expected) = (ask.visitor.author(), seen::expected(&post));
+    let decided = device::decide_identity(&api.store, author, about, said, expected).await;
     answered((&api, &ask, &post), who, decided, "identity-decided").await
 }
 

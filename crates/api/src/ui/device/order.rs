@@ -10,7 +10,8 @@ use crate::types::{GiveOrder, Proof};
 use crate::ui::notice::done;
 use crate::ui::page::Ask;
 use crate::ui::post::Post;
-use crate::{Api, Error};
+use crate::ui::seen;
+use crate::{Api, Error, IfMatch};
 
 /// What the form's fields of a wipe are called beside those of other forms.
 const CONFIRM: &str = "wipe_confirm";
@@ -29,7 +30,8 @@ pub(in crate::ui) async fn give(
     };
     let is_wipe = given.order == BootOrder::Wipe;
     let said = if is_wipe { "wipe-ordered" } else { "ordered" };
-    let mut given = device::give_order(&api.store, ask.visitor.author(), who.clone(), given).await;
+    let (author, expected) = (ask.visitor.author(), seen::expected(&post));
+    let mut given = device::give_order(&api.store, author, who.clone(), given, expected).await;
     if let Err(Error::Refused(refusal)) = &mut given
         && refusal.field.as_deref() == Some("confirm")
     {
@@ -57,7 +59,7 @@ fn read(post: &Post) -> Result<GiveOrder, Error> {
     })
 }
 
-/// Says no to a wipe that was asked for or ordered.
+/// Says no to a wipe that was asked for or ordered, also from an old page: nothing is lost by it.
 pub(in crate::ui) async fn decline_wipe(
     State(api): State<Api>,
     ask: Ask,
@@ -65,7 +67,13 @@ pub(in crate::ui) async fn decline_wipe(
     _post: Post,
 ) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
-    let device = device::decline_wipe(&api.store, ask.visitor.author(), id.parse()?).await?;
+    let device = device::decline_wipe(
+        &api.store,
+        ask.visitor.author(),
+        id.parse()?,
+        IfMatch::any(),
+    )
+    .await?;
     Ok(done(&format!("/devices/{}", device.id), "wipe-declined"))
 }
 
@@ -82,7 +90,14 @@ pub(in crate::ui) async fn vouch(
         "wiped" => Proof::Wiped,
         _ => Proof::Installed,
     };
-    let vouched = device::vouch(&api.store, ask.visitor.author(), who.clone(), proof).await;
+    let vouched = device::vouch(
+        &api.store,
+        ask.visitor.author(),
+        who.clone(),
+        proof,
+        seen::expected(&post),
+    )
+    .await;
     answered((&api, &ask, &post), who, vouched, "vouched").await
 }
 
@@ -95,6 +110,12 @@ pub(in crate::ui) async fn renew_release(
 ) -> Result<Response, Error> {
     ask.visitor.must_operate()?;
     let who: DeviceRef = id.parse()?;
-    let renewed = device::renew_release(&api.store, ask.visitor.author(), who.clone()).await;
+    let renewed = device::renew_release(
+        &api.store,
+        ask.visitor.author(),
+        who.clone(),
+        seen::expected(&post),
+    )
+    .await;
     answered((&api, &ask, &post), who, renewed, "renewed").await
 }
