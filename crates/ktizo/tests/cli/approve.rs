@@ -1,6 +1,5 @@
 //! Letting machines in after a look: what somebody else does between a look and a yes, and what was done before something goes wrong.
 
-use api::{Access, UnixServer};
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
@@ -154,19 +153,40 @@ fn an_approval_stands_though_the_status_cannot_be_told() {
         }
         next.run(request).await
     });
-    let socket = daemon.path("other.sock");
-    let access = Access {
-        group: "ktizo-test-group-of-nobody".into(),
-    };
-    let server = daemon.runtime.block_on(UnixServer::bind(&socket, access));
-    let app = daemon.app.clone().layer(no_status);
-    daemon
-        .runtime
-        .spawn(server.unwrap().serve(app, daemon.stop.clone()));
-    let socket = socket.display().to_string();
+    let socket = daemon.also_serve(daemon.app.clone().layer(no_status), "other.sock");
     complains(&ktizo(["status", "--socket", &socket]));
     let said = says(&ktizo([
         "device", "approve", "1", "--yes", "--socket", &socket,
     ]));
     assert!(said.contains("is approved"), "{said}");
+}
+
+#[test]
+fn several_are_not_approved_with_values_of_one() {
+    let daemon = Daemon::founded();
+    daemon.crowd(0..2);
+    let first = says(&daemon.run("device list --output json"));
+    for whom in ["--all-pending", "1 2"] {
+        for values in [
+            "--install-disk /dev/sdb",
+            "--install-selector serial=S3Z9NX0M",
+            "--ephemeral-min-size 10GiB",
+            "--ephemeral-max-size 10GiB",
+            "--ephemeral-disk-selector system_disk",
+            "--hostname cp1",
+            "--address 10.0.0.11",
+            "--notes x",
+            "--label rack=r1",
+            "--endpoint-elsewhere",
+        ] {
+            let (code, why) =
+                complains(&daemon.run(&format!("device approve {whom} {values} --yes")));
+            assert!(
+                code == 2 && why.contains("one by one"),
+                "{whom} {values}: {code} {why}"
+            );
+        }
+    }
+    assert_eq!(says(&daemon.run("device list --output json")), first);
+    says(&daemon.run("device approve --all-pending --role controlplane --yes"));
 }

@@ -72,3 +72,26 @@ fn a_card_is_taken_away_by_a_yes_only() {
     says(&daemon.run(&format!("{split} --yes")));
     assert!(!shown().contains(card));
 }
+
+#[test]
+fn a_machine_that_is_let_in_by_a_card_has_that_card() {
+    for line in [
+        "device approve CARD --yes",
+        "device approve CARD --label rack=r1 --yes",
+        "device approve CARD --hostname cp1 --address 10.0.0.11 --role controlplane",
+    ] {
+        let daemon = Daemon::founded();
+        let card = "52:54:00:00:00:02";
+        for mac in [MAC, card] {
+            tells(&daemon, mac, BOARD, "S1");
+        }
+        let shown = || says(&daemon.run(&format!("device show {MAC} --output json")));
+        assert!(shown().contains("\"confirmed_at\": null"), "{}", shown());
+        says(&daemon.run(&line.replace("CARD", card)));
+        assert!(
+            !shown().contains("\"confirmed_at\": null"),
+            "{line}: {}",
+            shown()
+        );
+    }
+}

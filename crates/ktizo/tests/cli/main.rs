@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "this is all tests")]
 
 mod approve;
+mod backup;
 mod boots;
 mod cluster;
 mod identity;
@@ -227,6 +228,18 @@ impl Daemon {
             token.trim().to_owned(),
             certificate.fingerprint().to_string(),
         )
+    }
+
+    /// Serves `app` at another socket; gives its path.
+    fn also_serve(&self, app: Router, name: &str) -> String {
+        let socket = self.path(name);
+        let access = Access {
+            group: "ktizo-test-group-of-nobody".into(),
+        };
+        let server = self.runtime.block_on(UnixServer::bind(&socket, access));
+        self.runtime
+            .spawn(server.unwrap().serve(app, self.stop.clone()));
+        socket.display().to_string()
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -22,7 +22,7 @@ pub(super) struct Approve {
     #[arg(required_unless_present = "all_pending", value_name = "DEVICE")]
     devices: Vec<DeviceRef>,
     /// Let in every machine that waits, with what is suggested, after a look at it; all or none
-    #[arg(long, conflicts_with_all = ["devices", "hostname", "address", "notes", "labels", "install_selector", "endpoint_elsewhere"])]
+    #[arg(long, conflicts_with = "devices")]
     all_pending: bool,
     /// Its name as a node
     #[arg(long)]
@@ -57,37 +57,33 @@ const PORTION: usize = 250;
 
 impl Approve {
     pub(super) async fn run(self, client: &Client, output: Output) -> Result<(), Failure> {
-        match self.devices.as_slice() {
-            [] => {
-                let query = DeviceQuery {
-                    status: Some(ApprovalStatus::Pending),
-                    ..DeviceQuery::default()
-                };
-                let waiting = client.devices(&query).await?;
-                if waiting.is_empty() {
-                    return say("No machine waits for approval.");
-                }
-                let devices: Vec<String> =
-                    waiting.iter().map(|device| device.id.to_string()).collect();
-                self.many(client, output, &devices).await
-            }
-            [device] => {
-                let device = device.clone();
-                self.one(client, output, device).await
-            }
-            several => {
-                let only_role = ApproveDevice {
-                    role: self.role,
-                    ..ApproveDevice::default()
-                };
-                if self.body() != only_role || !self.labels.is_empty() {
-                    let why = "several machines are let in with what is suggested; give names, addresses and disks one by one, here or with `ktizo device set`";
-                    return Err(Failure::Usage(why.to_owned()));
-                }
-                let devices: Vec<String> = several.iter().map(ToString::to_string).collect();
-                self.many(client, output, &devices).await
-            }
+        if let [device] = self.devices.as_slice() {
+            let device = device.clone();
+            return self.one(client, output, device).await;
         }
+        // What is of one machine alone, such as its disk, must not be passed over where it is not.
+        let only_role = ApproveDevice {
+            role: self.role,
+            ..ApproveDevice::default()
+        };
+        if self.body() != only_role || !self.labels.is_empty() {
+            let why = "several machines are let in with what is suggested; give names, addresses and disks one by one, here or with `ktizo device set`";
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        let devices: Vec<String> = if self.all_pending {
+            let query = DeviceQuery {
+                status: Some(ApprovalStatus::Pending),
+                ..DeviceQuery::default()
+            };
+            let waiting = client.devices(&query).await?;
+            waiting.iter().map(|device| device.id.to_string()).collect()
+        } else {
+            self.devices.iter().map(ToString::to_string).collect()
+        };
+        if devices.is_empty() {
+            return say("No machine waits for approval.");
+        }
+        self.many(client, output, &devices).await
     }
 
     fn body(&self) -> ApproveDevice {
@@ -117,9 +113,11 @@ impl Approve {
         let mut shown = None;
         let is_asked = body.hostname.is_none() || body.ip_address.is_none() || body.role.is_none();
         if is_asked || !self.labels.is_empty() {
-            let device = client.device(who).await?;
-            // The very machine that is shown, whatever has its name by then.
-            who = DeviceRef::Id(device.id);
+            let device = client.device(who.clone()).await?;
+            // The very machine that is shown, whatever has its name by then. A card stays named, for who is let in by it has it.
+            if matches!(who, DeviceRef::Name(_)) {
+                who = DeviceRef::Id(device.id);
+            }
             shown = Some((device.mac_address, Version::of_device(&device)));
             if !self.labels.is_empty() {
                 body.labels = Some(changed(&device.labels, self.labels)?);
