@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
-use model::{Author, Install, Role, StandingOrder, Wipe};
+use model::{Author, DeviceId, Install, Role, StandingOrder, Wipe};
 use store::{Lane, Reader, Store, Writer};
 
 use super::approve::approve_in;
@@ -79,13 +79,23 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
         true => Recipe::of(Sources::read(writer)?).ok(),
         false => None,
     };
-    let mut rows = Vec::new();
+    let mut devices: Vec<model::Device> = Vec::new();
     for text in &asked.devices {
-        let who: DeviceRef = text.parse()?;
-        let before = find(writer, &who)?;
-        if rows.iter().any(|row: &BulkRow| row.id == before.id) {
-            continue;
+        let device = find(writer, &text.parse::<DeviceRef>()?)?;
+        if !devices.iter().any(|other| other.id == device.id) {
+            devices.push(device);
         }
+    }
+    let named: Vec<DeviceId> = devices.iter().map(|device| device.id).collect();
+    // What comes of it is the same in whatever order they are named: who joins a control plane comes after it, and goes before it.
+    match &tools {
+        Some((_, suggester)) => {
+            devices.sort_by_key(|device| suggester.turn(device, device.role.or(asked.role)));
+        }
+        None => devices.sort_by_key(|device| device.role == Some(Role::Controlplane)),
+    }
+    let mut rows = Vec::new();
+    for before in devices {
         let was = shown(writer, before.clone())?;
         let done = match (&asked.action, &mut tools) {
             (BulkAction::Approve, Some((ready, suggester))) => {
@@ -121,6 +131,7 @@ fn all(writer: &Writer<'_>, asked: &BulkDevices, own: &[Ipv4Addr]) -> Result<Bul
             refusal,
         });
     }
+    rows.sort_by_key(|row| named.iter().position(|id| *id == row.id));
     let refused = rows.iter().filter(|row| row.refusal.is_some()).count();
     Ok(BulkAnswer {
         preview: asked.preview,

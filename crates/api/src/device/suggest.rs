@@ -127,6 +127,24 @@ impl Suggester {
         }
     }
 
+    /// When the device that has this role, or none yet, is approved among others, the least first: a control plane before who joins it,
+    /// and the one that answers at the cluster's endpoint before all.
+    pub(super) fn turn(&self, device: &Device, role: Option<Role>) -> (u8, u8) {
+        let by_role = match role {
+            Some(Role::Controlplane) => 0,
+            // It becomes a control plane where there is none yet.
+            None => 1,
+            Some(Role::Worker) => 2,
+        };
+        let by_address = match device.ip_address {
+            Some(address) if Some(address) == self.endpoint => 0,
+            // It gets the endpoint's where that is free.
+            None => 1,
+            Some(_) => 2,
+        };
+        (by_role, by_address)
+    }
+
     /// What a device could be approved with. What it was given already stays; a control plane comes first, at the cluster's endpoint if
     /// that is free, then workers.
     pub(super) fn suggest(&self, device: &Device) -> types::Suggestions {

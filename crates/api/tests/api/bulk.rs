@@ -237,3 +237,35 @@ async fn a_damaged_cluster_holds_no_rejection_back() {
         json!({"action": {"order": {"order": "local"}}, "devices": [mac(10)], "preview": true});
     world.ok("POST", BULK, local).await;
 }
+
+#[tokio::test]
+async fn what_comes_of_it_is_the_same_in_whatever_order_they_are_named() {
+    let named = [mac(1), mac(2), mac(3), mac(4)];
+    let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]];
+    for order in orders {
+        let devices: Vec<&String> = order.iter().map(|place| &named[*place]).collect();
+        for last in ["reject", "delete"] {
+            let world = World::founded().await;
+            for (device, wanted) in named.iter().zip([
+                json!({"role": "worker"}),
+                json!({"role": "controlplane", "ip_address": "10.0.0.12"}),
+                json!({"role": "controlplane", "ip_address": "10.0.0.11"}),
+                json!({}),
+            ]) {
+                world.add(device).await;
+                let path = format!("/devices/{device}");
+                world.ok("PUT", &path, wanted).await;
+            }
+            for action in ["approve", last] {
+                let mut asked = json!({"action": action, "devices": devices, "preview": true});
+                let seen = world.ok("POST", BULK, asked.clone()).await;
+                assert_eq!(seen["refused"], 0, "{action} {order:?} {seen}");
+                let rows = seen["devices"].as_array().unwrap().iter();
+                let rows: Vec<&Value> = rows.map(|row| &row["before"]["mac_address"]).collect();
+                assert_eq!(json!(rows), json!(devices));
+                asked = as_seen(&asked, &seen);
+                world.ok("POST", BULK, asked).await;
+            }
+        }
+    }
+}
