@@ -2,7 +2,7 @@
 
 mod check;
 
-use model::{Author, Authority, Device, EventKind, PatchId, PatchScope};
+use model::{Approval, Author, Authority, Device, EventKind, PatchId, PatchScope};
 use store::{Lane, Reader, Store, StoredPatch};
 
 use crate::device::{DeviceRef, find, look};
@@ -244,7 +244,12 @@ fn concerned(ground: &Ground, of: Option<&Device>) -> Remade {
         return Remade::All;
     };
     let now = ground.approved.iter().find(|device| device.id == of.id);
-    Remade::One(Box::new(now.unwrap_or(of).clone()))
+    let now = now.cloned().unwrap_or_else(|| Device {
+        // It may have been turned away since it was read; no config is made for it then.
+        approval: Approval::Pending,
+        ..of.clone()
+    });
+    Remade::One(Box::new(now))
 }
 
 /// A patch with the device it is for.
@@ -261,7 +266,7 @@ fn stored(reader: &Reader<'_>, id: PatchId) -> Result<StoredPatch, Error> {
     reader.patch(id)?.ok_or_else(|| not_found(&id.to_string()))
 }
 
-fn not_found(name: &str) -> Error {
+pub(crate) fn not_found(name: &str) -> Error {
     Error::NotFound {
         what: "patch",
         name: name.to_owned(),

@@ -6,6 +6,7 @@ use model::{
 };
 use store::Writer;
 
+use crate::patch::not_found;
 use crate::sources::{BaseText, PatchText, Sources, cluster_settings};
 use crate::{Error, audit, auth};
 
@@ -130,7 +131,10 @@ impl Plan {
                 patch_event(writer, patch.device, what, &change)?;
             }
             Some(PatchPlan::Delete(id, patch)) => {
-                let change = measured(Some(&patch.text), None);
+                let before = writer
+                    .patch(*id)?
+                    .ok_or_else(|| not_found(&id.to_string()))?;
+                let change = measured(Some(&before.text), None);
                 writer.delete_patch(*id)?;
                 let what = EventKind::PatchDeleted {
                     patch: patch.called(),

@@ -500,3 +500,23 @@ async fn a_patch_is_tried_before_it_is_saved() {
         "a check saves nothing"
     );
 }
+
+#[tokio::test]
+async fn a_patch_is_deleted_once_whoever_else_deletes_it() {
+    let world = World::founded().await;
+    world.approve(MAC_1, "cp-1", 11, "controlplane").await;
+    let saved = world.patch("cluster", "10-sysctl", SYSCTL).await;
+    let path = format!("/patches/{}", saved["patch"]["id"]);
+    let all = (0..8).map(|_| world.ask("DELETE", &path, Value::Null));
+    let mut answers: Vec<u16> = futures_util::future::join_all(all)
+        .await
+        .into_iter()
+        .map(|(status, _)| status)
+        .collect();
+    answers.sort_unstable();
+    assert_eq!(answers, [200, 404, 404, 404, 404, 404, 404, 404]);
+    let told = world.kinds().await;
+    let deleted = told.iter().filter(|kind| *kind == "patch_deleted");
+    assert_eq!(deleted.count(), 1, "{told:?}");
+    assert!(!world.config(MAC_1).await.contains("somaxconn"));
+}
