@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use model::Sha256Digest;
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -75,6 +75,12 @@ impl Client {
             base,
             token,
         })
+    }
+
+    /// Whether two URLs for [`Self::tcp`] are those of one server, however they are written.
+    pub fn is_same_server(one: &str, other: &str) -> bool {
+        let read = |url: &str| Url::parse(url.trim_end_matches('/')).ok();
+        read(one).is_some_and(|one| read(other) == Some(one))
     }
 
     /// The SHA-256 of the certificate that `url` shows, whatever it is; nothing is sent to it. For a person to compare.

@@ -28,7 +28,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use output::Output;
 pub use remote::{Failure, Remote};
@@ -96,7 +97,9 @@ enum Command {
 
 /// Parses the arguments and does what they say.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut command = without_empty(Cli::command());
+    let cli = Cli::from_arg_matches(&command.get_matches_mut())
+        .unwrap_or_else(|err| err.format(&mut command).exit());
     let done = match cli.command {
         Command::Serve(serve) => return serve.run(),
         Command::CheckConfig { file } => return check_config::run(file.as_deref()),
@@ -130,6 +133,17 @@ pub fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// Takes an environment variable that is empty for one that is not set.
+fn without_empty(command: clap::Command) -> clap::Command {
+    let set = |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os);
+    command
+        .mut_args(|arg| match set(&arg) {
+            Some(value) if value.is_empty() => arg.env(Resettable::Reset),
+            _ => arg,
+        })
+        .mut_subcommands(without_empty)
 }
 
 /// Runs a command of the client; it needs no more than one thread.

@@ -1,8 +1,8 @@
 //! `ktizo backup` and `ktizo restore`.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use model::{Clock as _, SystemClock};
@@ -34,6 +34,11 @@ impl BackupArgs {
         }
         // Before a backup is taken and told of, which holds every secret.
         let client = self.remote.client()?;
+        // A command that was killed left one behind.
+        match std::fs::remove_file(&part) {
+            Err(err) if err.kind() != ErrorKind::NotFound => return Err(wrong(&part, &err)),
+            _ => {}
+        }
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -48,11 +53,17 @@ impl BackupArgs {
                 written += piece.len() as u64;
             }
             file.sync_all().map_err(|err| wrong(&part, &err))?;
+            if !is_at(&file, &part).map_err(|err| wrong(&part, &err))? {
+                let why = "another command writes a backup there, too; name another file";
+                return Err(Failure::Local(format!("{} {why}", part.display())));
+            }
             std::fs::rename(&part, &self.file).map_err(|err| wrong(&self.file, &err))
         };
         if let Err(failure) = done.await {
-            // Half a backup is none.
-            let _ = std::fs::remove_file(&part);
+            // Half a backup is none; that of another command is left to it.
+            if is_at(&file, &part).unwrap_or_default() {
+                let _ = std::fs::remove_file(&part);
+            }
             return Err(failure);
         }
         let file = self.file.display();
@@ -61,6 +72,12 @@ impl BackupArgs {
             bytes(written)
         ))
     }
+}
+
+/// Whether the file is the one of this name still.
+fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
+    let (own, there) = (file.metadata()?, std::fs::symlink_metadata(path)?);
+    Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
 }
 
 fn part_of(file: &Path) -> PathBuf {

@@ -168,7 +168,11 @@ async fn follow(
                 _ => continue,
             };
             for event in told {
-                last = last.max(Some(event.event.id));
+                // What was fetched because it was missed comes by the stream, too.
+                if last >= Some(event.event.id) {
+                    continue;
+                }
+                last = Some(event.event.id);
                 if wanted.fits(&event.event) {
                     show(output, &event)?;
                 }
@@ -286,13 +290,10 @@ fn audit(events: &[Event]) -> String {
 /// A moment, or how long ago it was.
 fn moment(text: &str) -> Result<Timestamp, String> {
     let ago = |number: &str, seconds: i64| {
-        let micros = number
-            .parse::<u32>()
-            .ok()
-            .map(|count| i64::from(count) * seconds * 1_000_000)?;
-        Some(Timestamp::from_micros(
-            SystemClock.now().as_micros() - micros,
-        ))
+        let count = i64::from(number.parse::<u32>().ok()?);
+        let micros = count.checked_mul(seconds * 1_000_000)?;
+        let at = SystemClock.now().as_micros().checked_sub(micros)?;
+        Some(Timestamp::from_micros(at))
     };
     let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
     let found = units

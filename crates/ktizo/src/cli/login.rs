@@ -55,11 +55,12 @@ impl LoginArgs {
             Some(named) => named,
             None => meet(&self.server).await?,
         };
-        let token = match std::env::var("KTIZO_TOKEN") {
-            Ok(token) => token,
-            Err(_) => prompt::secret("API token (`ktizo token add` on the server makes one): ")?,
+        let token = match given_token() {
+            Some(token) => token,
+            None => prompt::secret("API token (`ktizo token add` on the server makes one): ")?
+                .trim()
+                .to_owned(),
         };
-        let token = token.trim().to_owned();
         let client = Client::tcp(&self.server, Some(token.clone()), &trust)?;
         let who = client.whoami().await?;
         let path = place()?;
@@ -120,6 +121,13 @@ pub(super) fn logout() -> Result<(), Failure> {
         Err(err) if err.kind() == io::ErrorKind::NotFound => say("There is nothing to forget."),
         Err(err) => Err(Failure::Local(format!("{}: {err}", path.display()))),
     }
+}
+
+/// The token in the environment, if there is one.
+pub(super) fn given_token() -> Option<String> {
+    let token = std::env::var("KTIZO_TOKEN").ok()?;
+    let token = token.trim();
+    (!token.is_empty()).then(|| token.to_owned())
 }
 
 /// The login that was kept, if there is one.

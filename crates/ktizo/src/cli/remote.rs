@@ -79,7 +79,7 @@ impl Remote {
                 }
             }
             Some(url) => {
-                let given = std::env::var("KTIZO_TOKEN").ok();
+                let given = login::given_token();
                 let named = self.trusted.named();
                 let kept = match (&given, &named) {
                     (Some(_), Some(_)) => None,
@@ -87,7 +87,7 @@ impl Remote {
                     (Some(_), None) => login::kept().unwrap_or_default(),
                     (None, _) => login::kept()?,
                 };
-                let kept = kept.filter(|login| login.server == *url);
+                let kept = kept.filter(|login| Client::is_same_server(&login.server, url));
                 let trust = named
                     .or_else(|| kept.as_ref().map(Login::trust))
                     .unwrap_or_default();

@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::http::header::ACCEPT;
+use axum::middleware::{Next, from_fn};
 use model::{
     Actor, BootStage, Clock as _, EphemeralVolume, EventKind, Inventory, Labels, MacAddr, SeenBy,
     StageOutcome, StageRecord, SystemClock,
@@ -135,11 +138,19 @@ fn a_login_shows_an_unknown_certificate_and_takes_no_for_an_answer() {
     assert!(code == 0 && !screen.contains(&token), "{code} {screen}");
     assert!(kept.exists());
 
-    // From then on it is known, also to a script.
+    // From then on it is known, also to a script, however it writes the address.
     let nowhere = daemon.path("nowhere").display().to_string();
-    let mut status = daemon.program("status");
-    status.args(["--server", &url]).env("KTIZO_SOCKET", nowhere);
-    assert!(says(&status.output().unwrap()).contains("devices"));
+    for url in [&url, &format!("{url}/")] {
+        let mut status = daemon.program("status");
+        status.args(["--server", url]).env("KTIZO_SOCKET", &nowhere);
+        assert!(says(&status.output().unwrap()).contains("devices"), "{url}");
+    }
+    for other in [url.replace("https", "http"), format!("{url}0")] {
+        let mut status = daemon.program("status");
+        status.args(["--server", &other]);
+        let (code, why) = complains(&status.output().unwrap());
+        assert!(code == 5 && why.contains("needs a token"), "{other}: {why}");
+    }
     says(&daemon.program("logout").output().unwrap());
     assert!(!kept.exists());
 }
@@ -233,6 +244,72 @@ fn a_follower_hears_all_that_it_missed() {
     terminal.expect("rejected");
     terminal.type_keys(CTRL_C);
     assert_eq!(terminal.end().0, 130);
+}
+
+#[test]
+fn a_follower_hears_once_of_what_happens_while_it_asks_for_what_it_missed() {
+    let daemon = Daemon::start();
+    let write = async |store: store::Store, count: u32| {
+        let written = store.write(Lane::Admin, Actor::System, move |writer| {
+            (0..count).try_for_each(|_| writer.event(None, EventKind::SignedOut).map(drop))
+        });
+        written.await.unwrap();
+    };
+    // Something happens whenever a list is asked for.
+    let store = daemon.store.clone();
+    let busy = from_fn(move |request: Request, next: Next| {
+        let store = store.clone();
+        async move {
+            if request
+                .headers()
+                .get(ACCEPT)
+                .is_none_or(|it| it != "text/event-stream")
+            {
+                write(store, 1).await;
+            }
+            next.run(request).await
+        }
+    });
+    let socket = daemon.also_serve(daemon.app.clone().layer(busy), "busy.sock");
+    let mut follow = daemon.program("events --follow --after 0 --output json --socket");
+    let mut child = follow.arg(&socket).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || {
+        let event: serde_json::Value =
+            serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        event["id"].as_i64().unwrap()
+    };
+    assert_eq!(next(), 1);
+    // The list, and the stream.
+    let listens = || daemon.asked.lock().unwrap().len() >= 2;
+    await_that("it does not listen", listens);
+    // More at once than is told one by one: it asks for the 601st as well, which then comes by the stream.
+    let all = |count| daemon.runtime.block_on(write(daemon.store.clone(), count));
+    all(599);
+    let mut heard: Vec<i64> = (2..=601).map(|_| next()).collect();
+    all(1);
+    heard.push(next());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(heard.iter().copied().eq(2..=602), "{heard:?}");
+}
+
+#[test]
+fn an_environment_variable_that_is_empty_says_nothing() {
+    let daemon = Daemon::start();
+    let mut status = daemon.program("status");
+    for name in [
+        "KTIZO_SERVER",
+        "KTIZO_FINGERPRINT",
+        "KTIZO_CA",
+        "KTIZO_TOKEN",
+    ] {
+        status.env(name, "");
+    }
+    assert!(says(&status.output().unwrap()).contains("devices"));
+    let socket = daemon.path("ktizo.sock");
+    status.env("KTIZO_SOCKET", "").arg("--socket").arg(socket);
+    assert!(says(&status.output().unwrap()).contains("devices"));
 }
 
 #[test]

@@ -46,6 +46,10 @@ fn refusals_say_what_is_wanted() {
             "is not a Linux kernel for amd64: it seems to be plain text; nothing was imported",
         ),
         ("events --kind foo", "device_approved"),
+        (
+            "events --since 200000000d",
+            "as long ago as 90s, 15m, 2h or 7d",
+        ),
     ] {
         let (_, why) = complains(&daemon.run(line));
         assert!(why.contains(wanted), "{line}: {why}");
