@@ -6,6 +6,7 @@
 mod escape;
 mod kernel;
 mod place;
+mod trial;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -22,16 +23,26 @@ pub use place::{Place, ReportPorts, boot_root};
 pub struct Scripts {
     tera: Tera,
     overridden: Vec<String>,
+    /// The set without the operator's own, if there are any.
+    built_in: Option<Box<Self>>,
 }
 
-/// A template that cannot be used, with its name, line and column.
+/// A template that cannot be used, with its name, line and column, in one line.
 #[derive(Debug, thiserror::Error)]
 #[error("boot script template: {0}")]
 pub struct ScriptError(String);
 
 impl From<tera::Error> for ScriptError {
     fn from(err: tera::Error) -> Self {
-        Self(err.to_string())
+        // Its text is a sentence, then the place behind an arrow, then the line as it is written.
+        let text = err.to_string();
+        let mut lines = text.lines();
+        let what = lines.next().unwrap_or_default();
+        let what = what.strip_prefix("error: ").unwrap_or(what);
+        match lines.find_map(|line| line.trim_start().strip_prefix("--> ")) {
+            Some(place) => Self(format!("{place}: {what}")),
+            None => Self(text),
+        }
     }
 }
 
@@ -121,8 +132,8 @@ pub struct Menu {
 }
 
 impl Scripts {
-    /// Takes the built-in templates and an operator's own, as (file name, text). A name that is not built in, or a text that is no
-    /// template, is an error.
+    /// Takes the built-in templates and an operator's own, as (file name, text). A name that is not built in, a text that is no
+    /// template, and one that does not make a script of sample values, are errors.
     pub fn new(own: &[(String, String)]) -> Result<Self, ScriptError> {
         let mut tera = Tera::new();
         tera.autoescape_on([".ipxe"]);
@@ -138,10 +149,33 @@ impl Scripts {
             entry.1 = text;
         }
         tera.add_raw_templates(texts)?;
-        Ok(Self {
+        if own.is_empty() {
+            return Ok(Self {
+                tera,
+                overridden: Vec::new(),
+                built_in: None,
+            });
+        }
+        let scripts = Self {
             tera,
             overridden: own.iter().map(|(name, _)| name.clone()).collect(),
-        })
+            built_in: Some(Box::new(Self::new(&[])?)),
+        };
+        trial::try_all(&scripts)?;
+        Ok(scripts)
+    }
+
+    /// What `make` makes with this set. Where that fails, what it makes with the built-in templates, and why: a machine does not miss
+    /// its disk because a template of the operator's fails with its values.
+    pub fn or_built_in<T, E>(
+        &self,
+        make: impl Fn(&Self) -> Result<T, E>,
+    ) -> Result<(T, Option<E>), E> {
+        match (make(self), &self.built_in) {
+            (Ok(made), _) => Ok((made, None)),
+            (Err(err), Some(built_in)) => Ok((make(built_in)?, Some(err))),
+            (Err(err), None) => Err(err),
+        }
     }
 
     /// The file names of the templates that an operator replaced.
@@ -291,7 +325,14 @@ impl Scripts {
         reason = "a context is made for one rendering and used up by it"
     )]
     fn render(&self, name: &str, context: Context) -> Result<String, ScriptError> {
-        Ok(self.tera.render(name, &context)?)
+        let script = self.tera.render(name, &context)?;
+        // What does not begin so is no script to iPXE.
+        match script.strip_prefix("#!ipxe") {
+            Some(rest) if rest.starts_with(char::is_whitespace) => Ok(script),
+            _ => Err(ScriptError(format!(
+                "{name}: the first line of what it makes must be `#!ipxe`"
+            ))),
+        }
     }
 }
 

@@ -148,9 +148,10 @@ impl Compiled {
             return Ok((known.unwrap_or_default(), None));
         };
         let files = files?;
-        let table = self
-            .scripts
-            .table(&self.base_url, &table_nodes(&approved))?;
+        let nodes = table_nodes(&approved);
+        let make = |scripts: &Scripts| scripts.table(&self.base_url, &nodes);
+        // Each machine that asks for the script tells of a template that failed.
+        let (table, _) = self.scripts.or_built_in(make)?;
         let (folder, base_folder) = (self.folder.clone(), self.base_folder.clone());
         let now = self.clock.now();
         let written = tokio::task::spawn_blocking(move || {

@@ -3,12 +3,10 @@
 mod looks;
 mod parts;
 mod tasks;
-mod templates;
 
 use std::sync::Arc;
 
 use api::{Api, Live, Progress, router};
-use configgen::script::Scripts;
 use model::{Clock, SystemClock};
 use netboot::Director;
 use netboot::net::taker::EventTaker;
@@ -24,13 +22,12 @@ use crate::config::Config;
 use crate::director::{Office, Preview};
 use crate::privilege::become_user;
 use crate::witness::{Keeper, Witness};
-use crate::{deadlines, notify, screen};
+use crate::{deadlines, notify, screen, templates};
 
 /// Runs the daemon until it is told to end; the admin plane runs on `admin_threads`.
 pub async fn run(config: Config, admin_threads: &Handle) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let own = templates::own(config.templates.as_deref(), "ipxe")?;
-    let scripts = Arc::new(Scripts::new(&own)?);
+    let scripts = Arc::new(templates::scripts(config.templates.as_deref())?);
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }

@@ -176,7 +176,8 @@ impl Director for Office {
 
     async fn autoexec(&self, site: Site) -> String {
         let place = scripts::root(site, self.server_address().await);
-        self.scripts.autoexec(&place).unwrap_or_else(|err| {
+        let made = self.made(|scripts| scripts.autoexec(&place));
+        made.unwrap_or_else(|err| {
             tracing::error!(%err, "autoexec.ipxe could not be made");
             "#!ipxe\nautoboot\n".to_owned()
         })
@@ -188,8 +189,8 @@ impl Director for Office {
         });
         let (approved, settings) = read.await.map_err(|err| err.to_string())?;
         let root = scripts::root(site, settings.server_address);
-        self.scripts
-            .table(&root, &crate::compiled::table_nodes(&approved))
+        let nodes = crate::compiled::table_nodes(&approved);
+        self.made(|scripts| scripts.table(&root, &nodes))
             .map_err(|err| err.to_string())
     }
 

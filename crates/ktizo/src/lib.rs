@@ -22,4 +22,5 @@ mod report;
 mod restore;
 mod screen;
 mod state;
+mod templates;
 mod witness;

@@ -234,10 +234,41 @@ fn an_own_template_that_cannot_work_is_refused_by_name() {
     for (name, text, expected) in [
         ("leaf.ipxe", "", "leaf.ipxe replaces nothing"),
         ("leave.ipxe", "#!ipxe\n{% if x %}", "leave.ipxe"),
+        ("leave.ipxe", "#!ipxe\necho {{ nosuch }}\n", "nosuch"),
+        ("to-disk.ipxe", "echo {{ nosuch }}\n", "to-disk.ipxe:1:9: "),
+        (
+            "choose.ipxe",
+            "#!ipxe\n{% if kernel_url %}{% else %}{{ nosuch }}{% endif %}",
+            "nosuch",
+        ),
+        (
+            "leave.ipxe",
+            "exit 1\n",
+            "leave.ipxe: the first line of what it makes must be `#!ipxe`",
+        ),
+        ("boot.ipxe", "", "boot.ipxe: the first line"),
     ] {
         let err = Scripts::new(&[(name.to_owned(), text.to_owned())]).unwrap_err();
         assert!(err.to_string().contains(expected), "{err}");
     }
+}
+
+#[test]
+fn where_an_own_template_fails_with_the_values_of_a_machine_the_built_in_one_is_taken() {
+    let fails = "#!ipxe\n{% if \"a bad day\" in lines %}{{ nosuch }}{% endif %}exit 1\n";
+    let scripts = Scripts::new(&[("leave.ipxe".to_owned(), fails.to_owned())]).unwrap();
+    let leave = |lines: &[String]| {
+        let (script, failed) = scripts
+            .or_built_in(|scripts| scripts.leave(&place(), MODERN, lines))
+            .unwrap();
+        (script, failed.map(|err| err.to_string()))
+    };
+    assert_eq!(leave(&[]), ("#!ipxe\nexit 1\n".to_owned(), None));
+    let lines = ["a bad day".to_owned()];
+    let (script, failed) = leave(&lines);
+    let built_in = Scripts::new(&[]).unwrap();
+    assert_eq!(script, built_in.leave(&place(), MODERN, &lines).unwrap());
+    assert!(failed.unwrap().contains("nosuch"));
 }
 
 proptest! {

@@ -8,13 +8,13 @@ use configgen::script::Scripts;
 use model::Clock;
 use store::{Lane, Store};
 
-use super::templates;
 use crate::bound::Bound;
 use crate::config::Config;
 use crate::loaders::Loaders;
 use crate::privilege::Privilege;
 use crate::report::Report;
 use crate::state::{StateDir, seed_settings};
+use crate::templates;
 
 /// What the servers work with, opened once their ports are bound.
 pub(super) struct Parts {
@@ -56,7 +56,7 @@ impl Parts {
         let now = clock.now();
         let report = Report::new(config, bound, now, Arc::clone(&loaders), privilege);
         Ok(Self {
-            pages: Pages::new(&templates::own(config.templates.as_deref(), "html")?)?,
+            pages: templates::pages(config.templates.as_deref())?,
             report: Arc::new(report),
             clock,
             scripts,

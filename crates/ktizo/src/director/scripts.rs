@@ -8,7 +8,7 @@ mod words;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use configgen::script::{ScriptError, boot_root};
+use configgen::script::{Place, ScriptError, Scripts, boot_root};
 use model::{
     Actor, BootDecision, BootStage, Device, HoldReason, Inventory, MacAddr, NetworkSettings,
     SeenBy, StageOutcome,
@@ -43,7 +43,7 @@ impl Office {
             self.sightings
                 .sight(mac, &Inventory::default(), SeenBy::Script);
             let place = self.place(ask, self.server_address().await);
-            return Ok(self.scripts.identify(&place)?);
+            return Ok(self.identify(&place)?);
         };
         let turn = self.peers.begins_turn(mac, ask.site.peer);
         self.meet(ask, &facts.inventory).await?;
@@ -69,9 +69,7 @@ impl Office {
             let is_stranger = is_there.is_err() && self.peers.card_of(ask.site.peer).is_some();
             if happens_once(decision) && !self.peers.has_turn(mac, ask.site.peer, turn) {
                 // The machine asked anew, as after it was switched off and on. Whoever still waits here asks anew, too.
-                return Ok(self
-                    .scripts
-                    .identify(&self.place(ask, view.settings.server_address))?);
+                return Ok(self.identify(&self.place(ask, view.settings.server_address))?);
             }
             if view.is_unsettled(decision) {
                 match self.recognise(ask, &view) {
@@ -123,6 +121,23 @@ impl Office {
             }
             return Ok(drawn.script);
         }
+    }
+
+    /// The first script.
+    fn identify(&self, place: &Place) -> Result<String, ScriptError> {
+        self.made(|scripts| scripts.identify(place))
+    }
+
+    /// A script that no timeline tells of, by a template of the operator's or, where that fails, by the built-in one.
+    pub(super) fn made(
+        &self,
+        make: impl Fn(&Scripts) -> Result<String, ScriptError>,
+    ) -> Result<String, ScriptError> {
+        let (script, failed) = self.scripts.or_built_in(make)?;
+        if let Some(err) = failed {
+            tracing::error!(%err, "an own template failed, and the built-in one is used");
+        }
+        Ok(script)
     }
 
     pub(super) async fn look(&self, mac: MacAddr, seen: &Inventory) -> Result<View, StoreError> {

@@ -13,6 +13,7 @@ mod firmware;
 mod orders;
 mod places;
 mod strangers;
+mod templates;
 
 const MAC: &str = "52:54:00:00:00:01";
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));

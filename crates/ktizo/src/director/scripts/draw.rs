@@ -3,12 +3,12 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use configgen::script::{ConfigLink, DiskWays, Menu, Place, TalosBoot};
+use configgen::script::{ConfigLink, DiskWays, Menu, Place, ScriptError, Scripts, TalosBoot};
 use model::{BootDecision, BootStage, Device, LocalBoot, StageOutcome, Timestamp};
 use netboot::director::{Facts, ScriptAsk};
 
+use super::View;
 use super::words::{hold_detail, leave_detail, lines, menu_detail, refusal_lines};
-use super::{NoScript, View};
 use crate::director::Office;
 
 /// A script, and what the timeline says of it.
@@ -21,7 +21,8 @@ pub(in crate::director) struct Drawn {
 }
 
 impl Office {
-    /// Writes the script for a decision. It changes nothing: a preview does the same.
+    /// Writes the script for a decision; what the timeline says of it tells of a template of the operator's that failed. It changes
+    /// nothing: a preview does the same.
     pub(in crate::director) fn draw(
         &self,
         ask: &ScriptAsk,
@@ -30,7 +31,32 @@ impl Office {
         held: Option<Duration>,
         view: &View,
         decision: BootDecision,
-    ) -> Result<Drawn, NoScript> {
+    ) -> Result<Drawn, ScriptError> {
+        let draw = |scripts: &Scripts| self.drawn(scripts, ask, facts, since, held, view, decision);
+        let (mut drawn, failed) = self.scripts.or_built_in(draw)?;
+        if let Some(failed) = failed {
+            drawn.why = format!(
+                "{}; by the built-in template, for the own one failed: {failed}",
+                drawn.why
+            );
+        }
+        Ok(drawn)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what is drawn with, and all that is drawn"
+    )]
+    fn drawn(
+        &self,
+        scripts: &Scripts,
+        ask: &ScriptAsk,
+        facts: &Facts,
+        since: Timestamp,
+        held: Option<Duration>,
+        view: &View,
+        decision: BootDecision,
+    ) -> Result<Drawn, ScriptError> {
         let (mac, settings) = (ask.mac, &view.settings);
         let place = self.place(ask, settings.server_address);
         let ways = disk_ways(view.device.as_ref(), facts);
@@ -55,7 +81,6 @@ impl Office {
         let lines = lines(mac, &name, view, held, decision);
         let remote = self.peers.card_of(ask.site.peer).is_none();
 
-        let scripts = &self.scripts;
         let ready = |script, why: String| Drawn {
             script,
             why,
