@@ -14,6 +14,7 @@ use netboot::net::dhcp::Sharing;
 use serde::{Deserialize, Serialize};
 
 pub use self::raw::RawConfig;
+use crate::templates;
 
 /// What the daemon runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,7 +180,7 @@ impl Config {
         } else {
             serde_yaml::from_str(text).map_err(|err| ConfigError::Unparsable {
                 file: file.to_owned(),
-                message: words::plain(&err.to_string()),
+                message: words::of_error(&err, text),
             })?
         };
         raw.check().map_err(|(key, why)| ConfigError::Impossible {
@@ -208,19 +209,22 @@ impl Config {
 
     /// Looks at the files that it names and without which the daemon does not start; `file` is for messages.
     pub fn check_files(&self, file: &Path) -> Result<(), ConfigError> {
-        let Some(Tls::Own { cert, key }) = &self.tls else {
-            return Ok(());
+        let impossible = |key, why| ConfigError::Impossible {
+            file: file.to_owned(),
+            key,
+            why,
         };
-        for (name, path) in [("admin.tls.cert", cert), ("admin.tls.key", key)] {
-            if let Err(err) = std::fs::File::open(path) {
-                return Err(ConfigError::Impossible {
-                    file: file.to_owned(),
-                    key: name,
-                    why: format!("{} cannot be read: {err}", path.display()),
-                });
+        if let Some(Tls::Own { cert, key }) = &self.tls {
+            for (name, path) in [("admin.tls.cert", cert), ("admin.tls.key", key)] {
+                std::fs::File::open(path).map_err(|err| {
+                    impossible(name, format!("{} cannot be read: {err}", path.display()))
+                })?;
             }
         }
-        Ok(())
+        let folder = self.templates.as_deref();
+        let scripts = templates::scripts(folder).map(drop);
+        let tried = scripts.and_then(|()| templates::pages(folder).map(drop));
+        tried.map_err(|err| impossible("templates", format!("{err:#}")))
     }
 
     /// Moves the state folder, and with it the loader folders below it.

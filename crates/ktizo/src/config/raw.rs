@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use netboot::director::{LoaderName, Platform};
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
 
 use super::{BootPorts, Config, DEFAULT_SOCKET, Tls};
 
@@ -111,48 +112,29 @@ impl RawConfig {
             }
         }
         let ports = self.boot;
-        if ports.dhcp_port != 0 && ports.dhcp_port == ports.pxe_port {
-            return Err((
-                "boot.pxe_port",
-                format!("{} is boot.dhcp_port already", ports.pxe_port),
-            ));
-        }
-        if ports.tftp_port != 0 && [ports.dhcp_port, ports.pxe_port].contains(&ports.tftp_port) {
-            return Err((
-                "boot.tftp_port",
-                format!("{} is a port of DHCP already", ports.tftp_port),
-            ));
-        }
         let admin = self.admin.listen.map(|listen| listen.port());
-        for (key, port, taken) in [
-            (
-                "boot.events_port",
-                ports.events_port,
-                vec![
-                    ("boot.http_port", Some(ports.http_port)),
-                    ("admin.listen", admin),
-                ],
-            ),
-            (
-                "boot.kernel_log_port",
-                ports.kernel_log_port,
-                vec![
-                    ("boot.events_port", ports.events_port),
-                    ("boot.http_port", Some(ports.http_port)),
-                    ("boot.tftp_port", Some(ports.tftp_port)),
-                    ("boot.dhcp_port", Some(ports.dhcp_port)),
-                    ("boot.pxe_port", Some(ports.pxe_port)),
-                    ("admin.listen", admin),
-                ],
-            ),
-        ] {
+        // Each with whether it is taken by UDP and by TCP.
+        let services = [
+            ("boot.dhcp_port", Some(ports.dhcp_port), (true, false)),
+            ("boot.pxe_port", Some(ports.pxe_port), (true, false)),
+            ("boot.tftp_port", Some(ports.tftp_port), (true, false)),
+            ("admin.listen", admin, (false, true)),
+            ("boot.http_port", Some(ports.http_port), (false, true)),
+            ("boot.events_port", ports.events_port, (false, true)),
+            ("boot.kernel_log_port", ports.kernel_log_port, (true, true)),
+        ];
+        for (place, (key, port, (udp, tcp))) in services.iter().enumerate() {
             let Some(port) = port.filter(|port| *port != 0) else {
                 continue;
             };
-            if let Some((other, _)) = taken.iter().find(|(_, taken)| *taken == Some(port)) {
+            let meets = |(_, other, by): &&(_, Option<u16>, (bool, bool))| {
+                *other == Some(port) && (by.0 && *udp || by.1 && *tcp)
+            };
+            if let Some((other, ..)) = services[..place].iter().find(meets) {
                 return Err((key, format!("{port} is {other} already")));
             }
         }
+        check_log(&self.log).map_err(|why| ("log", why))?;
         if self.never_approved_limit == 0 {
             return Err((
                 "never_approved_limit",
@@ -207,6 +189,32 @@ impl RawConfig {
         })
     }
 }
+
+/// Takes a level, or levels of parts of ktizo, such as `info,netboot=debug`. The logger itself would take any other word for the name
+/// of a part, and log nothing else.
+fn check_log(filter: &str) -> Result<(), String> {
+    if filter.contains(char::is_whitespace) {
+        return Err(format!("`{filter}` must have no blanks"));
+    }
+    for part in filter.split(',') {
+        let level = match part.split_once('=') {
+            Some((target, level)) if !target.is_empty() => level,
+            Some(_) => return Err(format!("`{part}` names no part of ktizo before its `=`")),
+            None => part,
+        };
+        if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
+            return Err(format!(
+                "`{level}` is not a level; there are {}, and `info,netboot=debug` gives a part of ktizo its own",
+                LEVELS.join(", ")
+            ));
+        }
+    }
+    EnvFilter::try_new(filter).map_err(|err| format!("`{filter}`: {err}"))?;
+    Ok(())
+}
+
+/// The levels of the log, from nothing to everything.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 impl RawTls {
     fn check(self) -> Result<Tls, (&'static str, String)> {

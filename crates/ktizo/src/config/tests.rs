@@ -23,7 +23,7 @@ fn no_file_and_an_empty_file_are_the_defaults() {
     }
 }
 
-/// Each file in `good` loads; each in `bad` is refused with the message in its first line.
+/// Each file in `good` loads; each in `bad` is refused with the message in its comment, which is its first line or its last.
 #[test]
 fn the_folder_of_configs_loads_or_is_refused_as_it_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/config");
@@ -37,12 +37,11 @@ fn the_folder_of_configs_loads_or_is_refused_as_it_says() {
                 .map_err(|err| err.to_string());
             let expected = match kind {
                 "good" => Ok(()),
-                _ => Err(text
-                    .lines()
-                    .next()
-                    .unwrap()
-                    .trim_start_matches("# ")
-                    .to_owned()),
+                _ => {
+                    let mut lines = text.lines().map(|line| line.strip_prefix("# "));
+                    let (first, last) = (lines.next().flatten(), lines.next_back().flatten());
+                    Err(first.or(last).unwrap().to_owned())
+                }
             };
             assert_eq!(got, expected, "{}", path.display());
             seen += 1;
@@ -81,4 +80,36 @@ fn a_certificate_that_is_not_there_is_named() {
         err.starts_with("ktizo.yaml: admin.tls.cert: /nowhere/a.crt cannot be read"),
         "{err}"
     );
+}
+
+#[test]
+fn what_serve_would_refuse_of_the_templates_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = folder.path().display();
+    let file = Path::new("ktizo.yaml");
+    let check = |templates: &Path| {
+        let config = Config::parse(file, &format!("templates: {}", templates.display())).unwrap();
+        config.check_files(file).map_err(|err| err.to_string())
+    };
+    assert_eq!(check(folder.path()), Ok(()));
+    let nowhere = check(Path::new("/nowhere")).unwrap_err();
+    assert!(
+        nowhere.starts_with("ktizo.yaml: templates: read the templates in /nowhere: "),
+        "{nowhere}"
+    );
+    for (name, text, expected) in [
+        (
+            "leave.ipxe",
+            "#!ipxe\necho {{ nosuch }}\n",
+            "leave.ipxe:2:9: ",
+        ),
+        ("layout.html", "{% if %}", "layout.html"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let why = check(folder.path()).unwrap_err();
+        let begins = format!("ktizo.yaml: templates: the templates in {shown}: ");
+        assert!(why.starts_with(&begins) && why.contains(expected), "{why}");
+        std::fs::remove_file(path).unwrap();
+    }
 }

@@ -31,8 +31,29 @@ const FOUND: &[(&str, &str)] = &[
     ("unit value", "nothing"),
 ];
 
+/// What is wrong with `text`, in plain words and with its place.
+pub(super) fn of_error(err: &serde_yaml::Error, text: &str) -> String {
+    let mut message = err.to_string();
+    if message.contains("duplicate field `") {
+        // The place it gives is that of the first key beside it.
+        if let Err(twice) = configgen::yaml::parse(text) {
+            let at = twice.at;
+            return format!("{} at line {} column {}", twice.reason, at.line, at.column);
+        }
+    }
+    // It leaves the place out where that is the first character.
+    if let Some(place) = err.location().filter(|_| !message.contains(" at line ")) {
+        message = format!(
+            "{message} at line {} column {}",
+            place.line(),
+            place.column()
+        );
+    }
+    plain(&message)
+}
+
 /// Puts a message of the YAML reader into plain words. Where it is stays as it was said.
-pub(super) fn plain(message: &str) -> String {
+fn plain(message: &str) -> String {
     let (key, said) = match message.split_once(": ") {
         Some((key, said)) if !key.contains(' ') => (format!("{key}: "), said),
         _ => (String::new(), message),
