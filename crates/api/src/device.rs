@@ -10,6 +10,7 @@ mod fields;
 mod identity;
 mod log;
 mod order;
+mod outlook;
 mod reference;
 mod reject;
 mod release;

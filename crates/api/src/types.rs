@@ -29,7 +29,7 @@ pub use config::{
     ConfigDiff, ConfigOrigin, DeviceSettings, KernelModule, RegenerateProgress, UserVolume,
 };
 pub use decision::{ApproveDevice, DecideIdentity, GiveOrder, Proof, Suggestions, Vouch};
-pub use device::{Device, NewDevice};
+pub use device::{Device, NewDevice, NextBoot};
 pub use device_patch::{DevicePatch, clearable};
 pub use error::ErrorBody;
 pub use event::Event;

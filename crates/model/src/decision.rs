@@ -95,6 +95,75 @@ pub enum MenuDefault {
     Unproven,
 }
 
+impl BootDecision {
+    /// The word for it, as the API writes it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hold(_) => "hold",
+            Self::Leave(_) => "leave",
+            Self::LocalElseTalos { .. } => "local_else_talos",
+            Self::Install { .. } => "install",
+            Self::Menu { .. } => "menu",
+            Self::Wipe => "wipe",
+        }
+    }
+
+    /// Why, where it is not simply what was ordered.
+    pub const fn why(self) -> Option<&'static str> {
+        match self {
+            Self::Hold(why) => Some(why.in_words()),
+            Self::Leave(why) => Some(why.in_words()),
+            Self::Menu { why, .. } => Some(why.in_words()),
+            Self::LocalElseTalos { .. } => {
+                Some("strict boot mode is off: local disk, else Talos without a config")
+            }
+            Self::Install { .. } | Self::Wipe => None,
+        }
+    }
+}
+
+impl HoldReason {
+    /// Why it waits.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Approval => "waits for approval",
+            Self::WipeAsked => "a wipe was asked for at the console; waits for a signed-in person",
+            Self::OtherCard => {
+                "boots with a card that nobody confirmed to be its; waits for a person"
+            }
+            Self::Conflict => "two machines claim to be it; waits for a person",
+            Self::TurnedAway => "another machine with its card, which a person turned away",
+            Self::AssetMissing => "waits for a kernel and initramfs to be imported",
+            Self::InstallFailed => "every attempt to install failed; waits for a signed-in person",
+            Self::WipeNotProven => "wipe not proven; waits for a signed-in person",
+        }
+    }
+}
+
+impl LeaveReason {
+    /// Why it leaves.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::HoldLimit => "held as long as it may be; sent to its disk",
+            Self::Installed => "installed; sent to its disk",
+            Self::Rejected => "rejected; sent to its disk",
+            Self::Ordered => "sent to its disk, as ordered",
+        }
+    }
+}
+
+impl MenuDefault {
+    /// Why it gets a menu.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Ordered => "menu, as ordered",
+            Self::Unproven => {
+                "menu that ends at the disk: its config was served and nothing proves what became of it"
+            }
+        }
+    }
+}
+
 /// Whether a machine came out of a hold; it then skips the menu, for a person has just decided.
 pub type Released = bool;
 

@@ -18,7 +18,8 @@ pub(crate) async fn add(
 ) -> Result<types::Device, Error> {
     store
         .write(Lane::Admin, author, move |writer| {
-            insert(writer, new, &own).map(types::Device::from)
+            let device = insert(writer, new, &own)?;
+            shown(writer, device)
         })
         .await
 }
@@ -34,7 +35,10 @@ pub(crate) async fn register(
         .write(Lane::Admin, author, move |writer| {
             match writer.device_by_mac(new.mac_address)? {
                 Some(known) => Ok((shown(writer, known)?, false)),
-                None => insert(writer, new, &own).map(|device| (device.into(), true)),
+                None => {
+                    let device = insert(writer, new, &own)?;
+                    Ok((shown(writer, device)?, true))
+                }
             }
         })
         .await

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use model::{Device, DeviceId};
 use store::Reader;
 
+use super::outlook::Outlook;
 use super::{DeviceRef, find};
 use crate::version::{IfMatch, Version};
 use crate::{Error, auth, types};
@@ -14,12 +15,15 @@ pub(crate) fn shown(reader: &Reader<'_>, device: Device) -> Result<types::Device
     let config_outdated = reader.is_outdated(device.id)?;
     let config_token = reader.token_grant(device.id)?.map(Into::into);
     let settings = reader.device_settings(device.id)?;
+    let identity_conflict = reader.conflict(device.id)?;
+    let next_boot = Outlook::read(reader)?.of(&device, identity_conflict.is_some());
     Ok(types::Device {
+        next_boot: Some(next_boot),
         settings_version: settings.as_deref().map(settings_version),
         config_outdated,
         config_token,
         other_cards: reader.cards(device.id)?,
-        identity_conflict: reader.conflict(device.id)?,
+        identity_conflict,
         turned_away: reader.turned_away(device.id)?.is_some(),
         ..device.into()
     })
@@ -36,7 +40,9 @@ pub(crate) fn shown_all(
     let (mut cards, mut conflicts) = (reader.cards_of(&ids)?, reader.conflicts()?);
     let turned_away = reader.all_turned_away()?;
     let settings = settings_versions(reader, &ids)?;
+    let outlook = Outlook::read(reader)?;
     let shown = |device: Device| types::Device {
+        next_boot: Some(outlook.of(&device, conflicts.contains_key(&device.id))),
         settings_version: settings.get(&device.id).cloned(),
         config_outdated: outdated.contains(&device.id),
         config_token: grants.get(&device.id).copied().map(Into::into),

@@ -63,6 +63,9 @@ pub struct Device {
     pub model: Option<String>,
     /// What its next network boot does once it is approved.
     pub boot_order: BootOrder,
+    /// What its next network boot really does, as things are.
+    #[serde(default)]
+    pub next_boot: Option<NextBoot>,
     /// How it is sent to its disk.
     pub local_boot: LocalBoot,
     /// The boot loader it gets instead of the usual one.
@@ -102,7 +105,8 @@ pub struct Device {
 
 impl Device {
     /// The fields that only record what happened: they change while nobody changes the device.
-    pub(crate) const RECORDED: [&str; 20] = [
+    pub(crate) const RECORDED: [&str; 21] = [
+        "next_boot",
         "first_seen",
         "last_seen",
         "last_config_download",
@@ -124,6 +128,15 @@ impl Device {
         "vendor",
         "model",
     ];
+}
+
+/// What a network boot does at this moment, which is not what was ordered where something keeps the machine from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct NextBoot {
+    /// `install`, `hold`, `leave` (to its disk), `menu`, `wipe` or `local_else_talos`.
+    pub does: String,
+    /// Why, where it is not simply what was ordered.
+    pub why: Option<String>,
 }
 
 /// How long and how often a machine may still fetch its config with the token it has.
@@ -194,6 +207,7 @@ impl From<model::Device> for Device {
             install: device.life.install,
             wipe: device.life.wipe,
             // The store alone knows.
+            next_boot: None,
             settings_version: None,
             config_outdated: false,
             config_token: None,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use model::proof::Verdict;
 use model::{
-    Actor, BootStage, DeviceId, KernelLogLevel, KernelLogLine, ProofSource, StageOutcome,
-    StageRecord,
+    Actor, Arch, Asset, AssetName, BootStage, DeviceId, KernelLogLevel, KernelLogLine, ProofSource,
+    Sha256Digest, StageOutcome, StageRecord,
 };
 use serde_json::{Value, json};
 use store::Lane;
@@ -40,6 +40,23 @@ async fn is_released(world: &World) {
     let write = world.store.write(Lane::Boot, Actor::System, |writer| {
         let sha256 = writer.config(DeviceId(1))?.unwrap().sha256;
         writer.config_released(DeviceId(1), sha256)
+    });
+    write.await.unwrap();
+}
+
+async fn imports_a_release(world: &World) {
+    let write = world.store.write(Lane::Admin, Actor::System, |writer| {
+        for AssetName { arch, kind } in AssetName::all_for(Arch::Amd64) {
+            writer.insert_asset(&Asset {
+                version: "v1.13.8".parse().unwrap(),
+                arch,
+                kind,
+                size: 1,
+                sha256: Sha256Digest([7; 32]),
+                imported_at: writer.now(),
+            })?;
+        }
+        Ok::<_, store::Error>(())
     });
     write.await.unwrap();
 }
@@ -193,6 +210,43 @@ async fn a_wipe_is_sent_once_and_waits_for_its_proof() {
         kinds.iter().filter(|kind| *kind == "wipe_proven").count(),
         1
     );
+}
+
+/// The decision is the same that a boot gets, and the reason stands beside it.
+#[tokio::test]
+async fn what_the_next_boot_really_does_is_told() {
+    let world = World::with_control_plane().await;
+    let told = async |does: &str, why: &str| {
+        let one = world.ok("GET", "/devices/1", Value::Null).await;
+        let all = world.ok("GET", "/devices", Value::Null).await;
+        assert_eq!(one["next_boot"], all[0]["next_boot"]);
+        assert_eq!(one["next_boot"]["does"], does, "{one}");
+        let said = one["next_boot"]["why"].as_str().unwrap_or_default();
+        assert!(said.contains(why), "{said}");
+    };
+    told("hold", "kernel and initramfs").await;
+    imports_a_release(&world).await;
+    told("install", "").await;
+    world.ok("POST", ORDER, wipe()).await;
+    told("wipe", "").await;
+    sends_the_wipe(&world).await;
+    told("hold", "wipe not proven").await;
+    let body = json!({"proof": "wiped"});
+    world.ok("POST", "/devices/1/proof", body).await;
+    is_released(&world).await;
+    let error = "no disk matches".to_owned();
+    assert!(hears(&world, Verdict::InstallFailed { error }).await);
+    told("install", "").await;
+    let once = json!({"install_attempts": 1});
+    world.ok("PUT", "/network/settings", once).await;
+    told("hold", "every attempt to install failed").await;
+    let body = json!({"proof": "installed"});
+    world.ok("POST", "/devices/1/proof", body).await;
+    told("leave", "installed").await;
+    world.ok("POST", ORDER, json!({"order": "menu"})).await;
+    told("menu", "as ordered").await;
+    world.ok("POST", "/devices/1/reject", Value::Null).await;
+    told("leave", "rejected").await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::types::ScriptPreview;
 use api::{Error, NextBoot};
 use async_trait::async_trait;
-use model::{BootDecision, MacAddr, Timestamp};
+use model::{MacAddr, Timestamp};
 use netboot::director::{Facts, ScriptAsk, Site};
 
 use super::Office;
@@ -59,22 +59,10 @@ impl NextBoot for Preview {
             .draw(&ask, &facts, now, None, &view, decision)
             .map_err(|err| Error::Internal(err.to_string()))?;
         Ok(ScriptPreview {
-            decision: word(decision).to_owned(),
+            decision: decision.word().to_owned(),
             why: drawn.why,
             missing: view.talos.err(),
             script: drawn.script,
         })
-    }
-}
-
-/// The word for a decision.
-const fn word(decision: BootDecision) -> &'static str {
-    match decision {
-        BootDecision::Hold(_) => "hold",
-        BootDecision::Leave(_) => "leave",
-        BootDecision::LocalElseTalos { .. } => "local_else_talos",
-        BootDecision::Install { .. } => "install",
-        BootDecision::Menu { .. } => "menu",
-        BootDecision::Wipe => "wipe",
     }
 }

@@ -20,7 +20,6 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Office;
 pub(super) use view::View;
-use words::hold_detail;
 
 /// A held machine is answered within this time, so that neither side takes the other for dead.
 const LONG_POLL: Duration = Duration::from_secs(25);
@@ -96,7 +95,7 @@ impl Office {
             if let (Some(held), false) = (held, matches!(decision, BootDecision::Hold(_)))
                 && !is_stranger
             {
-                self.hold_ended(ask, held, hold_detail(reason).to_owned());
+                self.hold_ended(ask, held, reason.in_words().to_owned());
             }
             match self.release_for(ask, &view, decision).await? {
                 Some(release) => view.release = release,

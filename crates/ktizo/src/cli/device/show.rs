@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::types::{Boot, BulkAnswer, BulkRow, Device, ScriptPreview};
-use model::{ApprovalStatus, BootOrder, Install, StageOutcome, StageRecord};
+use model::{ApprovalStatus, BootOrder, Install, StageOutcome, StageRecord, Wipe};
 
 use crate::cli::output::{bytes, columns, fields, or_dash, or_nothing, when, when_known};
 
@@ -16,11 +16,7 @@ pub(super) fn table(devices: &[Device]) -> String {
             or_dash(device.hostname.as_ref()),
             or_dash(device.ip_address.as_ref()),
             or_dash(device.role.as_ref()),
-            if device.status == ApprovalStatus::Approved {
-                device.boot_order.to_string()
-            } else {
-                "-".to_owned()
-            },
+            next_boot(device),
             hardware(device),
             when(device.last_seen),
         ]
@@ -32,7 +28,7 @@ pub(super) fn table(devices: &[Device]) -> String {
             "name",
             "address",
             "role",
-            "order",
+            "next boot",
             "machine",
             "last seen",
         ],
@@ -41,11 +37,28 @@ pub(super) fn table(devices: &[Device]) -> String {
     )
 }
 
-/// Its status, and that something is undecided.
+/// Its status, and for what it needs a person.
 fn status(device: &Device) -> String {
-    match device.identity_conflict {
-        Some(_) => format!("{} CONFLICT", device.status),
-        None => device.status.to_string(),
+    let mut words = vec![device.status.to_string()];
+    if device.identity_conflict.is_some() {
+        words.push("CONFLICT".to_owned());
+    }
+    match device.wipe {
+        Wipe::Asked { .. } => words.push("WIPE ASKED FOR".to_owned()),
+        Wipe::Spent { .. } => words.push("WIPE NOT PROVEN".to_owned()),
+        _ => {}
+    }
+    if matches!(device.install, Install::Failed { .. }) {
+        words.push("INSTALL FAILED".to_owned());
+    }
+    words.join(" ")
+}
+
+/// What its next network boot does, in the word of `device script`. A daemon that does not tell has the order alone.
+fn next_boot(device: &Device) -> String {
+    match &device.next_boot {
+        Some(next) => next.does.replace('_', " "),
+        None => device.boot_order.to_string(),
     }
 }
 
@@ -120,6 +133,7 @@ pub(super) fn details(device: &Device) -> String {
         ("address", or_nothing(device.ip_address.as_ref())),
         ("role", or_nothing(device.role.as_ref())),
         ("boot order", order(device)),
+        ("next boot", reason(device)),
         ("install", install(device)),
         ("wipe", device.wipe.to_string()),
         (
@@ -170,6 +184,15 @@ fn order(device: &Device) -> String {
         ApprovalStatus::Approved => device.boot_order.to_string(),
         ApprovalStatus::Pending => format!("none yet; {} once it is approved", device.boot_order),
         ApprovalStatus::Rejected => "none; it is sent to its disk".to_owned(),
+    }
+}
+
+/// What its next network boot does, and why.
+fn reason(device: &Device) -> String {
+    let why = device.next_boot.as_ref().and_then(|it| it.why.as_ref());
+    match why {
+        Some(why) => format!("{}: {why}", next_boot(device)),
+        None => next_boot(device),
     }
 }
 

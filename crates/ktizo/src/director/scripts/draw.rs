@@ -8,7 +8,7 @@ use model::{BootDecision, BootStage, Device, LocalBoot, StageOutcome, Timestamp}
 use netboot::director::{Facts, ScriptAsk};
 
 use super::View;
-use super::words::{hold_detail, leave_detail, lines, menu_detail, refusal_lines};
+use super::words::{lines, refusal_lines};
 use crate::director::Office;
 
 /// A script, and what the timeline says of it.
@@ -90,13 +90,13 @@ impl Office {
         Ok(match decision {
             BootDecision::Hold(why) => Drawn {
                 script: scripts.hold(&place, &lines, since.as_micros())?,
-                why: hold_detail(why).to_owned(),
+                why: why.in_words().to_owned(),
                 stage: BootStage::Hold,
                 outcome: StageOutcome::Running,
             },
             BootDecision::Leave(why) => Drawn {
                 script: scripts.leave(&place, ways, &lines)?,
-                why: leave_detail(why).to_owned(),
+                why: why.in_words().to_owned(),
                 stage: BootStage::Leave,
                 outcome: StageOutcome::Done,
             },
@@ -163,7 +163,7 @@ impl Office {
                 let talos = talos.as_ref().map_err(|missing| *missing);
                 ready(
                     scripts.choose(&place, ways, &menu(timeout), &lines, talos)?,
-                    menu_detail(why).to_owned(),
+                    why.in_words().to_owned(),
                 )
             }
         })
