@@ -52,9 +52,11 @@ CREATE TABLE boots (
     last_at INTEGER NOT NULL,
     furthest TEXT NOT NULL CHECK (furthest <> ''),
     left_at INTEGER
-, number INTEGER NOT NULL DEFAULT 0) STRICT;
+, number INTEGER NOT NULL DEFAULT 0, standing TEXT CHECK (standing <> '')) STRICT;
 
 CREATE INDEX boots_by_device ON boots (device_id);
+
+CREATE INDEX boots_by_standing ON boots (standing, last_at) WHERE standing IS NOT NULL;
 
 CREATE TABLE cluster_settings (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -202,6 +204,8 @@ CREATE INDEX devices_owing_proof ON devices (id) WHERE install ->> '$.state' = '
 CREATE INDEX devices_that_failed ON devices (id) WHERE install ->> '$.state' = 'failed';
 
 CREATE INDEX devices_to_be_wiped ON devices (id) WHERE wipe ->> '$.state' IN ('asked', 'ordered');
+
+CREATE INDEX devices_waiting ON devices (coalesce(last_seen_at, -1), id) WHERE status = 'pending';
 
 CREATE TRIGGER events_are_not_replaced BEFORE INSERT ON events WHEN EXISTS (SELECT 1 FROM events WHERE id = new.id)
 BEGIN

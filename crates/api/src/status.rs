@@ -35,7 +35,7 @@ pub trait NextBoot: Send + Sync + 'static {
 }
 
 /// A machine that is held asks again after 25 s; one that was silent for this long is gone.
-const SILENT: Duration = Duration::from_secs(120);
+pub(crate) const SILENT: Duration = Duration::from_secs(120);
 
 /// The whole picture.
 pub(crate) async fn status(api: &Api) -> Result<Status, Error> {

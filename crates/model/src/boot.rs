@@ -116,6 +116,58 @@ pub struct StageRecord {
     pub detail: String,
 }
 
+word_enum! {
+    /// How the last boot of a machine stands, whatever the moment; with its silence that says whether it goes on or has failed.
+    BootStanding, "a standing of a boot", {
+        /// Its last stage failed or was refused.
+        Failed = "failed",
+        /// It waits for a person, who may take long.
+        Waits = "waits",
+        /// It goes on: if it falls silent it has failed.
+        Goes = "goes",
+        /// It goes on, and to fall silent is no failure.
+        MayFallSilent = "may_fall_silent",
+        /// Talos waits for a config, however long.
+        WaitsForConfig = "waits_for_config",
+        /// It came to its end.
+        Ended = "ended",
+    }
+}
+
+impl BootStanding {
+    /// Of a boot with this last stage.
+    pub fn of(boot: &Boot, stage: BootStage, outcome: StageOutcome) -> Self {
+        match (stage, outcome) {
+            (_, StageOutcome::Failed | StageOutcome::Refused) => Self::Failed,
+            (
+                BootStage::Leave | BootStage::Restart | BootStage::Installed | BootStage::Ready,
+                _,
+            )
+            | (BootStage::Config | BootStage::Wipe, StageOutcome::Done) => Self::Ended,
+            (BootStage::Maintenance, StageOutcome::Running) => Self::WaitsForConfig,
+            _ if boot.left_at == Some(boot.last_at) => Self::Ended,
+            (BootStage::Hold, StageOutcome::Running) => Self::Waits,
+            // A node may be silent for long while it waits for the rest of its cluster.
+            (BootStage::Start | BootStage::Hold, _) => Self::MayFallSilent,
+            _ => Self::Goes,
+        }
+    }
+
+    /// Whether more is to be expected.
+    pub fn is_moving(self, is_silent: bool) -> bool {
+        match self {
+            Self::Waits | Self::Goes | Self::MayFallSilent => !is_silent,
+            Self::WaitsForConfig => true,
+            Self::Failed | Self::Ended => false,
+        }
+    }
+
+    /// Whether it came to nothing.
+    pub fn has_failed(self, is_silent: bool) -> bool {
+        self == Self::Failed || self == Self::Goes && is_silent
+    }
+}
+
 /// A boot that was silent for this long is over.
 const OVER_AFTER: Duration = Duration::from_secs(600);
 /// A machine sent to its disk tries its other network boot entries for this long, which is still the same boot.

@@ -52,7 +52,7 @@ pub use actor::Actor;
 pub use address::{AddressRefusal, check_node_address, first_free_address};
 pub use asset::{Asset, AssetContent, AssetKind, AssetName, HEAD_BYTES, lacking, newest_whole};
 pub use author::{Author, FieldChange};
-pub use boot::{Boot, BootId, BootStage, StageOutcome, StageRecord, begins_boot};
+pub use boot::{Boot, BootId, BootStage, BootStanding, StageOutcome, StageRecord, begins_boot};
 pub use config_release::{ConfigRelease, ConfigToken, TokenGrant, TokenRefusal};
 pub use decision::{
     BootDecision, BootState, HoldReason, LeaveReason, MenuDefault, Released, decide,

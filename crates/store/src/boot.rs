@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use model::{Boot, BootId, BootStage, DeviceId, StageOutcome, StageRecord, Timestamp, begins_boot};
+use model::{
+    Boot, BootId, BootStage, BootStanding, DeviceId, StageOutcome, StageRecord, Timestamp,
+    begins_boot,
+};
 use rusqlite::{Row, params};
 
 use crate::row::{Cells, count, json, micros, text};
@@ -34,9 +37,17 @@ const NEWEST: &str = "
     SELECT id, device_id, number, began_at, last_at, furthest, left_at
     FROM boots WHERE device_id = ?1 ORDER BY id DESC LIMIT ?2";
 
-const NEWEST_OF_ALL: &str = "
-    SELECT id, device_id, number, began_at, last_at, furthest, left_at
-    FROM boots ORDER BY id DESC LIMIT ?1";
+/// Boots that go on: heard of at ?1 or later, or waiting for a config since ?2 or later.
+const UNDER_WAY: [&str; 2] = [
+    "standing IN ('goes', 'may_fall_silent') AND last_at >= ?1",
+    "standing = 'waits_for_config' AND last_at >= ?2",
+];
+
+/// Boots that failed at ?2 or later, or broke off then, for they were not heard of since ?1.
+const FAILED: [&str; 2] = [
+    "standing = 'failed' AND last_at >= ?2",
+    "standing = 'goes' AND last_at >= ?2 AND last_at < ?1",
+];
 
 /// The boot during which a moment lay, or the first one if it lay before all.
 const DURING: &str = "
@@ -73,6 +84,18 @@ const BREAK_OFF: &str = "
     WHERE outcome = 'running' AND boot_id IN (SELECT id FROM boots WHERE device_id = ?1)
       AND (stage = 'hold' OR boot_id < (SELECT max(id) FROM boots WHERE device_id = ?1))";
 
+/// Only the last boot of a device stands somewhere.
+const LEAVE_BEHIND: &str =
+    "UPDATE boots SET standing = NULL WHERE device_id = ?1 AND standing IS NOT NULL";
+
+const LAST_STAGE: &str =
+    "SELECT stage, outcome FROM boot_stages WHERE boot_id = ?1 ORDER BY id DESC LIMIT 1";
+
+const GO_ON: &str = "
+    UPDATE boots SET last_at = ?2, furthest = ?3, left_at = ?4,
+        standing = iif(id = (SELECT max(id) FROM boots WHERE device_id = ?5), ?6, NULL)
+    WHERE id = ?1";
+
 const DROP_STAGES: &str = "
     DELETE FROM boot_stages WHERE id IN (
         SELECT id FROM boot_stages
@@ -81,6 +104,15 @@ const DROP_STAGES: &str = "
 
 const DROP_BOOTS: &str = "
     DELETE FROM boots WHERE id IN (SELECT id FROM boots WHERE device_id = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)";
+
+/// Some devices of many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// Those with the newest boots, newest first.
+    pub devices: Vec<DeviceId>,
+    /// How many there are.
+    pub in_all: u64,
+}
 
 impl Reader<'_> {
     /// The last boots of a device with their stages, newest first.
@@ -104,9 +136,43 @@ impl Reader<'_> {
         self.all(sql, [at.as_micros()], |row| row.get(0).map(DeviceId))
     }
 
-    /// The newest boots of all devices, without their stages, newest first.
-    pub fn newest_boots(&self, limit: u64) -> Result<Vec<Boot>, Error> {
-        self.all(NEWEST_OF_ALL, params![count(limit)], read)
+    /// The devices whose last boot goes on, and is no hold, and how many they are: those heard of since `alive`, and those that wait
+    /// for a config since `since`. The newest boots come first, `limit` of them.
+    pub fn under_way(
+        &self,
+        alive: Timestamp,
+        since: Timestamp,
+        limit: u64,
+    ) -> Result<Newest, Error> {
+        self.some_of(UNDER_WAY, alive, since, limit)
+    }
+
+    /// The devices whose last boot failed at `since` or later, or broke off, for it was not heard of since `alive`; as above.
+    pub fn failed(&self, alive: Timestamp, since: Timestamp, limit: u64) -> Result<Newest, Error> {
+        self.some_of(FAILED, alive, since, limit)
+    }
+
+    fn some_of(
+        &self,
+        [one, other]: [&str; 2],
+        alive: Timestamp,
+        since: Timestamp,
+        limit: u64,
+    ) -> Result<Newest, Error> {
+        let (alive, since) = (alive.as_micros(), since.as_micros());
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM boots WHERE {one}) + (SELECT count(*) FROM boots WHERE {other})"
+        );
+        let in_all = self.one(&sql, [alive, since], |row| Cells::of(row).count())?;
+        let sql = format!(
+            "SELECT device_id FROM boots WHERE id IN (
+                SELECT id FROM boots WHERE {one} UNION ALL SELECT id FROM boots WHERE {other} ORDER BY id DESC LIMIT ?3)
+             ORDER BY id DESC"
+        );
+        let devices = self.all(&sql, params![alive, since, count(limit)], |row| {
+            row.get(0).map(DeviceId)
+        })?;
+        Ok(Newest { devices, in_all })
     }
 
     /// The last stage that a boot reached, if it is still kept.
@@ -204,6 +270,7 @@ impl Writer<'_> {
         kept: Kept,
     ) -> Result<Boot, Error> {
         self.run(BREAK_OFF, [device.0])?;
+        self.run(LEAVE_BEHIND, [device.0])?;
         // The newest are kept, so that no number comes twice.
         let (id, number) = self.one(
             "INSERT INTO boots (device_id, number, began_at, last_at, furthest)
@@ -278,13 +345,29 @@ impl Writer<'_> {
             stage if stage < BootStage::Script || record.at < boot.last_at => boot.left_at,
             _ => None,
         };
+        let boot = Boot {
+            last_at: ended.max(boot.last_at),
+            furthest: boot.furthest.max(record.stage),
+            left_at,
+            ..boot.clone()
+        };
+        let (stage, outcome) = self.one(LAST_STAGE, [boot.id.0], |row| {
+            let mut cells = Cells::of(row);
+            Ok((cells.parse()?, cells.parse()?))
+        })?;
+        let standing = match BootStanding::of(&boot, stage, outcome) {
+            BootStanding::Ended => None,
+            other => Some(other.as_str()),
+        };
         self.run(
-            "UPDATE boots SET last_at = ?2, furthest = ?3, left_at = ?4 WHERE id = ?1",
+            GO_ON,
             params![
                 boot.id.0,
-                ended.max(boot.last_at).as_micros(),
-                boot.furthest.max(record.stage).as_str(),
-                micros(left_at),
+                boot.last_at.as_micros(),
+                boot.furthest.as_str(),
+                micros(boot.left_at),
+                boot.device.0,
+                standing,
             ],
         )?;
         Ok(())

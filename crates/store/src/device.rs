@@ -8,7 +8,7 @@ use model::{
 };
 use rusqlite::{Row, named_params, params};
 
-use crate::row::{Cells, json, micros, text};
+use crate::row::{Cells, count, json, micros, text};
 use crate::{Error, Reader, Writer};
 
 /// A device to be made.
@@ -87,6 +87,11 @@ const PUT: &str = "
         config_delivered = iif(excluded.config_released_at IS NULL, 0, config_delivered)
     RETURNING id";
 
+/// Devices that nobody approved and that are held, asked for at ?1 or later.
+const HELD: &str = "
+    FROM devices JOIN boots ON boots.id = (SELECT max(id) FROM boots WHERE device_id = devices.id)
+    WHERE status = 'pending' AND furthest = 'hold' AND coalesce(last_seen_at, -1) >= ?1 AND left_at IS NOT last_at";
+
 /// A boot loader that devices have of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnLoader {
@@ -155,9 +160,30 @@ impl Reader<'_> {
     /// How many devices that nobody approved are held: their last boot came as far as that and did not end at the disk (then it left at
     /// its last sign), and they asked at `since` or later.
     pub fn count_held(&self, since: Timestamp) -> Result<u64, Error> {
-        let sql = "SELECT count(*) FROM devices JOIN boots ON boots.id = (SELECT max(id) FROM boots WHERE device_id = devices.id) \
-             WHERE status = 'pending' AND furthest = 'hold' AND last_seen_at >= ?1 AND left_at IS NOT last_at";
-        self.one(sql, [since.as_micros()], |row| Cells::of(row).count())
+        let sql = format!("SELECT count(*){HELD}");
+        self.one(&sql, [since.as_micros()], |row| Cells::of(row).count())
+    }
+
+    /// The devices that nobody approved and that most want a look: first those that are held, as above, the last to be switched on
+    /// before the others; then the others, the last to be seen first.
+    pub fn waiting(&self, since: Timestamp, limit: u64) -> Result<Vec<Device>, Error> {
+        let held = format!("SELECT devices.id{HELD} ORDER BY boots.id DESC LIMIT ?2");
+        let mut ids: Vec<i64> =
+            self.all(&held, params![since.as_micros(), count(limit)], |row| {
+                row.get(0)
+            })?;
+        let others = "SELECT id FROM devices WHERE status = 'pending' ORDER BY coalesce(last_seen_at, -1) DESC, id DESC LIMIT ?1";
+        let enough = limit.saturating_add(ids.len() as u64);
+        for id in self.all(others, [count(enough)], |row| row.get(0))? {
+            if (ids.len() as u64) < limit && !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        let mut devices = Vec::new();
+        for id in ids {
+            devices.extend(self.device(DeviceId(id))?);
+        }
+        Ok(devices)
     }
 
     /// Who has this name.

@@ -26,6 +26,8 @@ pub struct DeviceFilter {
     pub needs_person: bool,
     /// In which order.
     pub sort: DeviceSort,
+    /// Those whose last boot began last come first, instead of that order; not together with `after`.
+    pub newest_boot_first: bool,
     /// The other way round.
     pub descending: bool,
     /// Only those that come after this one in that order.
@@ -122,6 +124,10 @@ impl DeviceSort {
     }
 }
 
+/// Boots are numbered as they begin.
+const NEWEST_BOOT: &str =
+    "(SELECT coalesce(max(boots.id), 0) FROM boots WHERE device_id = devices.id)";
+
 /// ?1 status, ?2 pattern for texts, ?3 pattern for the MAC with colons, ?4 pattern for the MAC without any, ?5 role, ?6 processor,
 /// ?7 key of a label, ?8 its value, ?9 anything for those that need a person, ?10 pattern for what the labels hold of the text at least.
 const MATCHING: &str = " FROM devices
@@ -145,8 +151,12 @@ impl Reader<'_> {
     /// A list of devices.
     pub fn devices(&self, filter: &DeviceFilter) -> Result<Vec<Device>, Error> {
         let mut values = matching(filter);
-        let order = filter.sort.sql();
-        let (way, than) = if filter.descending {
+        let (order, descending) = if filter.newest_boot_first {
+            (NEWEST_BOOT, true)
+        } else {
+            (filter.sort.sql(), filter.descending)
+        };
+        let (way, than) = if descending {
             ("DESC", "<")
         } else {
             ("ASC", ">")

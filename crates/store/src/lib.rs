@@ -72,6 +72,7 @@ mod schema;
 pub use api_token::{ApiToken, Maker};
 pub use backup::{Barred, Revival, check_copy};
 pub use base::Base;
+pub use boot::Newest;
 pub use change::Change;
 pub use cluster::SecretsRow;
 pub use config::StoredConfig;

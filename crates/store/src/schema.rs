@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "0013_token_roots",
     "0014_token_ends",
     "0015_boot_numbers",
+    "0016_boot_standings",
 ];
 
 /// One step to a newer format, done whole or not at all.

@@ -87,6 +87,7 @@ pub(crate) async fn page(store: &Store, query: ListQuery) -> Result<Page, Error>
         needs_person: query.needs_person,
         search: query.q,
         sort: *sort,
+        newest_boot_first: false,
         descending,
         after,
         skip: query.skip,

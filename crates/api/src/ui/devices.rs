@@ -206,6 +206,9 @@ pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, E
     let chosen = Chosen::read(&query);
     let asked: u64 = query.text("skip").parse().unwrap_or(0);
     let (limit, now) = (chosen.rows(), api.gate.now());
+    // Whoever was switched on just now is looked for among those that wait.
+    let newest_boot_first =
+        chosen.sort.is_empty() && chosen.status == ApprovalStatus::Pending.as_str();
     let (filter, wrong) = match chosen.filter().map_err(told) {
         Ok(filter) => (Some(filter), None),
         Err(refusal) => (None, Some(refusal?)),
@@ -221,6 +224,7 @@ pub(super) async fn list(State(api): State<Api>, ask: Ask) -> Result<Response, E
         let devices = reader.devices(&DeviceFilter {
             skip,
             limit: Some(limit),
+            newest_boot_first,
             ..filter
         })?;
         let rows = Row::read_all(reader, devices, now)?;
@@ -305,6 +309,7 @@ impl New {
 }
 
 pub(super) async fn blank(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
+    ask.visitor.must_operate()?;
     render(
         &api,
         &ask,

@@ -1,25 +1,25 @@
 //! `/`: what happens now.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::{ApprovalStatus, DeviceId, Timestamp};
+use model::{DeviceId, Timestamp};
 use serde::Serialize;
-use store::{DeviceFilter, EventFilter, Reader};
+use store::{DeviceFilter, EventFilter, Newest, Reader};
 
 use super::page::{Ask, render};
-use super::picture::BootPicture;
+use super::picture::{self, BootPicture};
 use crate::device::{look, shown_all};
+use crate::status::{self, SILENT};
 use crate::types::{Device, Event, Status};
-use crate::{Api, Error, status};
+use crate::{Api, Error};
 
 /// How many rows each list has.
 const ROWS: u64 = 10;
-/// How many of the newest boots are looked through for those under way and those that failed.
-const BOOTS: u64 = 300;
+/// How many boots under way are listed, and how many that failed.
+const BOOTS: u64 = 50;
 /// What failed longer ago is history.
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -31,7 +31,9 @@ struct Overview {
     needy: Vec<Row>,
     needy_in_all: u64,
     booting: Vec<Row>,
+    booting_in_all: u64,
     failed: Vec<Row>,
+    failed_in_all: u64,
     events: Vec<EventLine>,
 }
 
@@ -93,35 +95,39 @@ impl From<model::Event> for EventLine {
 pub(super) async fn show(State(api): State<Api>, ask: Ask) -> Result<Response, Error> {
     let status = status::status(&api).await?;
     let now = api.gate.now();
-    let (waiting, (needy, needy_in_all), (booting, failed), events) =
-        look(&api.store, move |reader| {
-            Ok((
-                waiting(reader, now)?,
-                needy(reader, now)?,
-                under_way(reader, now)?,
-                latest(reader)?,
-            ))
-        })
-        .await?;
+    let (alive, today) = (now.minus(picture::SILENT), now.minus(DAY));
+    let (
+        waiting,
+        (needy, needy_in_all),
+        (booting, booting_in_all),
+        (failed, failed_in_all),
+        events,
+    ) = look(&api.store, move |reader| {
+        Ok((
+            waiting(reader, now)?,
+            needy(reader, now)?,
+            of_boots(reader, reader.under_way(alive, today, BOOTS)?, now)?,
+            of_boots(reader, reader.failed(alive, today, BOOTS)?, now)?,
+            latest(reader)?,
+        ))
+    })
+    .await?;
     let view = Overview {
         status,
         waiting,
         needy,
         needy_in_all,
         booting,
+        booting_in_all,
         failed,
+        failed_in_all,
         events,
     };
     render(&api, &ask, ("overview.html", "/"), StatusCode::OK, &view).await
 }
 
 fn waiting(reader: &Reader<'_>, now: Timestamp) -> Result<Vec<Row>, Error> {
-    let filter = DeviceFilter {
-        status: Some(ApprovalStatus::Pending),
-        limit: Some(ROWS),
-        ..DeviceFilter::default()
-    };
-    Row::read_all(reader, reader.devices(&filter)?, now)
+    Row::read_all(reader, reader.waiting(now.minus(SILENT), ROWS)?, now)
 }
 
 fn needy(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, u64), Error> {
@@ -138,24 +144,13 @@ fn needy(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, u64), Error> 
     Ok((rows, in_all))
 }
 
-/// The devices whose last boot goes on, and those whose last boot failed within a day; the newest first.
-fn under_way(reader: &Reader<'_>, now: Timestamp) -> Result<(Vec<Row>, Vec<Row>), Error> {
-    let (mut booting, mut failed) = (Vec::new(), Vec::new());
-    let (mut known, mut devices) = (HashSet::new(), Vec::new());
-    for boot in reader.newest_boots(BOOTS)? {
-        if now.since(boot.last_at) <= DAY && known.insert(boot.device) {
-            devices.extend(reader.device(boot.device)?);
-        }
+/// Some devices of many, in the order of their boots, and how many there are.
+fn of_boots(reader: &Reader<'_>, newest: Newest, now: Timestamp) -> Result<(Vec<Row>, u64), Error> {
+    let mut devices = Vec::new();
+    for id in newest.devices {
+        devices.extend(reader.device(id)?);
     }
-    for row in Row::read_all(reader, devices, now)? {
-        match &row.boot {
-            // Those that are held are under "waiting".
-            Some(boot) if boot.moving && !boot.waits => booting.push(row),
-            Some(boot) if boot.failed => failed.push(row),
-            _ => {}
-        }
-    }
-    Ok((booting, failed))
+    Ok((Row::read_all(reader, devices, now)?, newest.in_all))
 }
 
 fn latest(reader: &Reader<'_>) -> Result<Vec<EventLine>, Error> {

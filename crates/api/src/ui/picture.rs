@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use model::{Boot, BootStage, StageOutcome, StageRecord, Timestamp};
+use model::{Boot, BootStage, BootStanding, StageOutcome, StageRecord, Timestamp};
 use serde::Serialize;
 
 /// A boot that was silent for this long goes on no more.
-const SILENT: Duration = Duration::from_secs(600);
+pub(super) const SILENT: Duration = Duration::from_secs(600);
 /// The most stages that are shown of a boot; the newest.
 const MOST: usize = 40;
 /// The width of the line of time, in units of the picture.
@@ -24,11 +24,6 @@ pub(super) struct BootPicture {
     tone: &'static str,
     /// Whether more is to be expected.
     pub(super) moving: bool,
-    /// Whether it waits for a person.
-    #[serde(skip)]
-    pub(super) waits: bool,
-    #[serde(skip)]
-    pub(super) failed: bool,
     /// From its beginning to its last sign, or to the present while its last stage goes on, in microseconds.
     total: u64,
     /// Whether its last stage goes on, so that it has no length yet.
@@ -61,7 +56,12 @@ impl BootPicture {
     /// The picture of a boot at `now`.
     pub(super) fn new(boot: &Boot, now: Timestamp) -> Self {
         let last = boot.stages.last();
-        let (word, tone, moving, failed) = state(boot, last, now);
+        let is_silent = now.since(boot.last_at) > SILENT;
+        let outcome = last.map_or(StageOutcome::Running, |last| last.outcome);
+        let stage = last.map_or(boot.furthest, |last| last.stage);
+        let standing = BootStanding::of(boot, stage, outcome);
+        let (word, tone) = state(boot, (stage, outcome), last, is_silent);
+        let moving = standing.is_moving(is_silent);
         let runs = moving && last.is_some_and(|it| it.outcome == StageOutcome::Running);
         let sign = if runs {
             now.max(boot.last_at)
@@ -95,8 +95,6 @@ impl BootPicture {
             }),
             tone,
             moving,
-            waits: tone == "wait",
-            failed,
             total,
             runs,
             is_shortened: scale.is_shortened(),
@@ -120,42 +118,35 @@ fn says(stage: BootStage, word: &str) -> bool {
     word == doing(stage) || (stage == BootStage::Leave && word == LEFT)
 }
 
-/// The word for a boot, its colour, whether it goes on and whether it failed.
+/// The word for a boot and its colour.
 fn state(
     boot: &Boot,
+    (stage, outcome): (BootStage, StageOutcome),
     last: Option<&StageRecord>,
-    now: Timestamp,
-) -> (&'static str, &'static str, bool, bool) {
-    let silent = now.since(boot.last_at) > SILENT;
-    let outcome = last.map_or(StageOutcome::Running, |last| last.outcome);
-    let stage = last.map_or(boot.furthest, |last| last.stage);
+    silent: bool,
+) -> (&'static str, &'static str) {
     match (stage, outcome) {
-        (_, StageOutcome::Failed) => ("failed", "bad", false, true),
-        (_, StageOutcome::Refused) => ("refused", "bad", false, true),
-        (BootStage::Leave, _) => (LEFT, "calm", false, false),
-        (BootStage::Config, StageOutcome::Done) => ("config served", "good", false, false),
-        (BootStage::Installed, _) => ("installed", "good", false, false),
-        (BootStage::Ready, _) => ("is up", "good", false, false),
-        (BootStage::Restart, _) if boot.furthest == BootStage::Installed => {
-            ("installed", "good", false, false)
-        }
-        (BootStage::Wipe, StageOutcome::Done) => ("wiped", "good", false, false),
-        (BootStage::Restart, _) => ("restarted", "calm", false, false),
-        (BootStage::Maintenance, StageOutcome::Running) => {
-            ("waits for a config", "accent", true, false)
-        }
-        // A node may be silent for long while it waits for the rest of its cluster.
-        (BootStage::Start, _) if silent => (doing(stage), "calm", false, false),
-        _ if boot.left_at == Some(boot.last_at) => (LEFT, "calm", false, false),
-        (BootStage::Hold, _) if silent => ("stopped waiting", "calm", false, false),
-        _ if silent => ("broke off", "bad", false, true),
+        (_, StageOutcome::Failed) => ("failed", "bad"),
+        (_, StageOutcome::Refused) => ("refused", "bad"),
+        (BootStage::Leave, _) => (LEFT, "calm"),
+        (BootStage::Config, StageOutcome::Done) => ("config served", "good"),
+        (BootStage::Installed, _) => ("installed", "good"),
+        (BootStage::Ready, _) => ("is up", "good"),
+        (BootStage::Restart, _) if boot.furthest == BootStage::Installed => ("installed", "good"),
+        (BootStage::Wipe, StageOutcome::Done) => ("wiped", "good"),
+        (BootStage::Restart, _) => ("restarted", "calm"),
+        (BootStage::Maintenance, StageOutcome::Running) => ("waits for a config", "accent"),
+        (BootStage::Start, _) if silent => (doing(stage), "calm"),
+        _ if boot.left_at == Some(boot.last_at) => (LEFT, "calm"),
+        (BootStage::Hold, _) if silent => ("stopped waiting", "calm"),
+        _ if silent => ("broke off", "bad"),
         (BootStage::Hold, StageOutcome::Running) => match last {
             Some(last) if !["", APPROVAL].contains(&last.detail.as_str()) => {
-                ("waits for a person", "wait", true, false)
+                ("waits for a person", "wait")
             }
-            _ => (APPROVAL, "wait", true, false),
+            _ => (APPROVAL, "wait"),
         },
-        (stage, _) => (doing(stage), "accent", true, false),
+        (stage, _) => (doing(stage), "accent"),
     }
 }
 

@@ -162,6 +162,68 @@ async fn a_refusal_stands_at_its_field_and_the_fold_around_it_is_open() {
     refused_at(&browser, "/people/users/ada", &last, "Role of ada").await;
 }
 
+/// A machine that was added is at a stage of its boot.
+async fn tells(world: &World, mac: &str, stage: BootStage, outcome: StageOutcome) {
+    let address: MacAddr = mac.parse().unwrap();
+    let told = world
+        .store
+        .write(Lane::Boot, Actor::Device(address), move |writer| {
+            let device = writer
+                .sight(address, &Inventory::default(), SeenBy::Script)?
+                .device;
+            let stage = StageRecord {
+                stage,
+                at: writer.now(),
+                duration_us: None,
+                bytes: None,
+                retries: None,
+                peer: None,
+                outcome,
+                detail: String::new(),
+            };
+            writer.record_stage(device.id, &stage).map(drop)
+        });
+    told.await.unwrap();
+}
+
+/// Among many that wait, a person finds the machine that was switched on just now; and many failures are counted to the last.
+#[tokio::test]
+async fn of_many_the_newest_are_shown_and_all_are_counted() {
+    let mut world = World::ready().await;
+    for number in 1..=71 {
+        world.add(&mac(number)).await;
+    }
+    // What failed two days ago is history.
+    tells(&world, &mac(71), BootStage::Kernel, StageOutcome::Failed).await;
+    world.clock.advance(Duration::from_secs(2 * 86_400));
+    let browser = Browser::of(&mut world).await;
+    for number in 3..=70 {
+        let (stage, outcome) = (BootStage::Kernel, StageOutcome::Failed);
+        tells(&world, &mac(number), stage, outcome).await;
+    }
+    let (stage, outcome) = (BootStage::Hold, StageOutcome::Running);
+    tells(&world, &mac(2), stage, outcome).await;
+    world.clock.advance(Duration::from_secs(1));
+    tells(&world, &mac(1), stage, outcome).await;
+    // Whoever is held comes before whoever was seen after that.
+    world.clock.advance(Duration::from_secs(1));
+    tells(&world, &mac(70), BootStage::Kernel, StageOutcome::Failed).await;
+    let page = browser.get("/").await;
+    let asked = tags(&page, "id=\"approve-");
+    let first: Vec<bool> = ["approve-1\"", "approve-2\"", "approve-70\""]
+        .iter()
+        .zip(&asked)
+        .map(|(id, tag)| tag.contains(id))
+        .collect();
+    assert_eq!((first, asked.len()), (vec![true; 3], 10), "{asked:?}");
+    assert!(page.contains("<b>68</b>"), "the count of those that failed");
+    assert!(page.contains("The newest 50 of 68."));
+    let page = browser.get("/devices?status=pending").await;
+    assert!(tags(&page, "name=\"id\"")[0].contains("pick-1\""));
+    let page = browser.get("/devices?status=pending&sort=hostname").await;
+    assert!(!tags(&page, "name=\"id\"")[0].contains("pick-70\""));
+}
+
 /// To switch strict boot mode off lets go of machines that are held: the page says of how many before it is done.
 #[tokio::test]
 async fn who_is_let_go_is_said_before_strict_boot_mode_is_switched_off() {
@@ -170,27 +232,8 @@ async fn who_is_let_go_is_said_before_strict_boot_mode_is_switched_off() {
     let nobody = "No machine waits for approval at the moment";
     assert!(browser.get("/network").await.contains(nobody));
     for mac in [MAC_1, MAC_2] {
-        let address: MacAddr = mac.parse().unwrap();
         world.add(mac).await;
-        let held = world
-            .store
-            .write(Lane::Boot, Actor::Device(address), move |writer| {
-                let device = writer
-                    .sight(address, &Inventory::default(), SeenBy::Script)?
-                    .device;
-                let stage = StageRecord {
-                    stage: BootStage::Hold,
-                    at: writer.now(),
-                    duration_us: None,
-                    bytes: None,
-                    retries: None,
-                    peer: None,
-                    outcome: StageOutcome::Running,
-                    detail: "waits for approval".to_owned(),
-                };
-                writer.record_stage(device.id, &stage).map(drop)
-            });
-        held.await.unwrap();
+        tells(&world, mac, BootStage::Hold, StageOutcome::Running).await;
     }
     let page = browser.get("/network").await;
     assert!(page.contains("2 machines wait for approval at the moment"));

@@ -444,3 +444,84 @@ async fn a_device_is_seen_when_it_fetches_its_config_or_tells_of_itself() {
         "that is no change"
     );
 }
+
+/// What counts is the last boot of a device, its last stage, and how long it has been silent: at 1000 s, silence begins before 500 s,
+/// and what was before 50 s is history.
+#[tokio::test]
+async fn boots_under_way_and_boots_that_failed_are_counted() {
+    use BootStage::*;
+    use StageOutcome::{Failed, Refused, Running};
+    let house = House::new();
+    let (mut under_way, mut failed) = (Vec::new(), Vec::new());
+    for (number, (stages, is_under_way, has_failed)) in [
+        (vec![done(Discover, 900)], true, false),
+        (vec![done(Discover, 100)], false, true),
+        (vec![done(Discover, 20)], false, false),
+        (vec![record(Kernel, 900, Failed, "")], false, true),
+        (vec![record(Kernel, 100, Failed, "")], false, true),
+        (vec![record(Kernel, 20, Failed, "")], false, false),
+        (
+            vec![record(Kernel, 100, Failed, ""), done(Discover, 900)],
+            true,
+            false,
+        ),
+        (vec![record(Config, 900, Refused, "")], false, true),
+        (vec![done(Config, 900)], false, false),
+        (vec![record(Hold, 900, Running, "")], false, false),
+        (vec![record(Hold, 100, Running, "")], false, false),
+        (
+            vec![record(Hold, 100, Running, ""), done(Discover, 900)],
+            true,
+            false,
+        ),
+        (vec![done(Script, 900), done(Leave, 901)], false, false),
+        (vec![done(Leave, 100), done(Discover, 110)], false, true),
+        (vec![record(Maintenance, 100, Running, "")], true, false),
+        (vec![done(Start, 900)], true, false),
+        (vec![done(Start, 100)], false, false),
+        (vec![done(Install, 100)], false, true),
+        (vec![done(Install, 900), done(Installed, 901)], false, false),
+        (vec![done(Restart, 100)], false, false),
+        (vec![done(Ready, 900)], false, false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mac = u16::try_from(number + 1).unwrap();
+        let id = house.write(move |w| w.insert_device(new(mac))).await.id;
+        tell(&house, id, stages).await;
+        under_way.extend(is_under_way.then_some(id));
+        failed.extend(has_failed.then_some(id));
+    }
+    under_way.reverse();
+    failed.reverse();
+    let (alive, since) = (at(500), at(50));
+    let got = house.read(move |r| r.under_way(alive, since, 100)).await;
+    assert_eq!(
+        (got.in_all, got.devices),
+        (under_way.len() as u64, under_way)
+    );
+    let got = house.read(move |r| r.failed(alive, since, 100)).await;
+    assert_eq!((got.in_all, &got.devices), (failed.len() as u64, &failed));
+    let few = house.read(move |r| r.failed(alive, since, 2)).await;
+    assert_eq!((few.in_all, &few.devices[..]), (got.in_all, &failed[..2]));
+
+    // A database from before learns the same of its boots.
+    let db = rusqlite::Connection::open(house.folder.path().join("ktizo.db")).unwrap();
+    let standings = || -> Vec<(i64, Option<String>)> {
+        let mut all = db
+            .prepare("SELECT id, standing FROM boots ORDER BY id")
+            .unwrap();
+        let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.unwrap().map(|row| row.unwrap()).collect()
+    };
+    let told = standings();
+    let migration = include_str!("../../migrations/0016_boot_standings.sql");
+    let update = migration
+        .split(';')
+        .find(|it| it.contains("UPDATE"))
+        .unwrap();
+    db.execute("UPDATE boots SET standing = NULL", []).unwrap();
+    db.execute_batch(update).unwrap();
+    assert_eq!(standings(), told);
+}
