@@ -27,12 +27,31 @@ fn a_viewer_has_no_buttons_and_is_refused() -> Result<()> {
         "/network",
         "/cluster",
         "/assets",
+        "/events",
+        "/diagnostics",
     ] {
         page.go(path)?;
         let forms = page.count("main form[method=post] button")?;
         assert_eq!(forms, 0, "{path} has buttons for a viewer");
     }
     assert_eq!(page.count("a[href='/people']")?, 0);
+    // A form that nobody may send who may only look is not shown to them.
+    for path in [
+        "/devices/new",
+        "/devices/1/approve",
+        "/devices/approve?id=1",
+        "/devices/bulk?action=reject&id=1",
+        "/cluster/patches/new",
+        "/people",
+    ] {
+        page.go(path)?;
+        page.await_text("Not allowed", A_WHILE)?;
+        assert_eq!(
+            page.count("main form")?,
+            0,
+            "{path} has a form for a viewer"
+        );
+    }
     // A form that was kept from before, and a script: both are refused.
     let sent = page.run(
         "const form = document.querySelector(\"form[action='/sign-out']\");
