@@ -1,7 +1,8 @@
 //! Boot assets: files named by their SHA-256, in use as soon as the store says so.
 //!
 //! An upload is written to `uploads/` and fingerprinted on its way; an import moves uploads into the folder itself and records
-//! them in one transaction. What a crash leaves behind in between is a file that nothing refers to, which the next start removes.
+//! them in one transaction. A file that nothing refers to may be what a crash left behind in between, or in use by a state that is
+//! put back tomorrow: it stays, and is told of.
 
 mod import;
 mod receive;
@@ -30,8 +31,8 @@ pub struct AssetFolder {
 }
 
 impl AssetFolder {
-    /// The folder at `path`, which is made if it is missing (mode 0700). Removes the uploads of an earlier run and every file that
-    /// `in_use` does not have.
+    /// The folder at `path`, which is made if it is missing (mode 0700). Removes the uploads of an earlier run. A file that `in_use`
+    /// does not have is only told of: the database may be an older one, put back in the place of the one that knows it.
     ///
     /// # Errors
     /// The folder cannot be made or read.
@@ -41,19 +42,24 @@ impl AssetFolder {
             .recursive(true)
             .mode(0o700)
             .create(&uploads)?;
+        for entry in std::fs::read_dir(&uploads)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
         let used: HashSet<String> = in_use
             .iter()
             .map(|asset| asset.sha256.to_string())
             .collect();
-        for (folder, all) in [(&uploads, true), (&path, false)] {
-            for entry in std::fs::read_dir(folder)? {
+        for entry in std::fs::read_dir(&path)? {
+            let (file, name) = {
                 let entry = entry?;
-                let name = entry.file_name();
-                let name = name.to_string_lossy();
-                let ours = all || name.parse::<Sha256Digest>().is_ok();
-                if entry.file_type()?.is_file() && ours && !used.contains(&*name) {
-                    std::fs::remove_file(entry.path())?;
-                }
+                (entry.path(), entry.file_name())
+            };
+            let name = name.to_string_lossy();
+            if name.parse::<Sha256Digest>().is_ok() && !used.contains(&*name) {
+                tracing::warn!(file = %file.display(), "no asset refers to this file; import what it was once more, or delete it");
             }
         }
         Ok(Self {

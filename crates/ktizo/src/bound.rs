@@ -17,6 +17,7 @@ use netboot::net::tftp::TftpServer;
 
 use crate::cards::{self, Cards};
 use crate::config::{Config, Tls};
+use crate::restore::check_whole;
 use crate::state::StateDir;
 
 /// The servers with their ports bound. All are bound before anything is started, so that a port in use is one sentence and nothing
@@ -98,6 +99,7 @@ pub(crate) async fn bind(
     )
     .await?;
     let state = StateDir::lock(&config.state_dir)?;
+    check_whole(&state)?;
     let certificate = certificate(config, &cards, &state)?;
     let admin = match config.admin {
         Some(address) => {

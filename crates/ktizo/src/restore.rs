@@ -1,9 +1,12 @@
 //! Putting a backup in the place of the state.
 
+mod swap;
+
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
 use std::path::{Component, Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use api::{BACKUP_FORMAT, DATABASE, FOLDERS, MANIFEST, Manifest};
@@ -12,6 +15,8 @@ use nix::unistd::{Uid, User};
 use store::{Barred, Revival};
 
 use crate::state::StateDir;
+
+pub(crate) use swap::check_whole;
 
 /// What was restored.
 #[derive(Debug)]
@@ -24,30 +29,28 @@ pub(crate) struct Restored {
     pub barred: Barred,
 }
 
-/// The files of a state that an archive replaces.
-const REPLACED: [&str; 5] = [
-    "ktizo.db",
-    "ktizo.db-wal",
-    "ktizo.db-shm",
-    FOLDERS[0],
-    FOLDERS[1],
-];
-
-/// Puts the archive in the place of the state, which is kept aside. No daemon may be running on it. Nothing is touched before the
-/// archive was read whole and its database was looked through. Nobody comes in by what was ended since the backup was taken, and the
-/// restored state tells who restored it.
+/// Puts the archive, or a state that was kept aside, in the place of the state, which is kept aside. No daemon may be running on it.
+/// Nothing is touched before the archive was read whole and its database was looked through, but that what an earlier restore left half
+/// done is undone; `None` where that alone was asked for, by the name of the folder. Nobody comes in by what was ended since the backup
+/// was taken, and the restored state tells who restored it.
 pub(crate) fn restore(
     archive: &Path,
     state_dir: &Path,
     author: &Author,
     now: Timestamp,
-) -> anyhow::Result<Restored> {
+) -> anyhow::Result<Option<Restored>> {
     let state = StateDir::lock(state_dir)?;
-    let part = state.path().join("restore.part");
+    let named = std::path::absolute(archive)?;
+    if swap::undo(&state)?
+        .is_some_and(|undone| std::path::absolute(undone).is_ok_and(|it| it == named))
+    {
+        return Ok(None);
+    }
+    let part = state.path().join(swap::PART);
     if part.exists() {
         std::fs::remove_dir_all(&part).with_context(|| format!("remove {}", part.display()))?;
     }
-    let restored = unpack(archive, &part).and_then(|manifest| {
+    let restored = fill(archive, &part).and_then(|manifest| {
         let database = part.join(DATABASE);
         store::check_copy(&database)
             .with_context(|| format!("the database in {}", archive.display()))?;
@@ -63,12 +66,12 @@ pub(crate) fn restore(
         give_to_owner(state.path(), &part)?;
         // Before the old state is moved away, or a power cut could leave neither.
         nix::unistd::syncfs(File::open(&part)?).context("write the unpacked state to the disk")?;
-        let aside = swap(&state, &part, now)?;
-        Ok(Restored {
+        let aside = swap::swap(&state, &part, now)?;
+        Ok(Some(Restored {
             manifest,
             aside,
             barred,
-        })
+        }))
     });
     // What is left of it is of no use.
     let _ = std::fs::remove_dir_all(&part);
@@ -92,10 +95,28 @@ pub(crate) fn who(sudo_user: Option<&str>) -> Author {
 
 /// What an archive says of itself; refuses what is no backup, or a newer one than this ktizo can read.
 pub(crate) fn manifest(archive: &Path) -> anyhow::Result<Manifest> {
+    if let Some(manifest) = of_folder(archive)? {
+        return Ok(manifest);
+    }
     let opened = Opened::of(archive)?;
     let mut tar = tar::Archive::new(opened.content());
     let mut entries = tar.entries().map_err(|err| opened.unread(err))?;
     opened.first_of(&mut entries)
+}
+
+/// What is to be said of a state that was kept aside; `None` of what is none.
+fn of_folder(folder: &Path) -> anyhow::Result<Option<Manifest>> {
+    let database = folder.join(DATABASE);
+    if !database.is_file() {
+        return Ok(None);
+    }
+    let written = database.metadata()?.modified()?;
+    let since = written.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(Some(Manifest {
+        format: BACKUP_FORMAT,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        taken_at: Timestamp::from_micros(0).plus(since),
+    }))
 }
 
 /// A file, or what comes through a pipe, that may be a backup.
@@ -169,12 +190,46 @@ impl<'p> Opened<'p> {
     }
 }
 
-/// Unpacks what a backup has, and nothing else, into a new folder.
+/// Fills a new folder with the state of a backup, or with a copy of one that was kept aside.
+fn fill(archive: &Path, into: &Path) -> anyhow::Result<Manifest> {
+    std::fs::create_dir(into).with_context(|| format!("make {}", into.display()))?;
+    std::fs::set_permissions(into, std::fs::Permissions::from_mode(0o700))?;
+    let Some(manifest) = of_folder(archive)? else {
+        return unpack(archive, into);
+    };
+    store::copy(&archive.join(DATABASE), &into.join(DATABASE))
+        .with_context(|| format!("copy {}", archive.join(DATABASE).display()))?;
+    for name in FOLDERS {
+        let folder = archive.join(name);
+        if folder.is_dir() {
+            copy_folder(&folder, &into.join(name))
+                .with_context(|| format!("copy {}", folder.display()))?;
+        }
+    }
+    Ok(manifest)
+}
+
+/// Copies a folder with all below it; of a symbolic link, the link.
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy_folder(&entry.path(), &to)?;
+        } else if kind.is_symlink() {
+            symlink(std::fs::read_link(entry.path())?, to)?;
+        } else {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}
+
+/// Unpacks what a backup has, and nothing else, into a folder.
 fn unpack(archive: &Path, into: &Path) -> anyhow::Result<Manifest> {
     let called = archive.display();
     let opened = Opened::of(archive)?;
-    std::fs::create_dir(into).with_context(|| format!("make {}", into.display()))?;
-    std::fs::set_permissions(into, std::fs::Permissions::from_mode(0o700))?;
     let mut tar = tar::Archive::new(opened.content());
     let mut entries = tar.entries().map_err(|err| opened.unread(err))?;
     let manifest = opened.first_of(&mut entries)?;
@@ -227,53 +282,6 @@ fn belongs(path: &Path) -> bool {
     let below = parts.all(|part| matches!(part, Component::Normal(_)));
     let alone = path.components().count() == 1;
     below && (FOLDERS.iter().any(|folder| first == *folder) || (first == DATABASE && alone))
-}
-
-/// Moves the present state aside, and the unpacked one in its place.
-fn swap(state: &StateDir, part: &Path, now: Timestamp) -> anyhow::Result<Option<PathBuf>> {
-    let stamp: String = now
-        .to_string()
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
-    let aside = state.path().join(format!("before-restore-{stamp}"));
-    std::fs::create_dir(&aside).with_context(|| format!("make {}", aside.display()))?;
-    std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(0o700))?;
-    let had_one = state.database().exists();
-    let out = REPLACED.map(|name| (state.path().join(name), aside.join(name)));
-    let within = [FOLDERS[0], FOLDERS[1], DATABASE];
-    let within = within.map(|name| (part.join(name), state.path().join(name)));
-    let moves: Vec<_> = out.into_iter().chain(within).collect();
-    if let Err(err) = move_all(&moves) {
-        let _ = std::fs::remove_dir(&aside);
-        return Err(err);
-    }
-    File::open(state.path())?.sync_all()?;
-    give_to_owner(state.path(), &aside)?;
-    if had_one {
-        return Ok(Some(aside));
-    }
-    std::fs::remove_dir_all(&aside)?;
-    Ok(None)
-}
-
-/// Moves what is there of these, or nothing: half a state is none. A folder that is a mount point cannot be moved, for one.
-fn move_all(moves: &[(PathBuf, PathBuf)]) -> anyhow::Result<()> {
-    let called = |from: &Path, to: &Path| format!("move {} to {}", from.display(), to.display());
-    let mut moved = Vec::new();
-    for (from, to) in moves {
-        match std::fs::rename(from, to) {
-            Ok(()) => moved.push((from, to)),
-            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
-            Err(err) => {
-                for (from, to) in moved.into_iter().rev() {
-                    std::fs::rename(to, from).with_context(|| called(to, from))?;
-                }
-                return Err(err).with_context(|| called(from, to));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Gives a file or folder, with all below it, to the owner of the state and to nobody else: root restores for the user that the

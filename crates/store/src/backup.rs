@@ -11,7 +11,7 @@ use rusqlite::backup::Backup;
 use crate::{Error, Options, Reader, StoodDown, Writer, connection, schema};
 
 /// Copies the database at `from` to the new file `to` (mode 0600): the whole of one moment, while others read and write on. Blocks.
-pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+pub fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     let source = connection::open_reader(from)?;
     connection::make(to).map_err(|err| connection::cannot(to, &err))?;
     let mut copy = Connection::open(to)?;

@@ -70,7 +70,7 @@ mod row;
 mod schema;
 
 pub use api_token::{ApiToken, Maker};
-pub use backup::{Barred, Revival, check_copy};
+pub use backup::{Barred, Revival, check_copy, copy};
 pub use base::Base;
 pub use boot::Newest;
 pub use change::Change;

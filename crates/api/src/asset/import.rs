@@ -1,13 +1,15 @@
 //! Taking uploads into use.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use model::{Asset, AssetContent, AssetName, Author, EventKind, HEAD_BYTES, Sha256Digest};
+use sha2::{Digest as _, Sha256};
 use store::{Lane, Store};
 use tokio::io::AsyncReadExt as _;
 
-use super::{AssetFolder, drop_unused, list};
+use super::{AssetFolder, drop_unused, list, remove_if_there};
 use crate::Error;
 use crate::types::{AssetCommit, AssetImport, AssetImported};
 
@@ -23,7 +25,11 @@ pub(crate) async fn import(
     let mut sizes = Vec::new();
     for (index, asset) in commit.assets.iter().enumerate() {
         let (path, size) = find(folder, index, asset.sha256).await?;
-        check_content(&path, index, asset).await?;
+        if let Err(refused) = check_content(&path, index, asset).await {
+            // What is another file than it was sent for is of no use; the others wait for an import that is right.
+            remove_if_there(&folder.upload(asset.sha256)).await?;
+            return Err(refused);
+        }
         sizes.push(size);
     }
     let before: Vec<Sha256Digest> = list(store).await?.iter().map(|old| old.sha256).collect();
@@ -88,25 +94,54 @@ fn check(commit: &AssetCommit) -> Result<(), Error> {
     Ok(())
 }
 
-/// A file that was uploaded, or is in use, and its length. An upload has just been read whole; the file in use may have been damaged.
+/// A file that was uploaded, or is there already, and its length. An upload has just been read whole; what is there already may have
+/// been damaged, and is read here.
 async fn find(
     folder: &AssetFolder,
     index: usize,
     sha256: Sha256Digest,
 ) -> Result<(PathBuf, u64), Error> {
-    for path in [folder.upload(sha256), folder.file(sha256)] {
-        match tokio::fs::metadata(&path).await {
-            Ok(metadata) => return Ok((path, metadata.len())),
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => {}
-            Err(err) => return Err(Error::file(path.display().to_string())(err)),
-        }
+    let (upload, file) = (folder.upload(sha256), folder.file(sha256));
+    if let Some(size) = length(&upload).await? {
+        return Ok((upload, size));
     }
+    let why = match length(&file).await? {
+        None => format!("there is no upload {sha256}"),
+        Some(size) => {
+            let found = print(&file).await;
+            if found.map_err(Error::file(file.display().to_string()))? == sha256 {
+                return Ok((file, size));
+            }
+            format!("the file {sha256} that is there is damaged")
+        }
+    };
     Err(Error::refused(
         "not_uploaded",
         Some(format!("assets[{index}].sha256")),
-        format!("there is no upload {sha256}"),
+        why,
         Some("send the file to POST /api/v1/assets/uploads first"),
     ))
+}
+
+/// The length of a file, if it is there.
+async fn length(path: &Path) -> Result<Option<u64>, Error> {
+    match tokio::fs::metadata(path).await {
+        Ok(metadata) => Ok(Some(metadata.len())),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(err) => Err(Error::file(path.display().to_string())(err)),
+    }
+}
+
+/// The fingerprint of a file.
+async fn print(path: &Path) -> io::Result<Sha256Digest> {
+    let mut file = tokio::fs::File::open(path).await?;
+    let (mut digest, mut piece) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece).await? {
+            0 => return Ok(Sha256Digest(digest.finalize().into())),
+            read => digest.update(piece.get(..read).unwrap_or_default()),
+        }
+    }
 }
 
 /// Refuses a file that cannot be what it is imported as: a machine would fetch it, and stop.
@@ -138,7 +173,7 @@ async fn bring_in(folder: &AssetFolder, assets: &[AssetImport]) -> Result<(), Er
         let (from, to) = (folder.upload(asset.sha256), folder.file(asset.sha256));
         match tokio::fs::rename(&from, &to).await {
             // It was in use before, under this or another name.
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => {}
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
             moved => moved.map_err(Error::file(to.display().to_string()))?,
         }
     }

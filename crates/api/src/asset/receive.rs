@@ -17,6 +17,8 @@ use crate::types::Upload;
 
 /// The largest file that is taken: a Talos initramfs has about 100 MB, an image with many extensions a few times that.
 const MAX_BYTES: u64 = 8 << 30;
+/// After so long an upload is not waited for to be imported; the next one of the same import may take hours.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 /// The longest wait for the next piece.
 const STALLED: Duration = Duration::from_secs(60);
 
@@ -25,6 +27,9 @@ pub(crate) async fn receive<E: std::fmt::Display>(
     folder: &AssetFolder,
     content: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<Upload, Error> {
+    drop_forgotten(&folder.uploads())
+        .await
+        .map_err(Error::file(folder.uploads().display().to_string()))?;
     let part = Part::new(&folder.uploads())?;
     let what = || Error::file(format!("upload {}", part.0.display()));
     let mut file = tokio::fs::OpenOptions::new()
@@ -59,6 +64,26 @@ pub(crate) async fn receive<E: std::fmt::Display>(
     let sha256 = Sha256Digest(digest.finalize().into());
     part.keep_as(&folder.upload(sha256)).await.map_err(what())?;
     Ok(Upload { sha256, size })
+}
+
+/// Deletes the uploads that nobody took into use for so long that nobody will.
+async fn drop_forgotten(uploads: &Path) -> io::Result<()> {
+    let mut entries = tokio::fs::read_dir(uploads).await?;
+    while let Some(entry) = entries.next_entry().await? {
+        let Ok(metadata) = entry.metadata().await else {
+            // It went by itself.
+            continue;
+        };
+        // One that is set to a time to come is not old.
+        let age = metadata.modified()?.elapsed().unwrap_or_default();
+        if age > FORGOTTEN && metadata.is_file() {
+            match tokio::fs::remove_file(entry.path()).await {
+                Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A file that is deleted unless it is kept.

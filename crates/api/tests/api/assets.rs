@@ -1,5 +1,7 @@
 //! Assets: uploaded, taken into use together or not at all, replaced, removed.
 
+use std::time::Duration;
+
 use api::types::{AssetCommit, AssetImport, Upload};
 use api::{AssetFolder, ClientError};
 use bytes::Bytes;
@@ -316,7 +318,7 @@ async fn an_upload_may_be_larger_than_any_json_body() {
 }
 
 #[tokio::test]
-async fn a_start_removes_what_a_crash_left_behind_and_nothing_else() {
+async fn a_start_removes_uploads_that_were_left_behind_and_nothing_else() {
     let world = World::new().await;
     let kernel = as_asset(upload(&world, KERNEL).await, "v1.13.9", AssetKind::Kernel);
     let commit = AssetCommit {
@@ -324,14 +326,17 @@ async fn a_start_removes_what_a_crash_left_behind_and_nothing_else() {
     };
     let in_use = world.client.import_assets(&commit).await.unwrap().assets;
     let folder = world.path("assets");
-    std::fs::write(folder.join(digest(b"unrecorded").to_string()), "x").unwrap();
+    // It may be known to the state that is put back tomorrow.
+    let unknown = digest(b"unrecorded").to_string();
+    std::fs::write(folder.join(&unknown), "x").unwrap();
     std::fs::write(folder.join("README"), "an operator's note").unwrap();
     std::fs::write(folder.join("uploads/part-1"), "x").unwrap();
     AssetFolder::open(folder.clone(), &in_use).unwrap();
-    assert_eq!(
-        files(&folder),
-        [digest(KERNEL).to_string(), "README".to_owned()]
-    );
+    let mut kept = [unknown, digest(KERNEL).to_string(), "README".to_owned()];
+    kept.sort();
+    let mut there = files(&folder);
+    there.sort();
+    assert_eq!(there, kept);
     assert_eq!(files(&folder.join("uploads")), [""; 0]);
 }
 
@@ -359,4 +364,63 @@ async fn a_name_that_is_no_asset_is_refused() {
             .count(),
         1
     );
+}
+
+#[tokio::test]
+async fn uploads_that_are_not_imported_do_not_stay() {
+    let world = World::new().await;
+    let uploads = world.path("assets/uploads");
+    // Refused with a file that is none.
+    let kernel = as_asset(upload(&world, KERNEL).await, "v1.13.9", AssetKind::Kernel);
+    let text = as_asset(
+        upload(&world, b"plain text\n").await,
+        "v1.13.9",
+        AssetKind::Initramfs,
+    );
+    let commit = AssetCommit {
+        assets: vec![kernel, text],
+    };
+    world.client.import_assets(&commit).await.unwrap_err();
+    assert_eq!(files(&uploads), [digest(KERNEL).to_string()]);
+    std::fs::remove_file(uploads.join(digest(KERNEL).to_string())).unwrap();
+    // Never asked for.
+    upload(&world, b"old").await;
+    let old = std::fs::File::open(uploads.join(digest(b"old").to_string())).unwrap();
+    let now = old.metadata().unwrap().modified().unwrap();
+    old.set_modified(now - Duration::from_secs(25 * 3600))
+        .unwrap();
+    upload(&world, b"young").await;
+    upload(&world, b"younger").await;
+    let mut left = files(&uploads);
+    left.sort();
+    let mut young = [digest(b"young").to_string(), digest(b"younger").to_string()];
+    young.sort();
+    assert_eq!(left, young);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_no_asset_until_it_is_sent_again() {
+    let world = World::new().await;
+    let kernel = as_asset(upload(&world, KERNEL).await, "v1.13.9", AssetKind::Kernel);
+    let commit = AssetCommit {
+        assets: vec![kernel.clone()],
+    };
+    world.client.import_assets(&commit).await.unwrap();
+    let file = world.path("assets").join(digest(KERNEL).to_string());
+    std::fs::write(&file, &KERNEL[..KERNEL.len() - 1]).unwrap();
+    let other = AssetCommit {
+        assets: vec![AssetImport {
+            version: "v1.13.8".parse().unwrap(),
+            ..kernel
+        }],
+    };
+    let err = world.client.import_assets(&other).await.unwrap_err();
+    assert!(err.to_string().contains("damaged"), "{err}");
+    assert_eq!(world.client.assets().await.unwrap().len(), 1);
+    upload(&world, KERNEL).await;
+    world.client.import_assets(&other).await.unwrap();
+    let assets = world.client.assets().await.unwrap();
+    assert!(assets.len() == 2 && assets.iter().all(|it| it.size == KERNEL.len() as u64));
+    // Whole, it needs no upload.
+    world.client.import_assets(&commit).await.unwrap();
 }

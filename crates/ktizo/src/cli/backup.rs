@@ -89,7 +89,7 @@ fn part_of(file: &Path) -> PathBuf {
 /// Put a backup in the place of the state; the daemon must not be running
 #[derive(Debug, clap::Args)]
 pub(super) struct RestoreArgs {
-    /// The file that `ktizo backup` wrote
+    /// The file that `ktizo backup` wrote, or the folder `before-restore-...` that an earlier restore kept the state in
     file: PathBuf,
     /// The state folder, if it is not the one of the config file
     #[arg(long, value_name = "DIR")]
@@ -121,16 +121,24 @@ impl RestoreArgs {
         let sudo_user = std::env::var("SUDO_USER").ok();
         let author = restore::who(sudo_user.as_deref());
         let restored = restore::restore(&self.file, &state_dir, &author, SystemClock.now());
-        let restored = restored.map_err(local)?;
+        let Some(restored) = restored.map_err(local)? else {
+            return say(
+                "The state from before the restore that was broken off is in its place again.",
+            );
+        };
         let manifest = restored.manifest;
         let aside = restored.aside.map_or_else(String::new, |aside| {
             format!(" The state from before is in {}.", aside.display())
         });
+        let at = manifest.taken_at.minute();
+        let what = if self.file.is_dir() {
+            format!("the state in {}, last changed at {at}", self.file.display())
+        } else {
+            format!("what ktizo {} saved at {at}", manifest.version)
+        };
         let said = format!(
-            "Restored what ktizo {} saved at {}.{aside} Assets are not part of a backup.\nUsers and their passwords are those of that time; \
+            "Restored {what}.{aside} Assets are not part of a backup; their files stay.\nUsers and their passwords are those of that time; \
              everybody signs in anew. {}\n{}",
-            manifest.version,
-            manifest.taken_at.minute(),
             tokens(&restored.barred),
             orders(restored.barred.stood_down)
         );

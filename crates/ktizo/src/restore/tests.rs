@@ -10,12 +10,21 @@ use store::{Lane, Store};
 
 use super::*;
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2026-11-23T07:00:00Z".parse().unwrap()
 }
 
+fn restore(
+    archive: &Path,
+    state_dir: &Path,
+    author: &Author,
+    now: Timestamp,
+) -> anyhow::Result<Restored> {
+    super::restore(archive, state_dir, author, now).map(Option::unwrap)
+}
+
 /// An archive with these files; `ktizo.db` with the text `real` is a real one, that of `made.db` if it is there.
-fn archive(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
+pub(super) fn archive(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
     let path = folder.join("backup.tar");
     let mut tar = tar::Builder::new(File::create(&path).unwrap());
     for (name, text) in files {
@@ -39,7 +48,8 @@ fn archive(folder: &Path, files: &[(&str, &str)]) -> PathBuf {
     path
 }
 
-const GOOD: &str = r#"{"format": 1, "version": "0.1.0", "taken_at": "2026-11-22T07:00:00Z"}"#;
+pub(super) const GOOD: &str =
+    r#"{"format": 1, "version": "0.1.0", "taken_at": "2026-11-22T07:00:00Z"}"#;
 
 #[tokio::test]
 async fn a_restored_state_opens_and_the_old_one_is_kept_aside() {
@@ -152,7 +162,7 @@ fn a_link_in_the_old_state_is_kept_and_what_it_leads_to_is_left_alone() {
         ("worker.yaml", foreign.as_path()),
         ("gone.yaml", Path::new("nowhere")),
     ] {
-        std::os::unix::fs::symlink(to, state.join("base").join(name)).unwrap();
+        symlink(to, state.join("base").join(name)).unwrap();
     }
     // A daemon has a user of its own, and root restores for it.
     let root = Uid::effective().is_root();
@@ -183,7 +193,7 @@ fn a_state_of_which_a_part_cannot_be_moved_stays_as_it_was() {
     std::fs::write(at("aside/base/held"), "").unwrap();
     let moves = ["ktizo.db", "ktizo.db-wal", "base"]
         .map(|name| (at(name), folder.path().join("aside").join(name)));
-    let err = move_all(&moves).unwrap_err();
+    let err = swap::move_all(&moves).unwrap_err();
     assert!(format!("{err:#}").contains("base"), "{err:#}");
     assert_eq!(std::fs::read_to_string(at("ktizo.db")).unwrap(), "present");
     assert!(at("base").is_dir() && !at("aside/ktizo.db").exists());
