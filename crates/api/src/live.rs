@@ -14,8 +14,8 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use model::EventId;
 use store::{Change, Lane, Store};
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -140,6 +140,9 @@ impl Live {
         credential: Credential,
     ) -> Result<impl Stream<Item = Result<Bytes, Error>> + Send + use<>, Error> {
         let place = self.places.take(caller, &credential)?;
+        let mut ends = self.store.ends();
+        // The credential was looked at before; it may have ended since.
+        ends.mark_changed();
         // First subscribed, then read: what happens in between comes twice rather than never, and is told apart by its number.
         let news = self.news.subscribe();
         let (last, missed) = self
@@ -162,6 +165,7 @@ impl Live {
             stop: self.stop.clone(),
             gate,
             credential,
+            ends,
             _place: place,
         };
         Ok(stream::unfold(listener, async |mut listener| {
@@ -180,32 +184,50 @@ struct Listener {
     stop: CancellationToken,
     gate: Gate,
     credential: Credential,
+    /// Says when credentials ended, of which this one may be.
+    ends: watch::Receiver<u64>,
     _place: Place,
 }
 
 impl Listener {
-    /// The next messages; `None` at the end of the stream.
+    /// The next messages; `None` at the end of the stream. Nothing is told any more of what happens once the credential has ended.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(missed) = self.missed.pop_front() {
-            return Some(missed.text);
+            return self.may_hear().await.then_some(missed.text);
         }
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return None,
                 _ = self.heartbeat.tick() => {
-                    if !self.gate.still_holds(&self.credential).await {
+                    self.ends.mark_changed();
+                    return self.may_hear().await.then(|| Bytes::from_static(b":\n\n"));
+                }
+                changed = self.ends.changed() => {
+                    // Where the store has closed, nothing ends any more.
+                    if changed.is_err() {
                         return None;
                     }
-                    return Some(Bytes::from_static(b":\n\n"));
+                    self.ends.mark_changed();
+                    if !self.may_hear().await {
+                        return None;
+                    }
                 }
                 round = self.news.recv() => {
                     // One that lagged behind the ring is let go, and comes back.
                     let text = round.ok()?.after(self.told);
                     if !text.is_empty() {
-                        return Some(text);
+                        return self.may_hear().await.then_some(text);
                     }
                 }
             }
         }
+    }
+
+    /// Whether the credential is good; it is looked at only if one has ended since the last look.
+    async fn may_hear(&mut self) -> bool {
+        // First marked, then read: what ends in between is looked at again.
+        let is_sure = !self.ends.has_changed().unwrap_or(true);
+        self.ends.mark_unchanged();
+        is_sure || self.gate.still_holds(&self.credential).await
     }
 }

@@ -169,6 +169,7 @@ impl Writer<'_> {
 
     /// Deletes an API token and returns it, if it was there.
     pub fn delete_api_token(&self, token: TokenId) -> Result<Option<ApiToken>, Error> {
+        self.credentials_ended();
         let sql = concat!("DELETE FROM api_tokens WHERE id = ?1 RETURNING ", token!());
         self.maybe(sql, [token.0], read_token)
     }

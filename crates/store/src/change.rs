@@ -17,6 +17,8 @@ pub struct Change {
     pub boots: Vec<DeviceId>,
     /// Devices whose kernel logs went on, in order.
     pub kernel_logs: Vec<DeviceId>,
+    /// Sessions or API tokens ended.
+    pub credentials: bool,
     /// The last event that was written.
     pub last_event: Option<EventId>,
     /// How many device configs could not be made.
@@ -60,6 +62,7 @@ impl Change {
         self.settings |= later.settings;
         self.assets |= later.assets;
         self.base |= later.base;
+        self.credentials |= later.credentials;
         self.last_event = later.last_event.or(self.last_event);
         self.config_failures += later.config_failures;
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::{Author, Clock};
 use rusqlite::Connection;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::queue::Queue;
 use crate::{Change, Error, Lane, Options, Writer};
@@ -78,6 +78,8 @@ pub(crate) struct Committer {
     pub(crate) queue: Arc<Queue<Box<dyn WriteJob>, 2>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) changes: broadcast::Sender<Change>,
+    /// How often sessions or API tokens ended.
+    pub(crate) ends: watch::Sender<u64>,
     pub(crate) options: Options,
     /// Device configs that could not be made, ever since the start.
     pub(crate) config_failures: Arc<AtomicU64>,
@@ -136,6 +138,10 @@ impl Committer {
             Ok(()) if !change.is_empty() => {
                 self.config_failures
                     .fetch_add(change.config_failures, Ordering::Relaxed);
+                if change.credentials {
+                    // Before anybody is told that they ended.
+                    self.ends.send_modify(|ends| *ends += 1);
+                }
                 // Nobody may be listening.
                 let _ = self.changes.send(change);
             }

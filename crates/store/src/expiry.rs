@@ -29,6 +29,7 @@ impl Writer<'_> {
     /// Writes down what time has ended, so that no clock that is set back revives it; gives the names of the tokens among that. Of a
     /// session its last use is forgotten, and not from where it came.
     pub fn end_by_time(&self, idle: Duration) -> Result<Vec<PersonName>, Error> {
+        self.credentials_ended();
         let now = self.now().as_micros();
         let sessions = format!("UPDATE sessions SET last_seen_at = 0 WHERE {SESSION_IS_OVER}");
         self.run(&sessions, params![now, span(idle)])?;

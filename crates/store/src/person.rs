@@ -95,12 +95,14 @@ impl Writer<'_> {
             params![user.0, password_hash, self.now().as_micros()],
         )?;
         self.run("DELETE FROM sessions WHERE user_id = ?1", [user.0])?;
+        self.credentials_ended();
         Ok(())
     }
 
     /// Deletes a user with its sessions and the tokens it made.
     pub fn delete_user(&self, user: UserId) -> Result<(), Error> {
         self.run("DELETE FROM users WHERE id = ?1", [user.0])?;
+        self.credentials_ended();
         Ok(())
     }
 

@@ -68,11 +68,14 @@ impl Writer<'_> {
     ) -> Result<(), Error> {
         let now = self.now().as_micros();
         self.run("DELETE FROM sessions WHERE expires_at <= ?1", [now])?;
-        self.run(
+        let made_room = self.run(
             "DELETE FROM sessions WHERE token_sha256 IN (
                  SELECT token_sha256 FROM sessions WHERE user_id = ?1 ORDER BY last_seen_at DESC LIMIT -1 OFFSET ?2)",
             params![user.0, SESSIONS - 1],
         )?;
+        if made_room > 0 {
+            self.credentials_ended();
+        }
         self.run(
             "INSERT INTO sessions (token_sha256, user_id, came_from, created_at, last_seen_at, expires_at)
              VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
@@ -100,14 +103,24 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Notes that sessions or API tokens ended, for those who answer their holders still.
+    pub(crate) fn credentials_ended(&self) {
+        self.touch(|change| change.credentials = true);
+    }
+
     /// Ends a session; says whether it was there.
     pub fn close_session(&self, token: Sha256Digest) -> Result<bool, Error> {
         let sql = "DELETE FROM sessions WHERE token_sha256 = ?1";
-        Ok(self.run(sql, [token.to_string()])? > 0)
+        let was_there = self.run(sql, [token.to_string()])? > 0;
+        if was_there {
+            self.credentials_ended();
+        }
+        Ok(was_there)
     }
 
     /// Ends every session; says how many there were.
     pub(crate) fn close_all_sessions(&self) -> Result<u64, Error> {
+        self.credentials_ended();
         Ok(self.run("DELETE FROM sessions", [])? as u64)
     }
 }

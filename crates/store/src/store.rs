@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use model::{Actor, Author, Clock};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::commit::{Committer, Pending, WriteJob};
@@ -71,6 +71,7 @@ struct Inner {
     reads: [Arc<Queue<ReadJob, 1>>; 2],
     writes: Arc<Queue<Box<dyn WriteJob>, 2>>,
     changes: broadcast::Sender<Change>,
+    ends: watch::Receiver<u64>,
     latencies: Latencies,
     config_failures: Arc<AtomicU64>,
     path: PathBuf,
@@ -89,10 +90,12 @@ impl Store {
     pub fn open_with(path: &Path, clock: Arc<dyn Clock>, options: Options) -> Result<Self, Error> {
         let conn = connection::open_writer(path)?;
         let (changes, _) = broadcast::channel(CHANGES_KEPT);
+        let (ended, ends) = watch::channel(0);
         let inner = Inner {
             reads: std::array::from_fn(|_| Arc::new(Queue::new([READS_WAITING], PATIENCE))),
             writes: Arc::new(Queue::new(WRITES_WAITING, PATIENCE)),
             changes,
+            ends,
             latencies: Latencies::default(),
             config_failures: Arc::default(),
             path: path.to_owned(),
@@ -113,6 +116,7 @@ impl Store {
             queue: Arc::clone(&inner.writes),
             clock,
             changes: inner.changes.clone(),
+            ends: ended,
             options,
             config_failures: Arc::clone(&inner.config_failures),
         };
@@ -183,6 +187,11 @@ impl Store {
     /// Every commit from now on, after it is durable. A receiver that lags misses some and must read anew.
     pub fn subscribe(&self) -> broadcast::Receiver<Change> {
         self.0.changes.subscribe()
+    }
+
+    /// Says how often sessions or API tokens have ended since the start, before anybody is told of the end.
+    pub fn ends(&self) -> watch::Receiver<u64> {
+        self.0.ends.clone()
     }
 
     /// How long requests took since the start.

@@ -181,6 +181,69 @@ async fn the_stream_of_a_revoked_token_ends() {
         .expect("it ends at the next heartbeat");
 }
 
+/// Whoever was told that a credential has ended may rely on it: its listener hears nothing more, and not at the next heartbeat only.
+#[tokio::test]
+async fn a_listener_whose_credential_ended_hears_nothing_more() {
+    let mut world = World::new().await;
+    let url = crate::people::by_tcp(&mut world).await;
+    let (of_ada, csrf) = crate::people::new_user(&world, "ada").await;
+    let (of_zoe, _) = crate::people::new_user(&world, "zoe").await;
+    let (of_bob, _) = crate::people::new_user(&world, "bob").await;
+    let ci = json!({"name": "ci", "authority": "viewer"});
+    let ci = world.ok("POST", "/tokens", ci).await;
+    let bearer = format!("Bearer {}", ci["secret"].as_str().unwrap());
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let http = http.build().unwrap();
+    let password = json!({"password": "another good password"});
+    let sign_out = async || {
+        let asked = http.post(format!("{url}/sign-out"));
+        let asked = asked.header("cookie", &of_ada).body(format!("csrf={csrf}"));
+        let asked = asked.header("content-type", "application/x-www-form-urlencoded");
+        assert_eq!(asked.send().await.unwrap().status(), 303);
+    };
+    let token = format!("/tokens/{}", ci["id"]);
+    for (number, (header, shown, end)) in [
+        (
+            "authorization",
+            &bearer,
+            Some(("DELETE", token.as_str(), Value::Null)),
+        ),
+        (
+            "cookie",
+            &of_zoe,
+            Some(("DELETE", "/users/zoe", Value::Null)),
+        ),
+        ("cookie", &of_bob, Some(("PUT", "/users/bob", password))),
+        ("cookie", &of_ada, None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let asked = http.get(format!("{url}/api/v1/events"));
+        let asked = asked.header("accept", "text/event-stream");
+        let answer = asked.header(header, shown).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{shown}");
+        let mut stream = Box::pin(answer.bytes_stream());
+        // It listens from here on.
+        let mut heard = stream.next().await.unwrap().unwrap().to_vec();
+        match end {
+            Some((method, path, body)) => drop(world.ok(method, path, body).await),
+            None => sign_out().await,
+        }
+        let mac = crate::world::mac(number as u8);
+        world.add(&mac).await;
+        let end = async {
+            while let Some(Ok(more)) = stream.next().await {
+                heard.extend_from_slice(&more);
+            }
+        };
+        tokio::time::timeout(IN_TIME, end).await.expect("it ends");
+        let heard = String::from_utf8(heard).unwrap();
+        assert!(heard.contains("event: hello"), "{heard}");
+        assert!(!heard.contains(&mac), "{shown}: {heard}");
+    }
+}
+
 #[tokio::test]
 async fn more_events_than_are_told_one_by_one_are_asked_for() {
     let world = World::new().await;
