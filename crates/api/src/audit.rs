@@ -49,6 +49,15 @@ pub(crate) fn of_device(before: &Device, after: &Device) -> Vec<FieldChange> {
     )
 }
 
+/// The change of a field whose values nobody is told.
+pub(crate) fn of_secret(field: &str) -> FieldChange {
+    FieldChange {
+        field: field.to_owned(),
+        before: "(secret)".to_owned(),
+        after: "(secret)".to_owned(),
+    }
+}
+
 /// The event without the fingerprints of patches that older versions wrote: what is short can be found by trying.
 pub(crate) fn without_prints(mut event: Event) -> Event {
     if let EventKind::PatchSaved { .. } | EventKind::PatchDeleted { .. } = event.what {

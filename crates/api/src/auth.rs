@@ -25,6 +25,7 @@ pub use gate::Gate;
 pub(crate) use password::hash as hash_password;
 pub use peer::Access;
 pub(crate) use peer::UnixPeer;
+pub(crate) use session::change_own_password;
 pub use session::{
     NewSession, NoSession, Session, SignInRefusal, has_users, make_set_up_link, set_up,
     set_up_open, sign_in, sign_out, signed_out_cookie,

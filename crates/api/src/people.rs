@@ -7,7 +7,8 @@ use store::{Lane, Store, Writer};
 
 use crate::auth::Caller;
 use crate::types::{ApiToken, NewToken, NewUser, TokenShown, User, UserPatch};
-use crate::{Error, auth};
+use crate::version::{IfMatch, Version};
+use crate::{Error, audit, auth};
 
 /// Every user, by name.
 #[expect(
@@ -17,6 +18,18 @@ use crate::{Error, auth};
 pub async fn users(store: &Store) -> Result<Vec<User>, Error> {
     let users = store.read(Lane::Admin, |reader| reader.users()).await?;
     Ok(users.into_iter().map(User::from).collect())
+}
+
+/// One user.
+pub async fn user(store: &Store, name: PersonName) -> Result<User, Error> {
+    let wanted = name.clone();
+    let found = store.read(Lane::Admin, move |reader| reader.user(&wanted));
+    found.await?.map(User::from).ok_or_else(|| no_user(&name))
+}
+
+/// The version of a user: what is changed of it. That it signs in makes no other.
+pub(crate) fn version(user: &User) -> Version {
+    Version::of(&(&user.name, user.authority, user.updated_at))
 }
 
 /// Adds a user.
@@ -36,12 +49,13 @@ pub async fn add_user(store: &Store, author: Author, new: NewUser) -> Result<Use
         .await
 }
 
-/// Changes what a user may do, or its password, which ends its sessions. The last admin stays one.
+/// Changes what a user may do, or its password, which ends its sessions, if it is the expected version. The last admin stays one.
 pub async fn change_user(
     store: &Store,
     author: Author,
     name: PersonName,
     patch: UserPatch,
+    expected: IfMatch,
 ) -> Result<User, Error> {
     let hash = match patch.password {
         Some(password) => Some(auth::hash_password(password).await?),
@@ -50,6 +64,7 @@ pub async fn change_user(
     store
         .write(Lane::Admin, author, move |writer| {
             let before = find(writer, &name)?;
+            expected.check(&version(&before.clone().into()))?;
             let mut changes = Vec::new();
             if let Some(authority) = patch.authority.filter(|new| *new != before.authority) {
                 if before.authority == Authority::Admin {
@@ -63,12 +78,8 @@ pub async fn change_user(
                 });
             }
             if let Some(hash) = &hash {
-                writer.set_password(before.id, hash)?;
-                changes.push(FieldChange {
-                    field: "password".to_owned(),
-                    before: "(secret)".to_owned(),
-                    after: "(secret)".to_owned(),
-                });
+                writer.set_password(before.id, hash, None)?;
+                changes.push(audit::of_secret("password"));
             }
             if !changes.is_empty() {
                 let fields = changes.iter().map(|change| change.field.clone()).collect();
@@ -80,11 +91,17 @@ pub async fn change_user(
         .await
 }
 
-/// Deletes a user with its sessions and the tokens it made. The last admin stays.
-pub async fn delete_user(store: &Store, author: Author, name: PersonName) -> Result<(), Error> {
+/// Deletes a user with its sessions and the tokens it made, if it is the expected version. The last admin stays.
+pub async fn delete_user(
+    store: &Store,
+    author: Author,
+    name: PersonName,
+    expected: IfMatch,
+) -> Result<(), Error> {
     store
         .write(Lane::Admin, author, move |writer| {
             let user = find(writer, &name)?;
+            expected.check(&version(&user.clone().into()))?;
             keep_an_admin(writer, &user)?;
             let tokens = writer.api_tokens_of(user.id)?;
             writer.delete_user(user.id)?;
@@ -161,10 +178,14 @@ pub async fn revoke_token(store: &Store, author: Author, id: TokenId) -> Result<
 }
 
 fn find(writer: &Writer<'_>, name: &PersonName) -> Result<store::User, Error> {
-    writer.user(name)?.ok_or_else(|| Error::NotFound {
+    writer.user(name)?.ok_or_else(|| no_user(name))
+}
+
+fn no_user(name: &PersonName) -> Error {
+    Error::NotFound {
         what: "user",
         name: name.to_string(),
-    })
+    }
 }
 
 /// Refuses what would leave nobody who may do everything.

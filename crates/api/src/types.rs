@@ -36,7 +36,9 @@ pub use event::Event;
 pub use kernel_log::KernelLog;
 pub use network::{NetworkAnswer, NetworkPatch};
 pub use patch::{Patch, PatchChecked, PatchContent, PatchDone, PatchEffect, SavePatch};
-pub use person::{ApiToken, NewToken, NewUser, SetUpLink, TokenShown, User, UserPatch, Whoami};
+pub use person::{
+    ApiToken, NewToken, NewUser, OwnPassword, SetUpLink, TokenShown, User, UserPatch, Whoami,
+};
 pub use script::ScriptPreview;
 pub use status::{DeviceCounts, LoaderStatus, Served, ServiceStatus, Status};
 

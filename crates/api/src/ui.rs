@@ -20,6 +20,7 @@ mod statics;
 mod visitor;
 
 // One file for each page.
+mod account;
 mod approve;
 mod assets;
 mod bulk;
@@ -86,6 +87,8 @@ pub(crate) fn pages(api: &Api) -> Router<Api> {
         .route("/people/users/{name}/delete", post(people::delete_user))
         .route("/people/tokens", post(people::add_token))
         .route("/people/tokens/{id}/revoke", post(people::revoke_token))
+        .route("/account", get(account::show))
+        .route("/account/password", post(account::change_password))
         .route("/diagnostics", get(diagnostics::show))
         .route("/sign-out", post(sign::sign_out))
         .layer(DefaultBodyLimit::max(body::MAX_JSON))

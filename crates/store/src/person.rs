@@ -88,13 +88,21 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Gives a user another password, and ends its sessions.
-    pub fn set_password(&self, user: UserId, password_hash: &str) -> Result<(), Error> {
+    /// Gives a user another password, and ends its sessions but that with the fingerprint `keep`.
+    pub fn set_password(
+        &self,
+        user: UserId,
+        password_hash: &str,
+        keep: Option<Sha256Digest>,
+    ) -> Result<(), Error> {
         self.run(
             "UPDATE users SET password_hash = ?2, updated_at = ?3 WHERE id = ?1",
             params![user.0, password_hash, self.now().as_micros()],
         )?;
-        self.run("DELETE FROM sessions WHERE user_id = ?1", [user.0])?;
+        self.run(
+            "DELETE FROM sessions WHERE user_id = ?1 AND token_sha256 IS NOT ?2",
+            params![user.0, keep.map(|keep| keep.to_string())],
+        )?;
         self.credentials_ended();
         Ok(())
     }

@@ -8,13 +8,14 @@ use axum::http::header::{ACCEPT, COOKIE, HeaderName, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use model::{Actor, Author, Authority, EventKind, PersonName};
+use model::{Actor, Author, Authority, EventKind, FieldChange, PersonName};
 use store::{Lane, User};
 use subtle::ConstantTimeEq as _;
 
 use super::gate::{Gate, LONGEST};
-use super::{Caller, Door, password, secret};
-use crate::{Api, Error};
+use super::{Caller, Credential, Door, password, secret};
+use crate::types::OwnPassword;
+use crate::{Api, Error, audit};
 
 /// The name of the cookie.
 const NAME: &str = "ktizo_session";
@@ -62,13 +63,20 @@ pub enum SignInRefusal {
     Failed(#[from] Error),
 }
 
-/// Signs a person in. `from` is the address it comes from.
-pub async fn sign_in(
+/// A user that showed its password.
+struct Proven {
+    name: PersonName,
+    /// The fingerprint of the password.
+    hash: Option<String>,
+}
+
+/// Looks whether a password is that of this name, and makes who fails wait longer and longer. `from` is the address it comes from.
+async fn prove(
     gate: &Gate,
     name: &str,
     password: &str,
     from: &str,
-) -> Result<NewSession, SignInRefusal> {
+) -> Result<Proven, SignInRefusal> {
     let name = name.parse::<PersonName>().ok();
     let address = address_key(from);
     let account = name.as_ref().map(|name| format!("user {name}"));
@@ -128,6 +136,17 @@ pub async fn sign_in(
             slow.forget(account);
         }
     });
+    Ok(Proven { name, hash })
+}
+
+/// Signs a person in. `from` is the address it comes from.
+pub async fn sign_in(
+    gate: &Gate,
+    name: &str,
+    password: &str,
+    from: &str,
+) -> Result<NewSession, SignInRefusal> {
+    let Proven { name, hash } = prove(gate, name, password, from).await?;
     let token = secret::random()?;
     let (print, expires_at) = (secret::fingerprint(&token), gate.now().plus(LONGEST));
     let opened = gate
@@ -150,6 +169,56 @@ pub async fn sign_in(
         name: user.name,
         authority: user.authority,
     })
+}
+
+/// Changes the password of the account whose `caller` is, which shows the present one. Its sessions end, but that of `credential`.
+pub(crate) async fn change_own_password(
+    gate: &Gate,
+    caller: &Caller,
+    credential: &Credential,
+    asked: OwnPassword,
+) -> Result<(), Error> {
+    let wrong = || Error::invalid("present", "is not your present password");
+    let users = gate.store.read(Lane::Admin, |reader| reader.users());
+    let mut users = users.await?.into_iter();
+    let Some(user) = users.find(|user| caller.account == Some(user.id)) else {
+        let why = format!(
+            "{} is no account here, and has no password",
+            caller.actor.called()
+        );
+        let hint = "`ktizo user set NAME --password` changes that of an account";
+        return Err(Error::refused("no_account", None, why, Some(hint)));
+    };
+    password::check(&asked.password)?;
+    let proven = prove(gate, user.name.as_str(), &asked.present, &caller.from).await;
+    let Proven { name, hash } = proven.map_err(|refusal| match refusal {
+        SignInRefusal::Wrong => wrong(),
+        SignInRefusal::Failed(err) => err,
+        SignInRefusal::SlowDown { .. } => {
+            let field = Some("present".to_owned());
+            Error::refused("slow_down", field, refusal.to_string(), None)
+        }
+    })?;
+    let new = password::hash(asked.password).await?;
+    let keep = match credential {
+        Credential::Session(token) => Some(secret::fingerprint(token)),
+        Credential::Root | Credential::Standing | Credential::Token(_) => None,
+    };
+    gate.store
+        .write(Lane::Admin, caller.author(), move |writer| {
+            // It may have been changed since it was read.
+            let known = writer.user(&name)?.map(|user| user.id);
+            let Some(known) = known.filter(|_| writer.password_hash(&name).ok().flatten() == hash)
+            else {
+                return Err(wrong());
+            };
+            writer.set_password(known, &new, keep)?;
+            let change = audit::of_secret("password");
+            let fields = vec![change.field.clone()];
+            writer.event_of(None, EventKind::UserChanged { name, fields }, &[change])?;
+            Ok(())
+        })
+        .await
 }
 
 /// The address in the slow-down. A host has a whole network of IPv6 addresses (RFC 4291 section 2.5.1), which counts as one.
@@ -207,10 +276,17 @@ pub async fn set_up(
                 }
                 Some(known) => {
                     writer.set_authority(known.id, authority)?;
-                    writer.set_password(known.id, &hash)?;
-                    let fields = vec!["password".to_owned(), "authority".to_owned()];
+                    writer.set_password(known.id, &hash, None)?;
+                    let given = FieldChange {
+                        field: "authority".to_owned(),
+                        before: known.authority.to_string(),
+                        after: authority.to_string(),
+                    };
+                    let mut changes = vec![audit::of_secret("password")];
+                    changes.extend(Some(given).filter(|_| known.authority != authority));
+                    let fields = changes.iter().map(|change| change.field.clone()).collect();
                     let name = user.clone();
-                    writer.event(None, EventKind::UserChanged { name, fields })?;
+                    writer.event_of(None, EventKind::UserChanged { name, fields }, &changes)?;
                     known.id
                 }
             };
@@ -322,6 +398,11 @@ impl Session {
             },
             name: user.name,
         }
+    }
+
+    /// By what its requests come in.
+    pub(crate) fn credential(&self) -> Credential {
+        Credential::Session(self.token.as_str().into())
     }
 
     /// Lets a form or a script through that shows the session's CSRF token.

@@ -13,8 +13,9 @@ use super::{Client, ClientError};
 use crate::types::{
     ApiToken, ApproveDevice, Asset, AssetCommit, AssetImported, BaseImport, BaseImported, Boot,
     BulkAnswer, BulkDevices, DecideIdentity, Device, DevicePatch, Event, GiveOrder, KernelLog,
-    NetworkAnswer, NetworkPatch, NewDevice, NewToken, NewUser, Proof, Regenerated, ScriptPreview,
-    SetUpLink, Status, Suggestions, TokenShown, Upload, User, UserPatch, Vouch, Whoami,
+    NetworkAnswer, NetworkPatch, NewDevice, NewToken, NewUser, OwnPassword, Proof, Regenerated,
+    ScriptPreview, SetUpLink, Status, Suggestions, TokenShown, Upload, User, UserPatch, Vouch,
+    Whoami,
 };
 use crate::{DeviceRef, Version};
 
@@ -350,6 +351,18 @@ impl Client {
         patch: &UserPatch,
     ) -> Result<User, ClientError> {
         self.put(&format!("/users/{name}"), patch).await
+    }
+
+    /// One user.
+    pub async fn user(&self, name: &PersonName) -> Result<User, ClientError> {
+        self.get(&format!("/users/{name}"), &ALL).await
+    }
+
+    /// Changes the password of the account whose the caller is.
+    pub async fn change_own_password(&self, asked: &OwnPassword) -> Result<(), ClientError> {
+        let request = self.request(Method::PUT, "/users/me/password").json(asked);
+        self.send(request).await?;
+        Ok(())
     }
 
     /// Deletes a user.

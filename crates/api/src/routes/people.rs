@@ -1,15 +1,16 @@
 //! `/users`, `/tokens`, `/set-up-link` and `/whoami`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
 use model::{PersonName, TokenId};
 
-use crate::auth::Caller;
+use crate::auth::{Caller, Credential};
 use crate::body::Body;
-use crate::types::{ApiToken, NewToken, NewUser, SetUpLink, User, UserPatch, Whoami};
+use crate::types::{ApiToken, NewToken, NewUser, OwnPassword, SetUpLink, User, UserPatch, Whoami};
+use crate::version::IfMatch;
 use crate::{Api, Error, auth, people};
 
 type Answer<T> = Result<Json<T>, Error>;
@@ -27,23 +28,47 @@ pub(crate) async fn add_user(
     Ok((StatusCode::CREATED, Json(added)))
 }
 
+pub(crate) async fn user(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<impl IntoResponse, Error> {
+    people::user(&api.store, named(&name)?).await.map(versioned)
+}
+
+/// A user with its version.
+fn versioned(user: User) -> impl IntoResponse {
+    (people::version(&user).header(), Json(user))
+}
+
 pub(crate) async fn change_user(
     State(api): State<Api>,
     caller: Caller,
     Path(name): Path<String>,
+    expected: IfMatch,
     Body(patch): Body<UserPatch>,
-) -> Answer<User> {
-    people::change_user(&api.store, caller.author(), named(&name)?, patch)
+) -> Result<impl IntoResponse, Error> {
+    people::change_user(&api.store, caller.author(), named(&name)?, patch, expected)
         .await
-        .map(Json)
+        .map(versioned)
+}
+
+pub(crate) async fn change_own_password(
+    State(api): State<Api>,
+    Extension(credential): Extension<Credential>,
+    caller: Caller,
+    Body(asked): Body<OwnPassword>,
+) -> Result<StatusCode, Error> {
+    auth::change_own_password(&api.gate, &caller, &credential, asked).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn delete_user(
     State(api): State<Api>,
     caller: Caller,
     Path(name): Path<String>,
+    expected: IfMatch,
 ) -> Result<StatusCode, Error> {
-    people::delete_user(&api.store, caller.author(), named(&name)?).await?;
+    people::delete_user(&api.store, caller.author(), named(&name)?, expected).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

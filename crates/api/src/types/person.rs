@@ -69,6 +69,22 @@ impl fmt::Debug for UserPatch {
     }
 }
 
+/// A change of one's own password.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnPassword {
+    /// The present password.
+    pub present: String,
+    /// The one that takes its place.
+    pub password: String,
+}
+
+impl fmt::Debug for OwnPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnPassword")
+    }
+}
+
 /// A token for scripts, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ApiToken {

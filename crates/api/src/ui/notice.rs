@@ -56,6 +56,7 @@ pub(super) fn notice(said: &str) -> Option<&'static str> {
         "asset-removed" => "The file was removed.",
         "user-added" => "The user was added.",
         "user-deleted" => "The user was deleted.",
+        "password-changed" => "Your password is changed, and your other sessions have ended.",
         "token-revoked" => "The token was revoked.",
         _ => return None,
     })

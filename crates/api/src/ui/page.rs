@@ -36,7 +36,8 @@ macro_rules! built_in {
 }
 
 /// The built-in templates by file name.
-const BUILT_IN: [(&str, &str); 18] = built_in![
+const BUILT_IN: [(&str, &str); 19] = built_in![
+    "account.html",
     "approve.html",
     "assets.html",
     "bulk.html",

@@ -11,12 +11,13 @@ use super::fields::{Choice, Field, Fields, told};
 use super::notice::done;
 use super::page::{Ask, render};
 use super::post::Post;
-use crate::types::{ApiToken, NewToken, NewUser, User, UserPatch};
-use crate::{Api, Error, body, people};
+use super::seen::{self, SeenUser};
+use crate::types::{ApiToken, NewToken, NewUser, UserPatch};
+use crate::{Api, Error, IfMatch, body, people};
 
 #[derive(Serialize)]
 struct View {
-    users: Vec<User>,
+    users: Vec<SeenUser>,
     tokens: Vec<ApiToken>,
     user: Fields,
     token: Fields,
@@ -40,8 +41,10 @@ struct Refused {
 
 impl View {
     async fn read(api: &Api) -> Result<Self, Error> {
+        let last = seen::last_event(api).await?;
+        let users = people::users(&api.store).await?.into_iter();
         Ok(Self {
-            users: people::users(&api.store).await?,
+            users: users.map(|user| SeenUser::new(user, last)).collect(),
             tokens: people::tokens(&api.store).await?,
             user: Fields::new([
                 ("name", Field::default()),
@@ -109,14 +112,23 @@ pub(super) async fn change_user(
 ) -> Result<Response, Error> {
     ask.visitor.must_admin()?;
     let name = named(&name)?;
-    let mut patch = json!({"authority": post.text("authority")});
+    let mut patch = json!({});
+    // What was not touched is not given again: somebody else may have taken it away since the page was made.
+    let is_given = post.get("was") != post.get("authority");
+    let expected = if is_given {
+        patch["authority"] = post.text("authority").into();
+        seen::expected(&post)
+    } else {
+        IfMatch::any()
+    };
     let password = post.get("password").unwrap_or_default();
     if !password.is_empty() {
         patch["password"] = password.into();
     }
     let changed = match body::read_value::<UserPatch>(patch) {
         Ok(patch) => {
-            people::change_user(&api.store, ask.visitor.author(), name.clone(), patch).await
+            let author = ask.visitor.author();
+            people::change_user(&api.store, author, name.clone(), patch, expected).await
         }
         Err(err) => Err(err),
     };
@@ -124,25 +136,48 @@ pub(super) async fn change_user(
         return Ok(done("/people", "saved"));
     };
     let mut view = View::read(&api).await?;
-    let (field, wrong) = told(err)?;
+    let (status, field, wrong) = match err {
+        Error::Stale => {
+            let user = people::user(&api.store, name.clone()).await?;
+            let changes = seen::changes_of_user_since(&api, name.clone(), &post).await?;
+            let wrong = format!(
+                "Nothing was done, for {name} changed after this page was made ({changes}), and is {} now.",
+                user.authority
+            );
+            (StatusCode::CONFLICT, None, wrong)
+        }
+        err => {
+            let (field, wrong) = told(err)?;
+            (REFUSED, field, wrong)
+        }
+    };
     view.refused = Some(Refused {
         name,
         authority: post.text("authority").to_owned(),
         wrong,
         is_password: field.as_deref() == Some("password"),
     });
-    view.show(&api, &ask, REFUSED).await
+    view.show(&api, &ask, status).await
 }
 
 pub(super) async fn delete_user(
     State(api): State<Api>,
     ask: Ask,
     Path(name): Path<String>,
-    _post: Post,
+    post: Post,
 ) -> Result<Response, Error> {
     ask.visitor.must_admin()?;
-    match people::delete_user(&api.store, ask.visitor.author(), named(&name)?).await {
+    let (name, author) = (named(&name)?, ask.visitor.author());
+    match people::delete_user(&api.store, author, name.clone(), seen::expected(&post)).await {
         Ok(()) => Ok(done("/people", "user-deleted")),
+        Err(Error::Stale) => {
+            let changes = seen::changes_of_user_since(&api, name.clone(), &post).await?;
+            let mut view = View::read(&api).await?;
+            view.wrong = Some(format!(
+                "Nothing was done, for {name} changed after this page was made ({changes})."
+            ));
+            view.show(&api, &ask, StatusCode::CONFLICT).await
+        }
         Err(err) => refused(&api, &ask, err).await,
     }
 }

@@ -1,12 +1,12 @@
 //! What a form was made from, and what became of that since.
 
-use model::{Actor, DeviceId, EventId, EventKind};
+use model::{Actor, DeviceId, EventId, EventKind, PersonName};
 use serde::Serialize;
 use store::{EventFilter, Lane};
 
 use super::post::Post;
-use crate::types::{Device, Event};
-use crate::{Api, Error, IfMatch, Version};
+use crate::types::{Device, Event, User};
+use crate::{Api, Error, IfMatch, Version, people};
 
 /// What a person has seen who sends a form of a device.
 #[derive(Debug, Serialize)]
@@ -41,6 +41,25 @@ pub(super) fn expected(post: &Post) -> IfMatch {
     IfMatch::from_form(post.text("seen"))
 }
 
+/// A user as a page shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct SeenUser {
+    #[serde(flatten)]
+    user: User,
+    seen: Seen,
+}
+
+impl SeenUser {
+    /// A user, and the last event there was.
+    pub(super) fn new(user: User, last: Option<EventId>) -> Self {
+        let seen = Seen {
+            version: people::version(&user).to_string(),
+            event: last.map(|id| id.to_string()).unwrap_or_default(),
+        };
+        Self { user, seen }
+    }
+}
+
 /// How many changes are named.
 const NAMED: usize = 5;
 
@@ -51,16 +70,53 @@ pub(super) async fn changes_since(
     post: &Post,
 ) -> Result<String, Error> {
     let filter = EventFilter {
-        after: post.text("seen_event").parse().ok().map(EventId),
         device: Some(device),
-        limit: 100,
         ..EventFilter::default()
+    };
+    named(api, filter, post, |_| true).await
+}
+
+/// The same of a user.
+pub(super) async fn changes_of_user_since(
+    api: &Api,
+    user: PersonName,
+    post: &Post,
+) -> Result<String, Error> {
+    named(
+        api,
+        EventFilter::default(),
+        post,
+        move |event| match &event.what {
+            EventKind::UserChanged { name, .. } | EventKind::UserAdded { name, .. } => {
+                *name == user
+            }
+            _ => false,
+        },
+    )
+    .await
+}
+
+async fn named(
+    api: &Api,
+    filter: EventFilter,
+    post: &Post,
+    concerns: impl Fn(&model::Event) -> bool,
+) -> Result<String, Error> {
+    let filter = EventFilter {
+        after: post.text("seen_event").parse().ok().map(EventId),
+        limit: 100,
+        ..filter
     };
     let events = api
         .store
         .read(Lane::Admin, move |reader| reader.events(&filter))
         .await?;
-    let told: Vec<String> = events.into_iter().filter_map(told).take(NAMED).collect();
+    let told: Vec<String> = events
+        .into_iter()
+        .filter(|event| concerns(event))
+        .filter_map(told)
+        .take(NAMED)
+        .collect();
     Ok(match told.is_empty() {
         true => "somebody changed it".to_owned(),
         false => told.join("; "),

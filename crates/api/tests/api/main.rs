@@ -22,6 +22,7 @@ mod lists;
 mod live;
 mod network;
 mod old_pages;
+mod own_password;
 mod patches;
 mod people;
 mod release;

@@ -23,6 +23,15 @@ fn hidden<'a>(page: &'a str, to: &str) -> Vec<(&'a str, String)> {
         .collect()
 }
 
+/// What a form sends.
+fn filled<'a>(
+    of_form: &'a [(&'a str, String)],
+    typed: &[(&'a str, &'a str)],
+) -> Vec<(&'a str, &'a str)> {
+    let untouched = of_form.iter().map(|(name, value)| (*name, value.as_str()));
+    untouched.chain(typed.iter().copied()).collect()
+}
+
 /// What is done from an old page is refused, and what changed since is named; a wipe above all.
 #[tokio::test]
 async fn what_is_done_from_an_old_page_is_refused_and_says_what_changed() {
@@ -46,8 +55,7 @@ async fn what_is_done_from_an_old_page_is_refused_and_says_what_changed() {
         let notes = json!({"notes": format!("before {action} {}", typed.len())});
         let api = format!("/devices/{}", &path[9..]);
         let before = world.ok("PUT", &api, notes).await;
-        let mut fields: Vec<(&str, &str)> = of_form.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        fields.extend(typed);
+        let fields = filled(&of_form, typed);
         let (status, page) = browser.post(&to, &fields).await;
         assert_eq!(status, 409, "{to} {typed:?}");
         assert!(page.contains("changed: notes"), "{to}: {page}");
@@ -59,11 +67,73 @@ async fn what_is_done_from_an_old_page_is_refused_and_says_what_changed() {
         }
         // The page that answered is of what is there now.
         let of_form = hidden(&page, &to);
-        let mut fields: Vec<(&str, &str)> = of_form.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        fields.extend(typed);
+        let fields = filled(&of_form, typed);
         if action != "delete" {
             let (status, page) = browser.post(&to, &fields).await;
             assert_eq!(status, 303, "{to}: {page}");
         }
+    }
+}
+
+/// Rights that somebody took away meanwhile do not come back with a form in which nobody touched them.
+#[tokio::test]
+async fn a_password_that_is_given_from_an_old_page_gives_back_no_rights() {
+    let mut world = World::new().await;
+    let browser = Browser::of(&mut world).await;
+    let zoe = json!({"name": "zoe", "authority": "operator", "password": "correct horse battery"});
+    world.ok("POST", "/users", zoe).await;
+    let old = browser.get("/people").await;
+    let to = "/people/users/zoe";
+    let of_form = hidden(&old, to);
+    let viewer = json!({"authority": "viewer"});
+    world.ok("PUT", "/users/zoe", viewer).await;
+    let is = async || {
+        let zoe = world.ok("GET", "/users/zoe", Value::Null).await;
+        zoe["authority"].as_str().unwrap().to_owned()
+    };
+    let password = "another good password";
+    let typed = [("authority", "operator"), ("password", password)];
+    let (status, page) = browser.post(to, &filled(&of_form, &typed)).await;
+    assert_eq!((status, is().await.as_str()), (303, "viewer"), "{page}");
+    let signed_in = api::auth::sign_in(&world.gate, "zoe", password, "::1").await;
+    assert!(signed_in.is_ok());
+
+    // Rights that are given, and a deletion, are for what was shown.
+    let typed = [("authority", "admin"), ("password", "")];
+    let (status, page) = browser.post(to, &filled(&of_form, &typed)).await;
+    assert_eq!((status, is().await.as_str()), (409, "viewer"));
+    assert!(
+        page.contains("zoe changed after this page was made"),
+        "{page}"
+    );
+    assert!(page.contains("and is viewer now"), "{page}");
+    let delete = "/people/users/zoe/delete";
+    let (status, page) = browser
+        .post(delete, &filled(&hidden(&old, delete), &[]))
+        .await;
+    assert_eq!((status, is().await.as_str()), (409, "viewer"), "{page}");
+    let fresh = browser.get("/people").await;
+    let (status, _) = browser.post(to, &filled(&hidden(&fresh, to), &typed)).await;
+    assert_eq!((status, is().await.as_str()), (303, "admin"));
+
+    // The same by the API.
+    for (method, body) in [
+        ("PUT", json!({"authority": "viewer"})),
+        ("DELETE", Value::Null),
+    ] {
+        let ask = async |version: &str| {
+            let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+            let sent = world
+                .http
+                .request(method, "http://localhost/api/v1/users/zoe")
+                .header("if-match", version)
+                .body(body.to_string());
+            sent.send().await.unwrap().status().as_u16()
+        };
+        assert_eq!(ask("\"stale\"").await, 412, "{method}");
+        let shown = world.http.get("http://localhost/api/v1/users/zoe").send();
+        let version = shown.await.unwrap().headers()["etag"].clone();
+        let done = ask(version.to_str().unwrap()).await;
+        assert!((200..300).contains(&done), "{method} {done}");
     }
 }

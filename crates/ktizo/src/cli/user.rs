@@ -1,6 +1,6 @@
 //! `ktizo user`.
 
-use api::types::{NewUser, User, UserPatch};
+use api::types::{NewUser, OwnPassword, User, UserPatch};
 use clap::Subcommand;
 use model::{Authority, PersonName};
 
@@ -21,6 +21,11 @@ pub(super) struct UserArgs {
 enum UserCommand {
     /// List users
     List,
+    /// Show a user
+    Show {
+        /// Its name
+        name: PersonName,
+    },
     /// Add a user; its password is asked for, or read from standard input
     Add {
         /// Its name
@@ -40,6 +45,8 @@ enum UserCommand {
         #[arg(long)]
         password: bool,
     },
+    /// Change your own password: asks for the present one and the new one, or reads them as two lines of standard input
+    Password,
     /// Delete a user; its sessions end, and the API tokens it made are revoked
     Delete {
         /// Its name
@@ -57,6 +64,10 @@ impl UserArgs {
             UserCommand::List => {
                 let users = client.users().await?;
                 output.print(&users, |users| table(users))
+            }
+            UserCommand::Show { name } => {
+                let user = client.user(&name).await?;
+                output.print(&user, |user| table(std::slice::from_ref(user)))
             }
             UserCommand::Add { name, authority } => {
                 let password = prompt::new_password(name.as_str())?;
@@ -90,6 +101,14 @@ impl UserArgs {
                 output.print(&user, |user| {
                     format!("{} is {}.", user.name, user.authority)
                 })
+            }
+            UserCommand::Password => {
+                let asked = OwnPassword {
+                    present: prompt::secret("Present password: ")?,
+                    password: prompt::new_password("yourself")?,
+                };
+                client.change_own_password(&asked).await?;
+                say("Your password is changed, and your other sessions have ended.")
             }
             UserCommand::Delete { name, yes } => {
                 let question =
