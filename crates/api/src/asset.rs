@@ -6,6 +6,7 @@
 
 mod import;
 mod receive;
+mod soundness;
 
 use std::collections::HashSet;
 use std::io;
@@ -21,6 +22,7 @@ use crate::Error;
 
 pub(crate) use import::import;
 pub(crate) use receive::receive;
+pub use soundness::AssetFault;
 
 /// The folder of imported assets; each is a file named by its SHA-256.
 #[derive(Clone, Debug)]
@@ -28,6 +30,7 @@ pub struct AssetFolder {
     path: PathBuf,
     /// Held while files come into use or go.
     moving: Arc<Mutex<()>>,
+    checked: Arc<soundness::Checked>,
 }
 
 impl AssetFolder {
@@ -65,6 +68,7 @@ impl AssetFolder {
         Ok(Self {
             path,
             moving: Arc::default(),
+            checked: Arc::default(),
         })
     }
 

@@ -45,7 +45,7 @@ mod server;
 // The other end.
 mod client;
 
-pub use asset::AssetFolder;
+pub use asset::{AssetFault, AssetFolder};
 pub use auth::{Access, Gate, Token, TokenError};
 pub use backup::{BACKUP_FORMAT, DATABASE, FOLDERS, MANIFEST, Manifest};
 pub use base::{Hand, Written, hand_edit};

@@ -138,9 +138,9 @@ fn look(
         .iter()
         .filter(|it| Some(&it.version) == version.as_ref())
     {
-        if !folder.file(asset.sha256).is_file() {
+        if let Some(fault) = folder.fault(asset) {
             missing.push(format!(
-                "the file of {} of Talos {} is gone from the state folder: import it anew with `ktizo assets import DIR`",
+                "the file of {} of Talos {} {fault}: import it anew with `ktizo assets import DIR`",
                 asset.name(),
                 asset.version
             ));

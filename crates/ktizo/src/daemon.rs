@@ -124,6 +124,8 @@ fn follow(parts: &Parts, bound: &Bound, keeper: Keeper, followers: &mut Tasks) {
     followers.start("boot loaders", |stop| {
         looks::look_for_loaders(loaders, stop)
     });
+    let (assets, store) = (parts.assets.clone(), parts.store.clone());
+    followers.start("assets", |stop| looks::look_at_assets(assets, store, stop));
     if let Some(certificate) = bound.certificate.clone() {
         followers.start("certificate", |stop| {
             looks::look_at_certificate(certificate, stop)

@@ -104,6 +104,9 @@ impl NetworkSettings {
     pub const EVENTS_ARG: &str = "talos.events.sink";
     /// The kernel argument that names who gets its kernel log.
     pub const KERNEL_LOG_ARG: &str = "talos.logging.kernel";
+    /// What an operator's own kernel arguments may come to, in bytes, with a space before each: a kernel reads 2047 of its whole command
+    /// line (`COMMAND_LINE_SIZE`), and what decides about an install stands at the end of it.
+    pub const MAX_EXTRA_KERNEL_ARGS: usize = 1024;
     /// Characters that iPXE takes for something else than a part of a word.
     const NOT_IN_A_SCRIPT: &str = "$#\"'\\|;`{}";
 
@@ -185,6 +188,14 @@ impl NetworkSettings {
                     "must be a bare file name such as ipxe.efi".to_owned(),
                 );
             }
+        }
+        let own: usize = self.extra_kernel_args.iter().map(|arg| arg.len() + 1).sum();
+        if own > Self::MAX_EXTRA_KERNEL_ARGS {
+            let most = Self::MAX_EXTRA_KERNEL_ARGS;
+            return refuse(
+                "extra_kernel_args",
+                format!("{own} bytes in all; at most {most}, for a kernel reads no more of its command line"),
+            );
         }
         for arg in &self.extra_kernel_args {
             // The rest a boot script cannot carry, for iPXE would read it otherwise.

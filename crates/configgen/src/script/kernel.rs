@@ -135,6 +135,35 @@ pub fn kernel_args(version: &TalosVersion, arch: Arch) -> Vec<String> {
 mod tests {
     use super::*;
 
+    /// What decides stands at the end: a kernel that cut it off would install nothing, or spend a wipe in vain.
+    #[test]
+    fn the_longest_command_line_is_read_whole() {
+        let word = "x".repeat(NetworkSettings::MAX_EXTRA_KERNEL_ARGS - 1);
+        let settings = NetworkSettings {
+            extra_kernel_args: vec![word],
+            ..NetworkSettings::default()
+        };
+        let place = Place {
+            server: std::net::Ipv4Addr::BROADCAST,
+            http_port: u16::MAX,
+            mac: "52:54:00:00:00:01".parse().unwrap(),
+            reports: crate::script::ReportPorts {
+                events: Some(u16::MAX),
+                kernel_log: Some(u16::MAX),
+            },
+        };
+        let token = ConfigToken::from_random([255; ConfigToken::BYTES]);
+        for version in ["v1.8.4", "v1.10.9", "v1.13.99", "v1.14.0-rc.1"] {
+            for arch in [Arch::Amd64, Arch::Arm64] {
+                let version = version.parse().unwrap();
+                let boot = TalosBoot::new(&place, &version, arch, &settings, ConfigLink::Token(token));
+                // The script adds the name of the initramfs.
+                let line = format!("initrd=initramfs-amd64.xz {}", boot.wiping().args);
+                assert!(line.len() < 2000, "{version}: {} bytes", line.len());
+            }
+        }
+    }
+
     #[test]
     fn writes_what_each_release_boots_with() {
         for (version, expected) in [

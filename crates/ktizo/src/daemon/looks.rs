@@ -1,9 +1,10 @@
-//! Files that are looked at again while the daemon runs: the loaders and the certificate.
+//! Files that are looked at again while the daemon runs: the loaders, the assets and the certificate.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Certificate, Fingerprint};
+use api::{AssetFolder, Certificate, Fingerprint};
+use store::{Lane, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::loaders::Loaders;
@@ -19,6 +20,34 @@ pub(super) async fn look_for_loaders(loaders: Arc<Loaders>, stop: CancellationTo
             .await
             .is_err()
         {
+            return;
+        }
+    }
+}
+
+/// Reads the files of assets whole, once and whenever they changed, and says which are not what was imported.
+pub(super) async fn look_at_assets(folder: AssetFolder, store: Store, stop: CancellationToken) {
+    loop {
+        let assets = store.read(Lane::Admin, |reader| reader.assets()).await;
+        for asset in assets.unwrap_or_default() {
+            if stop.is_cancelled() {
+                return;
+            }
+            let (folder, name) = (folder.clone(), asset.name());
+            let version = asset.version.clone();
+            let checked = tokio::task::spawn_blocking(move || folder.check(&asset)).await;
+            match checked {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(fault))) => tracing::error!(
+                    "the file of {name} of Talos {version} {fault}: import it anew with `ktizo assets import DIR`"
+                ),
+                Ok(Err(err)) => {
+                    tracing::debug!(%err, "the file of {name} of Talos {version} cannot be read");
+                }
+                Err(_) => return,
+            }
+        }
+        if !again(&stop).await {
             return;
         }
     }

@@ -141,8 +141,9 @@ impl Office {
 
     pub(super) async fn look(&self, mac: MacAddr, seen: &Inventory) -> Result<View, StoreError> {
         let (seen, heard) = (seen.clone(), self.reports.is_any());
+        let folder = self.assets.clone();
         let read = self.store.read(Lane::Boot, move |reader| {
-            View::read(reader, mac, &seen, heard)
+            View::read(reader, &folder, mac, &seen, heard)
         });
         read.await
     }
@@ -156,10 +157,11 @@ impl Office {
         held: Option<Duration>,
     ) -> Result<(View, BootDecision), StoreError> {
         let (seen, heard) = (seen.clone(), self.reports.is_any());
+        let folder = self.assets.clone();
         let write = self
             .store
             .write(Lane::Boot, Actor::Device(mac), move |writer| {
-                let mut view = View::read(writer, mac, &seen, heard)?;
+                let mut view = View::read(writer, &folder, mac, &seen, heard)?;
                 let boot = match &view.device {
                     Some(device) => writer.last_boot(device.id)?.map(|boot| boot.id),
                     None => None,

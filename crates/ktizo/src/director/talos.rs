@@ -1,11 +1,13 @@
 //! Which Talos a machine boots, and what is missing for it.
 
-use model::{Arch, AssetName, Device, NetworkSettings, TalosVersion, lacking, newest_whole};
+use api::AssetFolder;
+use model::{Arch, Asset, AssetName, Device, NetworkSettings, TalosVersion, lacking, newest_whole};
 use store::{Error as StoreError, Reader};
 
 /// What a machine would boot with at this moment; the error is a sentence for its screen.
 pub(super) fn talos_for(
     reader: &Reader<'_>,
+    folder: &AssetFolder,
     settings: &NetworkSettings,
     device: Option<&Device>,
 ) -> Result<Result<(TalosVersion, Arch), String>, StoreError> {
@@ -22,10 +24,22 @@ pub(super) fn talos_for(
         Some(version) => lacking(&assets, version, arch),
         None => AssetName::all_for(arch).to_vec(),
     };
-    Ok(match version {
-        Some(version) if missing.is_empty() => Ok((version, arch)),
-        version => Err(missing_asset(version.as_ref(), &missing)),
-    })
+    let Some(version) = version.filter(|_| missing.is_empty()) else {
+        return Ok(Err(missing_asset(
+            settings.talos_version.as_ref(),
+            &missing,
+        )));
+    };
+    let own = |asset: &&Asset| asset.version == version && asset.arch == arch;
+    for asset in assets.iter().filter(own) {
+        if let Some(fault) = folder.fault(asset) {
+            let name = asset.name();
+            return Ok(Err(format!(
+                "{name} of Talos {version} {fault}. On the ktizo host: ktizo assets import DIR"
+            )));
+        }
+    }
+    Ok(Ok((version, arch)))
 }
 
 /// The sentence about assets that are not there, with the way out.

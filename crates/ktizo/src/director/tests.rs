@@ -76,22 +76,30 @@ async fn house() -> House {
 /// The same with a kernel and an initramfs, so that it can boot.
 async fn equipped() -> House {
     let house = house().await;
+    import(&house.office).await;
     house
-        .change(|writer, _| {
+}
+
+/// A kernel and an initramfs are imported; it is the same file.
+async fn import(office: &Office) {
+    let sha256 = model::Sha256Digest([7; 32]);
+    std::fs::write(office.assets.file(sha256), b"k").unwrap();
+    let write = office
+        .store
+        .write(Lane::Admin, Actor::System, move |writer| {
             for kind in model::AssetKind::ALL {
                 writer.insert_asset(&model::Asset {
                     version: "v1.13.9".parse().unwrap(),
                     arch: model::Arch::Amd64,
                     kind: *kind,
                     size: 1,
-                    sha256: model::Sha256Digest([0; 32]),
+                    sha256,
                     imported_at: writer.now(),
                 })?;
             }
-            Ok(())
-        })
-        .await;
-    house
+            Ok::<_, StoreError>(())
+        });
+    write.await.unwrap();
 }
 
 /// The kernel's table as the tests have it: the machine, a stranger, and nobody else.
@@ -253,20 +261,7 @@ async fn a_look_ahead_tells_and_changes_nothing() {
     );
     assert_eq!(everything().await, before);
 
-    let import = office.store.write(Lane::Admin, Actor::System, |writer| {
-        for kind in model::AssetKind::ALL {
-            writer.insert_asset(&model::Asset {
-                version: "v1.13.9".parse().unwrap(),
-                arch: model::Arch::Amd64,
-                kind: *kind,
-                size: 1,
-                sha256: model::Sha256Digest([7; 32]),
-                imported_at: writer.now(),
-            })?;
-        }
-        Ok::<_, StoreError>(())
-    });
-    import.await.unwrap();
+    import(&office).await;
     let before = everything().await;
     let ahead = look().await;
     assert_eq!((ahead.decision.as_str(), ahead.missing), ("install", None));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::AssetFolder;
 use configgen::script::ConfigLink;
 use model::{
     Arch, BootDecision, BootId, BootState, Device, HoldReason, Install, InstallEvent, Inventory,
@@ -30,6 +31,7 @@ impl View {
     /// Reads it; without `heard`, no machine can report.
     pub(super) fn read(
         reader: &Reader<'_>,
+        folder: &AssetFolder,
         mac: MacAddr,
         seen: &Inventory,
         heard: bool,
@@ -44,7 +46,7 @@ impl View {
         }
         let mut settings = reader.settings()?;
         settings.reports &= heard;
-        let talos = talos_for(reader, &settings, device.as_ref())?;
+        let talos = talos_for(reader, folder, &settings, device.as_ref())?;
         Ok(Self {
             device,
             settings,

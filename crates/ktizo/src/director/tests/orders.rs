@@ -5,8 +5,7 @@ use std::time::Duration;
 use configgen::script::ReportPorts;
 use model::proof::Verdict;
 use model::{
-    Arch, Asset, AssetKind, Install, NetworkSettings, ProofSource, Sha256Digest, StageRecord,
-    StandingOrder, Wipe,
+    Install, NetworkSettings, ProofSource, Sha256Digest, StageRecord, StandingOrder, Wipe,
 };
 use netboot::director::Facts;
 
@@ -20,21 +19,9 @@ pub(super) async fn scene(settings: NetworkSettings) -> House {
         kernel_log: None,
     });
     house
-        .change(move |writer, _| {
-            writer.save_settings(&settings)?;
-            for kind in [AssetKind::Kernel, AssetKind::Initramfs] {
-                writer.insert_asset(&Asset {
-                    version: "v1.13.9".parse().unwrap(),
-                    arch: Arch::Amd64,
-                    kind,
-                    size: 1,
-                    sha256: Sha256Digest([0; 32]),
-                    imported_at: writer.now(),
-                })?;
-            }
-            Ok(())
-        })
+        .change(move |writer, _| writer.save_settings(&settings))
         .await;
+    import(&house.office).await;
     house
 }
 
@@ -151,6 +138,25 @@ pub(super) fn gist(script: &str) -> &'static str {
         () if has("cannot say what this machine is to do") => "excuse",
         () => panic!("{script}"),
     }
+}
+
+/// Nothing is spent for a machine that could not start.
+#[tokio::test]
+async fn a_wipe_waits_where_a_file_that_was_imported_is_gone() {
+    let house = scene(settings()).await;
+    house.orders_a_wipe(StandingOrder::Install).await;
+    house.power_on().await;
+    let file = house.office.assets.file(Sha256Digest([7; 32]));
+    std::fs::remove_file(&file).unwrap();
+    house.office.drain.cancel();
+    let script = house.office.script(house.script_ask(None)).await;
+    assert!(
+        script.contains("vmlinuz-amd64 of Talos v1.13.9 is gone from the state folder."),
+        "{script}"
+    );
+    assert!(matches!(house.life().await.wipe, Wipe::Ordered { .. }));
+    std::fs::write(&file, b"k").unwrap();
+    assert_eq!(house.asks().await, "wipe");
 }
 
 #[tokio::test]
