@@ -77,6 +77,7 @@ pub(crate) async fn bind(
         sharing: ports.share_dhcp_port.into(),
         ..DhcpConfig::default()
     })?;
+    let http = http.with_chains(dhcp.chains());
     let tftp = TftpServer::bind(everywhere(ports.tftp_port), http_port)?.on_interfaces(table()?);
     let receiver = |port| SocketAddr::from(everywhere(port));
     let events = match ports.events_port {

@@ -194,7 +194,9 @@ impl NetworkSettings {
             let most = Self::MAX_EXTRA_KERNEL_ARGS;
             return refuse(
                 "extra_kernel_args",
-                format!("{own} bytes in all; at most {most}, for a kernel reads no more of its command line"),
+                format!(
+                    "{own} bytes in all; at most {most}, for a kernel reads no more of its command line"
+                ),
             );
         }
         for arg in &self.extra_kernel_args {

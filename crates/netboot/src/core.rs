@@ -3,6 +3,7 @@ pub mod allowance;
 pub mod answer;
 pub mod chain;
 pub mod classify;
+pub mod copies;
 pub mod dampen;
 pub mod http;
 pub mod lines;

@@ -1,5 +1,6 @@
 //! The sockets at the rim. They ask the director what a machine is to get, and decide nothing themselves.
 
+pub mod chains;
 pub mod dhcp;
 pub mod event_sink;
 pub mod http;

@@ -26,7 +26,7 @@ const COUNTERS: [(&str, &str, &str); 3] = [
 ];
 
 /// Words of the counters with what they mean, and whether each is worth a look.
-const MEANINGS: [(&str, &str, &str, bool); 32] = [
+const MEANINGS: [(&str, &str, &str, bool); 33] = [
     ("ProxyDHCP", "malformed", "It was no DHCP message.", true),
     (
         "ProxyDHCP",
@@ -81,6 +81,12 @@ const MEANINGS: [(&str, &str, &str, bool); 32] = [
         "unknown_arch",
         "There are no boot loaders for such a machine.",
         true,
+    ),
+    (
+        "ProxyDHCP",
+        "copy",
+        "It came in by another network card or by a relay as well, and was answered there.",
+        false,
     ),
     (
         "ProxyDHCP",

@@ -156,7 +156,8 @@ mod tests {
         for version in ["v1.8.4", "v1.10.9", "v1.13.99", "v1.14.0-rc.1"] {
             for arch in [Arch::Amd64, Arch::Arm64] {
                 let version = version.parse().unwrap();
-                let boot = TalosBoot::new(&place, &version, arch, &settings, ConfigLink::Token(token));
+                let boot =
+                    TalosBoot::new(&place, &version, arch, &settings, ConfigLink::Token(token));
                 // The script adds the name of the initramfs.
                 let line = format!("initrd=initramfs-amd64.xz {}", boot.wiping().args);
                 assert!(line.len() < 2000, "{version}: {} bytes", line.len());

@@ -1,4 +1,4 @@
-//! Machines that load the same loader over and over.
+//! Machines that load the same loader over and over, as they do where its own DHCP looks like that of the firmware.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use model::{MacAddr, Timestamp};
 use super::recent::Recent;
 use crate::director::LoaderName;
 
-/// How often each machine was sent the same loader within the last minute. Such a loop is still answered, for an answer is what gets a
-/// machine to its disk, but it is said.
+/// How often each machine was sent the same loader, and came no further. Such a machine is still answered, for an answer is what gets it
+/// to its disk, but not with that loader.
 #[derive(Debug)]
 pub struct ChainWatch {
     chains: Recent<Option<Chain>>,
@@ -17,13 +17,13 @@ pub struct ChainWatch {
 #[derive(Clone, Debug)]
 struct Chain {
     loader: LoaderName,
-    began_at: Timestamp,
+    last_at: Timestamp,
     count: u32,
 }
 
-/// How long a count runs.
-const WINDOW: Duration = Duration::from_secs(60);
-/// How often firmware may ask for one loader in a minute: a discover that it repeats four times, and a second attempt.
+/// The longest pause between two requests of one loop. A lap of UEFI firmware takes seven seconds.
+const PAUSE: Duration = Duration::from_secs(60);
+/// How often firmware may ask for one loader: a discover that it repeats four times, and a second attempt.
 const USUAL: u32 = 8;
 
 impl ChainWatch {
@@ -34,21 +34,32 @@ impl ChainWatch {
         }
     }
 
-    /// Takes note that `mac` was sent `loader`. Says how often within a minute, if that is more often than a boot explains.
+    /// Takes note that `mac` is to be sent `loader`. Says how often in a row, if that is more often than a boot explains.
     pub fn sent(&mut self, mac: MacAddr, loader: &LoaderName, now: Timestamp) -> Option<u32> {
         let kept = self.chains.entry(mac, || None);
         let chain = kept
             .take()
             .filter(|chain| chain.loader == *loader)
-            .filter(|chain| now.is_soon_after(chain.began_at, WINDOW))
+            .filter(|chain| now.is_soon_after(chain.last_at, PAUSE))
             .unwrap_or_else(|| Chain {
                 loader: loader.clone(),
-                began_at: now,
+                last_at: now,
                 count: 0,
             });
         let count = chain.count.saturating_add(1);
-        *kept = Some(Chain { count, ..chain });
+        *kept = Some(Chain {
+            count,
+            last_at: now,
+            ..chain
+        });
         (count > USUAL).then_some(count)
+    }
+
+    /// The same for a request that follows another one and is not counted by itself.
+    pub fn goes_on(&mut self, mac: MacAddr, loader: &LoaderName) -> Option<u32> {
+        let chain = self.chains.entry(mac, || None).as_ref();
+        let chain = chain.filter(|chain| chain.loader == *loader)?;
+        (chain.count > USUAL).then_some(chain.count)
     }
 
     /// Takes note that `mac` came further than its loader.
@@ -81,17 +92,29 @@ mod tests {
             .collect();
         assert_eq!(said[..8], [None; 8]);
         assert_eq!(said[8..], [Some(9), Some(10)]);
+        assert_eq!(watch.goes_on(mac(), &loader("undionly.kpxe")), Some(10));
+        assert_eq!(watch.goes_on(mac(), &loader("ipxe.pxe")), None);
         // A minute later it counts anew, and so it does for another loader or after it came further.
-        assert_eq!(watch.sent(mac(), &loader("undionly.kpxe"), at(60)), None);
-        for second in 60..69 {
+        assert_eq!(watch.sent(mac(), &loader("undionly.kpxe"), at(69)), None);
+        for second in 69..78 {
             watch.sent(mac(), &loader("undionly.kpxe"), at(second));
         }
-        assert_eq!(watch.sent(mac(), &loader("ipxe.pxe"), at(69)), None);
-        for second in 69..79 {
+        assert_eq!(watch.sent(mac(), &loader("ipxe.pxe"), at(78)), None);
+        for second in 78..88 {
             watch.sent(mac(), &loader("ipxe.pxe"), at(second));
         }
         watch.passed(mac());
-        assert_eq!(watch.sent(mac(), &loader("ipxe.pxe"), at(79)), None);
+        assert_eq!(watch.goes_on(mac(), &loader("ipxe.pxe")), None);
+        assert_eq!(watch.sent(mac(), &loader("ipxe.pxe"), at(88)), None);
+    }
+
+    #[test]
+    fn a_slow_loop_is_a_loop() {
+        let mut watch = ChainWatch::new(100);
+        let said: Vec<Option<u32>> = (0..10)
+            .map(|lap| watch.sent(mac(), &loader("snponly.efi"), at(45 * lap)))
+            .collect();
+        assert_eq!(said[7..], [None, Some(9), Some(10)]);
     }
 
     #[test]

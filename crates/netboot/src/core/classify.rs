@@ -114,6 +114,8 @@ pub enum Ignored {
     BadRelay,
     /// There are no loaders for such machines.
     UnknownArch(ClientArch),
+    /// It came in by another way as well, and was answered there.
+    Copy,
     /// This machine asked too often.
     RateLimited,
     /// Too many newer requests came before it was decided.
@@ -124,7 +126,7 @@ pub enum Ignored {
 
 impl Ignored {
     /// Every reason's word, in the order of [`Self::index`].
-    pub const WORDS: [&'static str; 13] = [
+    pub const WORDS: [&'static str; 14] = [
         "malformed",
         "own_reply",
         "other_reply",
@@ -138,6 +140,7 @@ impl Ignored {
         "rate_limited",
         "overloaded",
         "not_served",
+        "copy",
     ];
 
     /// The reason's place in [`Self::WORDS`].
@@ -156,6 +159,7 @@ impl Ignored {
             Self::RateLimited => 10,
             Self::Overloaded => 11,
             Self::NotServed => 12,
+            Self::Copy => 13,
         }
     }
 

@@ -42,6 +42,7 @@ use self::line::{Line, Phase, Wire};
 use self::seats::Seats;
 use crate::Director;
 use crate::error::Error;
+use crate::net::chains::Chains;
 use crate::net::interface::InterfaceTable;
 use crate::net::port::Protocol;
 
@@ -52,6 +53,7 @@ pub struct BootHttpServer {
     address: SocketAddrV4,
     limits: Limits,
     interfaces: Option<InterfaceTable>,
+    chains: Option<Chains>,
     counters: Arc<BootHttpCounters>,
     listening: Listening,
 }
@@ -67,6 +69,7 @@ impl BootHttpServer {
             listener,
             limits: Limits::default(),
             interfaces: None,
+            chains: None,
             counters: Arc::default(),
             listening: Listening::default(),
         })
@@ -76,6 +79,13 @@ impl BootHttpServer {
     #[must_use]
     pub fn on_interfaces(mut self, interfaces: InterfaceTable) -> Self {
         self.interfaces = Some(interfaces);
+        self
+    }
+
+    /// Notes there which machines came as far as their script.
+    #[must_use]
+    pub fn with_chains(mut self, chains: Chains) -> Self {
+        self.chains = Some(chains);
         self
     }
 
@@ -107,6 +117,7 @@ impl BootHttpServer {
         let serving = self.listening.begin();
         let shared = Arc::new(Shared {
             director,
+            chains: self.chains.clone(),
             counters: Arc::clone(&self.counters),
             readers: Arc::new(AtomicUsize::new(0)),
             http_port: self.address.port(),

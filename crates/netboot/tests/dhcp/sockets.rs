@@ -342,12 +342,15 @@ async fn too_many_at_once_give_up_the_oldest() {
 }
 
 #[tokio::test]
-async fn a_loader_loop_is_answered_and_said() {
+async fn a_loader_loop_is_broken_and_said() {
     let running = Running::start(Plain::default(), |_| {}).await;
     let rom = machine(1, Software::BiosRom);
     for xid in 0..10 {
         running.send(&discover(&rom, xid), running.ports.dhcp).await;
-        assert!(running.hear().await.is_some(), "{xid}");
+        let (offer, _) = running.hear().await.unwrap();
+        let told = String::from_utf8_lossy(&offer);
+        let (loader, script) = (told.contains("ipxe/snponly.efi"), told.contains("/boot/"));
+        assert_eq!((loader, script), (xid < 8, xid >= 8), "{xid}");
     }
     let last = running
         .director
@@ -359,7 +362,7 @@ async fn a_loader_loop_is_answered_and_said() {
         .unwrap();
     assert_eq!(
         last.detail,
-        "snponly.efi offered (BIOS), 10 times within a minute: it seems to load it over and over"
+        "boot script offered (iPXE, BIOS): it asked 10 times in a row for a loader that leads nowhere"
     );
     running.end().await;
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{BootStage, StageOutcome, Timestamp};
@@ -12,9 +12,9 @@ use tracing::{debug, warn};
 use super::counters::DhcpCounters;
 use super::server::DhcpPorts;
 use crate::core::answer::{CLIENT_PORT, Reply, ServerIdentity, answer, describe};
-use crate::core::chain::ChainWatch;
 use crate::core::classify::{AnswerKind, BootQuery, Door};
 use crate::director::{BootClient, Director, Observation, Program};
+use crate::net::chains::Chains;
 use crate::net::shared::SharedPort;
 use crate::net::udp::{Arrival, Departure, UdpPort};
 
@@ -25,7 +25,7 @@ pub(super) struct Airport {
     pub(super) ports: DhcpPorts,
     pub(super) http_port: u16,
     pub(super) deadline: Duration,
-    pub(super) chains: Mutex<ChainWatch>,
+    pub(super) chains: Chains,
     pub(super) counters: Arc<DhcpCounters>,
     /// When the server began; times of day may jump, this does not.
     pub(super) began: Instant,
@@ -70,7 +70,7 @@ impl Airport {
     ) {
         let ask = query.ask();
         let due = received + self.deadline;
-        let Ok(offer) = timeout_at(due, director.offer(&ask)).await else {
+        let Ok(mut offer) = timeout_at(due, director.offer(&ask)).await else {
             self.counters.count_late();
             warn!(mac = %query.mac, "no decision for {} within {:?}, so it is not answered", query.mac, self.deadline);
             let detail = format!("no decision within {} ms", self.deadline.as_millis());
@@ -81,7 +81,12 @@ impl Airport {
             address: query.ingress.local,
             http_port: self.http_port,
         };
-        let Some(reply) = answer(&query, &offer, &server) else {
+        let (taken_for, looped) = self.out_of_loop(&query, &mut offer.program, received);
+        let answered = BootQuery {
+            client: taken_for,
+            ..query.clone()
+        };
+        let Some(reply) = answer(&answered, &offer, &server) else {
             self.counters.count_nothing();
             let detail = match &offer.program {
                 Program::Nothing(_) => describe(query.client, &offer.program),
@@ -97,7 +102,13 @@ impl Airport {
         let seen = match sent {
             Ok(()) => {
                 self.counters.count_answered(query.client, query.answer);
-                let detail = self.with_chain(&query, &offer.program, received, reply.detail);
+                let detail = match looped {
+                    Some(count) => format!(
+                        "{}: it asked {count} times in a row for a loader that leads nowhere",
+                        reply.detail
+                    ),
+                    None => reply.detail,
+                };
                 debug!(mac = %query.mac, peer = %reply.destination, "{}: {detail}", query.mac);
                 observation(&query, received, StageOutcome::Done, detail)
             }
@@ -130,31 +141,41 @@ impl Airport {
         self.dhcp.send(&reply.bytes, destination, departure).await
     }
 
-    /// Adds to `detail` that a machine loads the same loader over and over.
-    fn with_chain(
+    /// What a machine is taken for, and how often it asked for its loader where that leads nowhere: it may be an iPXE that does not say
+    /// so, and gets its script. Firmware cannot load that, and goes on to its next boot entry, which breaks the loop too.
+    fn out_of_loop(
         &self,
         query: &BootQuery,
-        program: &Program,
+        program: &mut Program,
         received: Instant,
-        detail: String,
-    ) -> String {
-        let mut chains = self.chains.lock().unwrap_or_else(PoisonError::into_inner);
-        match program {
+    ) -> (BootClient, Option<u32>) {
+        let looped = match (&*program, query.answer) {
+            (Program::Loader(name), AnswerKind::Offer) => {
+                self.chains.sent(query.mac, name, self.at(received))
+            }
             // Firmware that asks at 4011 as well is on its way to the loader of its offer.
-            Program::Loader(name) if query.answer == AnswerKind::Offer => {
-                match chains.sent(query.mac, name, self.at(received)) {
-                    Some(count) => format!(
-                        "{detail}, {count} times within a minute: it seems to load it over and over"
-                    ),
-                    None => detail,
+            (Program::Loader(name), AnswerKind::Ack) => self.chains.goes_on(query.mac, name),
+            (Program::Script, _) => {
+                self.chains.passed(query.mac);
+                None
+            }
+            (Program::NotFound | Program::Nothing(_), _) => None,
+        };
+        let taken_for = match (looped, query.client) {
+            (Some(_), BootClient::Pxe(platform)) => {
+                *program = Program::Script;
+                BootClient::Ipxe {
+                    platform,
+                    http: true,
                 }
             }
-            Program::Script => {
-                chains.passed(query.mac);
-                detail
+            (Some(_), BootClient::Http(_)) => {
+                *program = Program::NotFound;
+                query.client
             }
-            _ => detail,
-        }
+            (_, client) => client,
+        };
+        (taken_for, looped)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::Listening;
@@ -16,10 +16,11 @@ use super::counters::DhcpCounters;
 use super::flight::{Airport, DhcpSocket};
 use crate::Error;
 use crate::core::answer::CLIENT_PORT;
-use crate::core::chain::ChainWatch;
 use crate::core::classify::{Door, Ignored, Ingress, classify};
+use crate::core::copies::CopyWatch;
 use crate::core::dampen::{Dampener, RateLimit};
 use crate::director::Director;
+use crate::net::chains::Chains;
 use crate::net::interface::{InterfaceTable, Served};
 use crate::net::port::{Protocol, port_owner};
 use crate::net::shared::SharedPort;
@@ -102,6 +103,7 @@ pub struct DhcpServer {
     airport: Arc<Airport>,
     interfaces: InterfaceTable,
     dampener: Dampener,
+    copies: CopyWatch,
     in_flight: usize,
     shared: bool,
     logged: BTreeSet<u16>,
@@ -158,12 +160,13 @@ impl DhcpServer {
                 ports,
                 http_port: config.http_port,
                 deadline: config.deadline,
-                chains: Mutex::new(ChainWatch::new(MACHINES)),
+                chains: Chains::new(MACHINES),
                 counters: Arc::default(),
                 began: Instant::now(),
             }),
             interfaces: InterfaceTable::new(config.served).map_err(Error::Interfaces)?,
             dampener: Dampener::new(config.limit, MACHINES),
+            copies: CopyWatch::new(MACHINES),
             in_flight: config.in_flight.max(1),
             shared,
             logged: BTreeSet::new(),
@@ -189,6 +192,11 @@ impl DhcpServer {
     /// Its counters.
     pub fn counters(&self) -> Arc<DhcpCounters> {
         Arc::clone(&self.airport.counters)
+    }
+
+    /// Which machines load the same loader over and over, for the server that sees them come further.
+    pub fn chains(&self) -> Chains {
+        self.airport.chains.clone()
     }
 
     /// How it does at its ports.
@@ -254,6 +262,9 @@ impl DhcpServer {
             shared: self.shared,
         };
         let query = classify(datagram, ingress)?;
+        if self.copies.is_copy(&query, self.airport.at(now)) {
+            return Err(Ignored::Copy);
+        }
         if !self.dampener.admit(query.mac, self.airport.at(now)) {
             return Err(Ignored::RateLimited);
         }

@@ -21,6 +21,7 @@ use crate::core::answer::is_nothing;
 use crate::core::http::{ALLOWED, HttpAsk, HttpRefusal, Range, TEXT};
 use crate::core::path::BootPath;
 use crate::director::{ConfigAnswer, ConfigAsk, Content, Site};
+use crate::net::chains::Chains;
 
 /// What is said of a machine that fetched what is not there and was not meant to be.
 const LEFT: &str = "sent to its disk: it was offered a file that does not exist, and goes on to its next boot entry";
@@ -28,6 +29,7 @@ const LEFT: &str = "sent to its disk: it was offered a file that does not exist,
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) director: Arc<dyn Director>,
+    pub(super) chains: Option<Chains>,
     pub(super) counters: Arc<BootHttpCounters>,
     pub(super) readers: Arc<AtomicUsize>,
     pub(super) http_port: u16,
@@ -77,6 +79,9 @@ impl Exchange {
                     return self.head_of_script(&ask);
                 }
                 let mac = *mac;
+                if let Some(chains) = &self.shared.chains {
+                    chains.passed(mac);
+                }
                 let kind = ask.content_type();
                 let script = director.script(ask.query.into_ask(mac, site)).await;
                 self.live(kind, script.into(), false, None)
