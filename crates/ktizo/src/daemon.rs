@@ -7,7 +7,7 @@ mod tasks;
 use std::sync::Arc;
 
 use api::{Api, Live, Progress, router};
-use model::{Clock, SystemClock};
+use model::{Clock, SteadyClock, SystemClock};
 use netboot::Director;
 use netboot::net::taker::EventTaker;
 use store::Lane;
@@ -60,7 +60,10 @@ async fn serve(parts: Parts, bound: Bound, admin_threads: &Handle) -> anyhow::Re
         Arc::clone(&parts.clock),
         servers.stop(),
     );
-    let office = Arc::new(office.with_reports(bound.reports()));
+    let office = office
+        .with_reports(bound.reports())
+        .with_holds_by(Arc::new(SteadyClock::default()));
+    let office = Arc::new(office);
     let (witness, keeper) =
         Witness::new(parts.store.clone(), office.peers(), parts.report.witness());
     // Kept until the end: a keeper that nobody can tell anything any more would end by itself.

@@ -41,6 +41,8 @@ pub(crate) struct Office {
     loaders: Arc<Loaders>,
     assets: AssetFolder,
     clock: Arc<dyn Clock>,
+    /// By which it is measured how long machines are held: all of them would leave at once where the other one is set.
+    holds: Arc<dyn Clock>,
     /// Cancelled when the daemon drains: a machine that is held is answered at once then, and asks the next daemon.
     drain: CancellationToken,
     peers: Arc<Peers>,
@@ -65,12 +67,20 @@ impl Office {
             scripts,
             loaders,
             assets,
+            holds: Arc::clone(&clock),
             clock,
             drain,
             peers: Arc::default(),
             reports: ReportPorts::default(),
             sightings,
         }
+    }
+
+    /// Measures by this clock how long machines are held.
+    #[must_use]
+    pub(crate) fn with_holds_by(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.holds = clock;
+        self
     }
 
     /// Tells machines to report to these ports.

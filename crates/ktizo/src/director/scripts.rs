@@ -51,7 +51,7 @@ impl Office {
         }
 
         // A clock that was set back must not make the hold longer.
-        let began = self.clock.now();
+        let began = self.holds.now();
         let held_since = ask.held_since.map(|since| since.min(began));
         let since = held_since.unwrap_or(began);
         let deadline = Instant::now() + LONG_POLL;
@@ -60,7 +60,7 @@ impl Office {
         loop {
             let mut view = self.look(mac, &facts.inventory).await?;
             let now = self.clock.now();
-            let held = held_since.map(|since| now.since(since));
+            let held = held_since.map(|since| self.holds.now().since(since));
             let mut decision = view.decide(now, held, None);
             // Asked at each poll, for whoever is behind a router is known by going on to ask.
             let is_there = self.has_own_card(ask, &view);
@@ -103,9 +103,9 @@ impl Office {
                 None => continue,
             }
             let drawn = self.draw(ask, facts, since, held, &view, decision)?;
-            match decision {
+            match drawn.stage {
                 _ if is_there.is_err() => {}
-                BootDecision::Leave(_) => self.peers.leaves(mac, self.clock.now()),
+                BootStage::Leave => self.peers.leaves(mac, self.clock.now()),
                 _ => self.peers.stays(mac),
             }
             let is_told = match drawn.stage {

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use configgen::script::{ConfigLink, DiskWays, Menu, Place, ScriptError, Scripts, TalosBoot};
-use model::{BootDecision, BootStage, Device, LocalBoot, StageOutcome, Timestamp};
+use model::{BootDecision, BootStage, Device, Firmware, LocalBoot, StageOutcome, Timestamp};
 use netboot::director::{Facts, ScriptAsk};
 
 use super::View;
@@ -78,7 +78,9 @@ impl Office {
             title: format!("{name} ({mac})"),
             timeout,
         };
-        let lines = lines(mac, &name, view, held, decision);
+        // Such a loader cannot start a disk and come back: the firmware has to, and does not come back to a script.
+        let by_firmware = facts.inventory.firmware == Some(Firmware::Uefi) && !ways.sanboot_uefi;
+        let lines = lines(mac, &name, view, held, decision, by_firmware);
         let remote = self.peers.card_of(ask.site.peer).is_none();
 
         let ready = |script, why: String| Drawn {
@@ -97,6 +99,12 @@ impl Office {
             BootDecision::Leave(why) => Drawn {
                 script: scripts.leave(&place, ways, &lines)?,
                 why: why.in_words().to_owned(),
+                stage: BootStage::Leave,
+                outcome: StageOutcome::Done,
+            },
+            BootDecision::LocalElseTalos { menu: timeout } if by_firmware => Drawn {
+                script: scripts.open(&place, ways, &menu(timeout), &lines, Err(""))?,
+                why: "strict boot mode is off: sent to its disk, for its boot loader cannot try a disk first".to_owned(),
                 stage: BootStage::Leave,
                 outcome: StageOutcome::Done,
             },

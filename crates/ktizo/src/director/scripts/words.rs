@@ -25,13 +25,14 @@ pub(super) fn refusal_lines(first: String, why: &str) -> Vec<String> {
     lines
 }
 
-/// What the machine's screen says.
+/// What the machine's screen says; `by_firmware` is whether only the firmware can start a disk.
 pub(super) fn lines(
     mac: MacAddr,
     name: &str,
     view: &View,
     held: Option<Duration>,
     decision: BootDecision,
+    by_firmware: bool,
 ) -> Vec<String> {
     let limit = view.settings.hold_limit_seconds;
     let minutes =
@@ -114,6 +115,12 @@ pub(super) fn lines(
             vec![format!("{name} is installed and boots its local disk.")]
         }
         BootDecision::Wipe => vec![format!("A wipe of {name} was ordered. Its disk is wiped.")],
+        BootDecision::LocalElseTalos { .. } if by_firmware => vec![
+            "Unknown MAC Address".to_owned(),
+            mac.to_string(),
+            "Strict boot mode is off: this machine goes to its disk, as its firmware does it."
+                .to_owned(),
+        ],
         BootDecision::LocalElseTalos { .. } => vec![
             "Unknown MAC Address".to_owned(),
             mac.to_string(),

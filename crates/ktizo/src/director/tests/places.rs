@@ -175,6 +175,50 @@ async fn who_says_that_it_waited_for_ages_makes_no_timeline_of_it() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_sends_no_held_machine_away() {
+    let mut house = scene(settings()).await;
+    house.is(Approval::Pending).await;
+    let holds = Arc::new(ManualClock::new(house.clock.now()));
+    house.office = house
+        .office
+        .with_holds_by(Arc::clone(&holds) as Arc<dyn Clock>);
+    house.office.drain.cancel();
+    let since = holds.now().as_micros();
+    house.clock.advance(Duration::from_secs(600));
+    let script = house.polls(PEER, since).await;
+    assert!(script.contains("waits for approval"), "{script}");
+    holds.advance(Duration::from_secs(301));
+    let script = house.polls(PEER, since).await;
+    assert!(script.contains("as long as it may be"), "{script}");
+}
+
+/// A card's own iPXE cannot try a disk under UEFI and come back, so that Talos is no choice there.
+#[tokio::test]
+async fn with_strict_mode_off_only_a_loader_that_comes_back_offers_talos() {
+    let mut open = settings();
+    open.strict_boot_mode = false;
+    let house = scene(open).await;
+    house.is(Approval::Pending).await;
+    for (version, comes_back) in [("1.0.0+", false), ("2.0.0", true)] {
+        let ask = ScriptAsk {
+            facts: Some(netboot::director::Facts {
+                inventory: Inventory {
+                    firmware: Some(model::Firmware::Uefi),
+                    ..Inventory::default()
+                },
+                version: Some(version.to_owned()),
+            }),
+            ..house.script_ask(None)
+        };
+        let script = house.office.script(ask).await;
+        assert_eq!(script.contains("Run Talos"), comes_back, "{script}");
+        assert_eq!(script.contains("goes to its disk"), !comes_back, "{script}");
+        let offered = house.http_boot().await;
+        assert_eq!(offered == Program::NotFound, !comes_back, "{version}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_decided_after_a_machine_was_sent_to_its_disk_brings_it_back() {
     let house = scene(settings()).await;
     let approved = house.device.approval.clone();
