@@ -41,21 +41,24 @@
 
   // A fragment that changed takes the place of the old one; what a person has in hand stays.
   const was = new WeakMap();
-  const busy = (part) => part.contains(document.activeElement) && document.activeElement.matches("input:not([type=checkbox]), textarea, select");
+  let pressed = null, passedOver = false;
+  const typing = () => document.activeElement?.matches("input:not([type=checkbox], [type=radio]), textarea, select");
+  const busy = (part) => part.contains(pressed) || (part.contains(document.activeElement) && typing());
   const swap = (fresh) => {
+    passedOver = false;
     for (const part of document.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(part.id);
       if (!next || next.innerHTML === was.get(part)) continue;
       const stale = document.getElementById(`${part.id}-stale`);
       if (guarded(part).length) { if (stale) stale.hidden = version(part) === version(next); continue; }
-      if (busy(part)) continue;
+      if (busy(part)) { passedOver = true; continue; }
       if (stale) stale.hidden = true;
       const ticked = new Set([...part.querySelectorAll("input[type=checkbox]:checked")].filter((box) => box.closest("form[data-guard]") === null).map((box) => box.id));
       const picked = [...part.querySelectorAll("select[id]")].filter((box) => box.closest("form[data-guard]") === null && touched(box)).map((box) => [box.id, box.value]);
       const open = new Map([...part.querySelectorAll("details[id]")].map((box) => [box.id, box.open]));
       const scrolls = [...part.querySelectorAll("[id]")].filter((box) => box.scrollTop || box.scrollLeft).map((box) => [box.id, box.scrollTop, box.scrollLeft]);
       const ends = [...part.querySelectorAll("[data-tail]")].filter(atEnd).map((box) => box.id);
-      const focus = part.contains(document.activeElement) ? document.activeElement.id : "";
+      const focus = part.contains(document.activeElement) ? document.activeElement : null;
       part.innerHTML = next.innerHTML;
       was.set(part, next.innerHTML);
       for (const id of ticked) { const box = document.getElementById(id); if (box) box.checked = true; }
@@ -63,11 +66,21 @@
       for (const [id, is] of open) { const box = document.getElementById(id); if (box) box.open = is; }
       for (const [id, top, left] of scrolls) { const box = document.getElementById(id); if (box) box.scrollTo(left, top); }
       for (const box of part.querySelectorAll("[data-tail]")) if (ends.includes(box.id) || !scrolls.some(([id]) => id === box.id)) box.scrollTop = box.scrollHeight;
-      if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
       dress(part);
+      if (focus) refocus(part, focus);
     }
     counted();
     titled();
+  };
+
+  // Whoever goes by keyboard stays where they were: at the same thing, or, if that is gone, in the part that it was in, or, if nothing
+  // is left of that, in the page.
+  const refocus = (part, lost) => {
+    const same = lost.id ? `#${CSS.escape(lost.id)}` : lost.matches("details[id] > summary") ? `#${lost.parentElement.id} > summary`
+      : `a[href="${CSS.escape(lost.getAttribute("href") ?? "")}"]`;
+    const found = part.querySelector(same);
+    if (!found) part.tabIndex = -1;
+    for (const place of [found ?? part, document.getElementById("main")]) if (document.activeElement === document.body) place.focus({ preventScroll: true });
   };
 
   const atEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < 24;
@@ -83,56 +96,66 @@
   // the address it was sent to; the page it belongs to is told by the page itself.
   const page = () => document.getElementById("main").dataset.from || location.href;
   const say = (state, text) => { const light = document.getElementById("live"); if (light) { light.dataset.state = state; light.textContent = text; light.hidden = false; } };
-  let fetching = false, again = false, over = false;
+  let fetching = null, asked = Date.now(), again = false, over = false;
   const refresh = async () => {
     if (over) return;
     if (fetching) { again = true; return; }
-    fetching = true;
+    const mine = fetching = new AbortController();
+    asked = Date.now();
     try {
-      const answer = await fetch(page(), { headers: { "X-Requested-With": "app.js" }, cache: "no-store" });
+      const answer = await fetch(page(), { headers: { "X-Requested-With": "app.js" }, cache: "no-store", signal: mine.signal });
       const date = answer.headers.get("date");
       if (date && Math.abs(Date.parse(date) - Date.now()) > 2000) skew = Date.parse(date) - Date.now();
-      if (answer.redirected && new URL(answer.url).pathname === "/sign-in") signedOut();
+      if (answer.redirected && new URL(answer.url).pathname === "/sign-in") leave("signed-out", "Signed out");
+      // What the page is about was deleted, or whoever looks may not see it any more.
+      else if (answer.status === 404 || answer.status === 403) leave("gone", "Gone");
       else if (answer.ok) swapIn(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch {
-      // The next event, or the line coming back, asks again. A daemon that is not there is tried often: it is about to be.
-      wait = 1;
+      // A daemon that is not there is tried often: it is about to be.
+      if (fetching === mine) { wait = 1; lost(); }
     }
-    setTimeout(() => { fetching = false; if (again) { again = false; refresh(); } }, 400);
+    setTimeout(() => {
+      if (fetching !== mine) return;
+      fetching = null;
+      if (again) { again = false; refresh(); }
+    }, 400);
   };
   const swapIn = (fresh) => {
     // Whoever signed in again has another session, whose forms carry another token.
     const token = fresh.querySelector("input[name=csrf]")?.value;
     if (token) for (const field of document.querySelectorAll("input[name=csrf]")) field.value = token;
-    document.getElementById("signed-out").hidden = true;
+    for (const id of ["signed-out", "gone"]) document.getElementById(id).hidden = true;
     swap(fresh);
   };
-  const signedOut = () => {
-    if (!guarded(document).length) { over = true; location.reload(); return; }
-    document.getElementById("signed-out").hidden = false;
-    say("off", "Signed out");
+  // What the address shows in the place of this page takes it, unless something typed would be lost.
+  const leave = (note, text) => {
+    if (!guarded(document).length) { over = true; hush(); location.replace(page().split("#")[0]); return; }
+    document.getElementById(note).hidden = false;
+    say("off", text);
   };
 
   // How long after a refusal it is tried again, in seconds: twice as long each time, for each costs the daemon a page.
   const LONGEST = 60;
   let wait = 1;
   let source = null, retry = 0;
+  const hush = () => { clearTimeout(retry); source?.close(); };
+  const lost = () => {
+    say("off", "Connecting again");
+    hush();
+    if (over || document.hidden) return;
+    retry = setTimeout(() => { refresh(); listen(); }, wait * 1000 * (1 + Math.random()));
+    wait = Math.min(2 * wait, LONGEST);
+  };
   const listen = () => {
-    if (!document.querySelector("[data-live]")) return;
+    hush();
+    if (over || document.hidden || !lives()) return;
     const only = document.body.dataset.device;
-    clearTimeout(retry);
-    source?.close();
     source = new EventSource("/api/v1/events");
     // What happened between the page and the first word of the source, or while the line was down, is fetched.
     source.onopen = () => { wait = 1; say("on", "Live"); refresh(); };
-    source.onerror = () => {
-      say("off", "Connecting again");
-      // The browser tries again by itself, but not after a refusal, which a session that is over or a busy daemon may be; the page
-      // itself finds out which.
-      source.close();
-      retry = setTimeout(() => { refresh(); listen(); }, wait * 1000 * (1 + Math.random()));
-      wait = Math.min(2 * wait, LONGEST);
-    };
+    // The browser tries again by itself, but not after a refusal, which a session that is over or a busy daemon may be; the page
+    // itself finds out which.
+    source.onerror = lost;
     const heard = (message) => {
       let told;
       try { told = JSON.parse(message.data); } catch { told = {}; }
@@ -143,17 +166,44 @@
     };
     for (const kind of ["event", "device", "boot", "kernel_log", "settings", "resync"]) source.addEventListener(kind, heard);
   };
-  // A line that broke while this host slept may never say so. Longer than a browser lets the timers of a page wait that nobody sees.
+  const lives = () => document.querySelector("[data-live]") !== null;
+  // A page that nobody saw, or whose host slept, is behind, and its lines may be dead without saying so.
+  const wake = () => {
+    if (!lives()) return;
+    const old = fetching;
+    fetching = null;
+    old?.abort();
+    listen();
+    refresh();
+  };
+  // A browser has six lines to a host for all its pages, and the daemon so many places for one account: only a page that is seen holds one.
+  const rest = () => { hush(); say("off", "Connecting again"); };
+  document.addEventListener("visibilitychange", () => document.hidden ? rest() : wake());
+  addEventListener("pagehide", rest);
+  // Back and forth in the history may bring the page as it was.
+  addEventListener("pageshow", (event) => { if (event.persisted) wake(); });
+  // Longer than a browser lets the timers of a page wait that nobody sees.
   const SLEPT = 120000;
+  // Some things change by time alone, or are found by the daemon without an event: a machine that was silent for ten minutes boots no
+  // more, a network card is gone. Half a minute is soon for these, and a page costs the daemon some milliseconds. The title of a page
+  // behind others is kept true by this, too, if mostly once a minute: no browser lets its timers run more often.
+  const AGAIN = 30000;
+  // An answer that takes longer does not come: whoever waits for it would say that the page is live while it is not.
+  const PATIENCE = 20000;
   let ticked = Date.now();
   const tick = () => {
+    const now = Date.now();
     times();
-    if (Date.now() - ticked > SLEPT) listen();
-    ticked = Date.now();
+    if (now - ticked > SLEPT) wake();
+    else if (fetching && now - asked > PATIENCE) fetching.abort();
+    else if (now - asked > AGAIN && lives()) refresh();
+    ticked = now;
   };
-  addEventListener("pagehide", () => { clearTimeout(retry); source?.close(); });
-  // Back and forth in the history may bring the page as it was.
-  addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
+  // A field that somebody was in, or a button that was pressed and not let go of, kept its part as it was.
+  const released = () => { pressed = null; if (passedOver) refresh(); };
+  addEventListener("pointerdown", ({ target }) => { pressed = target; });
+  for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, released);
+  addEventListener("focusout", () => { if (passedOver) refresh(); });
 
   // A field that only goes with a choice shows with it.
   const choose = (within = document) => {
@@ -168,22 +218,22 @@
   // A patch is tried while it is typed.
   const element = (tag, text, more = {}) => Object.assign(document.createElement(tag), { textContent: text }, more);
   const tone = (line) => ({ "+": "good", "-": "bad" })[line[0]];
-  let typing = 0, asked = 0;
+  let typed = 0, tried = 0;
   const check = (form) => {
-    clearTimeout(typing);
-    typing = setTimeout(async () => {
+    clearTimeout(typed);
+    typed = setTimeout(async () => {
       const shown = form.querySelector("[data-effect]");
       const value = (name) => form.elements[name].value;
       if (!value("text").trim()) { shown.hidden = true; return; }
       const sent = { scope: value("scope"), name: value("name").trim() || "unnamed", text: value("text") };
       if (sent.scope === "device") sent.device = value("device").trim();
-      const mine = ++asked;
+      const mine = ++tried;
       let answer, told;
       try {
         answer = await fetch(form.dataset.check, { method: "POST", headers: headers(form, "application/json"), body: JSON.stringify(sent) });
         told = await answer.json();
       } catch { return; }
-      if (mine !== asked) return;
+      if (mine !== tried) return;
       const badge = (word, kind) => { const badge = element("span", word, { className: "badge" }); badge.dataset.tone = kind; return badge; };
       const line = (word, kind, text) => { const p = element("p", ""); p.append(badge(word, kind), ` ${text}`); return p; };
       const parts = [];

@@ -269,7 +269,7 @@ impl Chromium {
     /// Opens another window, and gives the one before.
     pub(crate) fn window(&self) -> Result<String> {
         let before = self.command("GET", &format!("{}/window", self.session), &Value::Null)?;
-        let new = self.post("/window/new", &json!({"type": "tab"}))?;
+        let new = self.post("/window/new", &json!({"type": "window"}))?;
         self.post("/window", &json!({"handle": new["handle"]}))?;
         let before = before.as_str().context("no window")?;
         Ok(before.to_owned())
@@ -278,6 +278,18 @@ impl Chromium {
     /// Goes back to a window.
     pub(crate) fn back_to(&self, window: &str) -> Result<()> {
         self.post("/window", &json!({"handle": window})).map(drop)
+    }
+
+    /// Puts the window away, as a tab behind others is: nobody sees its page, and the page is told.
+    pub(crate) fn hide(&self) -> Result<()> {
+        self.post("/window/minimize", &json!({})).map(drop)
+    }
+
+    /// Shows a window that was put away.
+    pub(crate) fn show(&self) -> Result<()> {
+        let (width, height, _) = self.screen.get().measures();
+        self.post("/window/rect", &json!({"width": width, "height": height}))
+            .map(drop)
     }
 
     /// Takes a colour scheme and the size of a screen.

@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Daemon {
     pub(crate) admin_port: u16,
     pub(crate) boot_port: u16,
+    pub(crate) tftp_port: u16,
     pub(crate) log_port: u16,
     socket: PathBuf,
     program: PathBuf,
@@ -77,6 +78,7 @@ impl Daemon {
         let daemon = Self {
             admin_port: base + 4,
             boot_port: base + 3,
+            tftp_port: base + 2,
             log_port: base + 6,
             socket: path("ktizo.sock"),
             process: Some(serve(&program, folder.path())?),

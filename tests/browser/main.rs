@@ -5,6 +5,7 @@
 mod chromium;
 mod daemon;
 mod fleet;
+mod follow;
 mod http;
 mod live;
 mod machine;
@@ -12,3 +13,4 @@ mod pages;
 mod people;
 mod plain;
 mod story;
+mod tabs;
