@@ -20,7 +20,7 @@ pub fn difference(before: &MachineConfig, after: &MachineConfig) -> String {
 }
 
 /// The unified diff of two texts, without a header.
-pub(crate) fn unified(before: &str, after: &str, context: usize) -> String {
+pub fn unified(before: &str, after: &str, context: usize) -> String {
     TextDiff::from_lines(before, after)
         .unified_diff()
         .context_radius(context)

@@ -45,7 +45,7 @@ pub use base::BaseConfig;
 pub use compose::{DevicePatches, layered_device_config};
 pub use contract::Contract;
 pub use device::{DeviceConfigInput, KernelModule, UserVolume, device_config, device_documents};
-pub use difference::difference;
+pub use difference::{difference, unified};
 pub use document::{DocumentId, MachineConfig};
 pub use error::Error;
 pub use kubernetes::KubernetesVersion;

@@ -27,12 +27,17 @@ pub(super) async fn last_event(api: &Api) -> Result<Option<EventId>, Error> {
 }
 
 impl Seen {
-    /// What a page shows of a device.
-    pub(super) fn new(device: &Device, last: Option<EventId>) -> Self {
+    /// A version of something, and the last event there was.
+    pub(super) fn of(version: &Version, last: Option<EventId>) -> Self {
         Self {
-            version: Version::of_device(device).to_string(),
+            version: version.to_string(),
             event: last.map(|id| id.to_string()).unwrap_or_default(),
         }
+    }
+
+    /// What a page shows of a device.
+    pub(super) fn new(device: &Device, last: Option<EventId>) -> Self {
+        Self::of(&Version::of_device(device), last)
     }
 }
 
@@ -52,10 +57,7 @@ pub(super) struct SeenUser {
 impl SeenUser {
     /// A user, and the last event there was.
     pub(super) fn new(user: User, last: Option<EventId>) -> Self {
-        let seen = Seen {
-            version: people::version(&user).to_string(),
-            event: last.map(|id| id.to_string()).unwrap_or_default(),
-        };
+        let seen = Seen::of(&people::version(&user), last);
         Self { user, seen }
     }
 }

@@ -137,3 +137,44 @@ async fn a_password_that_is_given_from_an_old_page_gives_back_no_rights() {
         assert!((200..300).contains(&done), "{method} {done}");
     }
 }
+
+#[tokio::test]
+async fn a_patch_that_somebody_else_changed_shows_what_differs() {
+    let mut world = World::with_control_plane().await;
+    let browser = Browser::of(&mut world).await;
+    let text = |value: &str| format!("machine:\n  sysctls:\n    a.b: \"{value}\"\n");
+    let patch = |value: &str| json!({"scope": "cluster", "name": "one", "text": text(value)});
+    world.ok("POST", "/patches", patch("1")).await;
+    let old = browser.get("/cluster/patches/1").await;
+    world.ok("POST", "/patches", patch("theirs")).await;
+    let mine = text("mine");
+    let typed = [("text", mine.as_str()), ("then", "save")];
+    let of_form = hidden(&old, "/cluster/patches");
+    let (status, page) = browser
+        .post("/cluster/patches", &filled(&of_form, &typed))
+        .await;
+    assert_eq!(status, 409);
+    assert!(page.contains("From theirs to yours"), "{page}");
+    assert!(page.contains("-    a.b: &quot;theirs&quot;"), "{page}");
+    assert!(page.contains("+    a.b: &quot;mine&quot;"), "{page}");
+    let delete = "/cluster/patches/1/delete";
+    let (status, page) = browser
+        .post(delete, &filled(&hidden(&old, delete), &[]))
+        .await;
+    assert_eq!(status, 409);
+    assert!(
+        page.contains("theirs&quot;") && page.contains("was not deleted"),
+        "{page}"
+    );
+    let (status, _) = browser
+        .post(delete, &filled(&hidden(&page, delete), &[]))
+        .await;
+    assert_eq!(status, 303);
+    let (status, page) = browser
+        .post("/cluster/patches", &filled(&of_form, &typed))
+        .await;
+    assert!(
+        status == 409 && page.contains("Somebody else deleted this patch"),
+        "{page}"
+    );
+}

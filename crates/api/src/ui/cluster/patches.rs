@@ -14,6 +14,7 @@ use crate::ui::fields::{Choice, Field, Fields};
 use crate::ui::notice::done;
 use crate::ui::page::{Ask, render};
 use crate::ui::post::Post;
+use crate::ui::seen::{self, Seen};
 use crate::{Api, Error, IfMatch, body, patch};
 
 #[derive(Serialize)]
@@ -21,6 +22,10 @@ struct View {
     form: Fields,
     /// The patch that is edited; a new one has neither scope nor name yet.
     known: Option<Patch>,
+    /// Which version of it is deleted from here.
+    seen: Option<Seen>,
+    /// How what was typed differs from what somebody else saved meanwhile.
+    theirs: Option<String>,
     /// What it would do, if that was asked for.
     checked: Option<PatchChecked>,
     scopes: Vec<Choice>,
@@ -39,6 +44,8 @@ impl View {
                 ("seen", Field::default()),
             ]),
             known: None,
+            seen: None,
+            theirs: None,
             checked: None,
             scopes: PatchScope::ALL
                 .iter()
@@ -57,11 +64,17 @@ impl View {
         view.form
             .set("text", known.text.as_deref().unwrap_or_default());
         view.form.set("seen", patch::version(&known));
-        view.known = Some(Patch {
+        view.know(Some(Patch {
             text: None,
             ..known
-        });
+        }));
         view
+    }
+
+    fn know(&mut self, known: Option<Patch>) {
+        let version = known.as_ref().map(patch::version);
+        self.seen = version.map(|version| Seen::of(&version, None));
+        self.known = known;
     }
 
     async fn show(&self, api: &Api, ask: &Ask, status: StatusCode) -> Result<Response, Error> {
@@ -97,8 +110,12 @@ pub(in crate::ui) async fn edit(
 }
 
 /// What is said to the second of two people who change the same patch.
-const STALE: &str = "Somebody else changed this patch while you were typing. What you typed is below. Save again to put it in the \
-     place of theirs.";
+const STALE: &str = "Somebody else changed this patch while you were typing. What you typed is below, after what differs from theirs. \
+     Save again to put it in the place of theirs.";
+/// The same where it is not there any more.
+const GONE: &str = "Somebody else deleted this patch while you were typing. What you typed is below. Save again to add it anew.";
+/// What is said to whom deletes a patch from an old page.
+const CHANGED: &str = "Somebody else changed this patch after this page was made, so it was not deleted. This is how it is now.";
 /// What is said of a new patch whose name is another's.
 const TAKEN: &str =
     "is the name of another patch for the same machines; open that one to change it";
@@ -135,7 +152,7 @@ pub(in crate::ui) async fn save(
     let mut view = View::new("", "");
     view.form.typed(&post);
     let is_edited = !post.text("seen").is_empty();
-    view.known = known.filter(|_| is_edited);
+    view.know(known.filter(|_| is_edited));
     match tried {
         Ok(None) => Ok(done("/cluster", "patch-saved")),
         Ok(checked) => {
@@ -146,7 +163,12 @@ pub(in crate::ui) async fn save(
             let now = view.known.as_ref().map(patch::version);
             view.form
                 .set("seen", now.map(|now| now.to_string()).unwrap_or_default());
-            view.wrong = Some(STALE.to_owned());
+            view.wrong = Some(if view.known.is_some() { STALE } else { GONE }.to_owned());
+            if let Some(known) = &view.known {
+                let theirs = patch::show(&api.store, ask.visitor.author(), known.id).await?;
+                let theirs = theirs.text.unwrap_or_default();
+                view.theirs = Some(configgen::unified(&theirs, post.text("text"), 3));
+            }
             view.show(&api, &ask, StatusCode::CONFLICT).await
         }
         Err(err) => {
@@ -176,20 +198,18 @@ pub(in crate::ui) async fn delete(
     State(api): State<Api>,
     ask: Ask,
     Path(id): Path<i64>,
-    _post: Post,
+    post: Post,
 ) -> Result<Response, Error> {
     ask.visitor.must_admin()?;
-    let author = ask.visitor.author();
-    match patch::delete(
-        &api.store,
-        &api.progress,
-        author,
-        PatchId(id),
-        IfMatch::any(),
-    )
-    .await
-    {
+    let (author, expected) = (ask.visitor.author(), seen::expected(&post));
+    match patch::delete(&api.store, &api.progress, author, PatchId(id), expected).await {
         Ok(_) => Ok(done("/cluster", "patch-deleted")),
+        Err(Error::Stale) => {
+            let now = patch::show(&api.store, ask.visitor.author(), PatchId(id)).await?;
+            let mut view = View::of(now);
+            view.wrong = Some(CHANGED.to_owned());
+            view.show(&api, &ask, StatusCode::CONFLICT).await
+        }
         Err(err) => {
             let mut view =
                 View::of(patch::show(&api.store, ask.visitor.author(), PatchId(id)).await?);
