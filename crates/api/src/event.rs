@@ -29,6 +29,22 @@ pub(crate) struct EventQuery {
     limit: Option<u64>,
 }
 
+impl EventQuery {
+    /// A filter that is given beside [`EventQuery::after`], if one is.
+    pub(crate) fn beside_after(&self) -> Option<&'static str> {
+        let given = [
+            ("before", self.before.is_some()),
+            ("device", self.device.is_some()),
+            ("kind", self.kind.is_some()),
+            ("actor", self.actor.is_some()),
+            ("since", self.since.is_some()),
+            ("until", self.until.is_some()),
+            ("limit", self.limit.is_some()),
+        ];
+        given.into_iter().find(|(_, is)| *is).map(|(name, _)| name)
+    }
+}
+
 /// The most events of one answer.
 const MOST: u64 = 1000;
 

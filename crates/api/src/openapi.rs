@@ -25,6 +25,8 @@ pub(crate) struct Doc {
     answer: Option<Value>,
     versioned: bool,
     conditional: bool,
+    streams: bool,
+    headers: Vec<(&'static str, &'static str)>,
     schemas: Vec<(String, RefOr<Schema>)>,
 }
 
@@ -40,6 +42,8 @@ pub(crate) fn doc(summary: &'static str) -> Doc {
         answer: None,
         versioned: false,
         conditional: false,
+        streams: false,
+        headers: Vec::new(),
         schemas: Vec::new(),
     }
 }
@@ -103,6 +107,25 @@ impl Doc {
     /// `If-Match` is looked at where it changes something.
     pub(crate) fn conditional(mut self) -> Self {
         self.conditional = true;
+        self
+    }
+
+    /// Its list comes in pages.
+    pub(crate) fn paged(mut self, sent_as: &'static str) -> Self {
+        self.headers.push(("Next-Cursor", sent_as));
+        self
+    }
+
+    /// It tells how long the whole list is.
+    pub(crate) fn counted(mut self) -> Self {
+        let why = "How many there are in all that fit.";
+        self.headers.push(("Total-Count", why));
+        self
+    }
+
+    /// To a listener it answers with a stream of what happens (WHATWG HTML, "Server-sent events").
+    pub(crate) fn streams(mut self) -> Self {
+        self.streams = true;
         self
     }
 
@@ -200,9 +223,17 @@ fn operation(method: &Method, path: &str, least: Authority, doc: &Doc) -> Value 
     if let Some(schema) = &doc.answer {
         answer["content"] = json!({doc.media: {"schema": schema}});
     }
-    if doc.versioned {
-        let why = "The version, for If-Match.";
-        answer["headers"] = json!({"ETag": {"schema": {"type": "string"}, "description": why}});
+    if doc.streams {
+        answer["content"]["text/event-stream"] = json!({"schema": {"type": "string"}});
+        parameters.push(json!({
+            "name": "Last-Event-ID", "in": "header", "required": false, "schema": {"type": "integer", "minimum": 0},
+            "description": "The last event that a listener heard; what happened after it is told first.",
+        }));
+    }
+    let version = ("ETag", "The version, for If-Match.");
+    let headers = doc.headers.iter().chain(doc.versioned.then_some(&version));
+    for (name, why) in headers {
+        answer["headers"][*name] = json!({"schema": {"type": "string"}, "description": why});
     }
     let mut operation = json!({
         "operationId": name(method, path),
@@ -219,6 +250,10 @@ fn operation(method: &Method, path: &str, least: Authority, doc: &Doc) -> Value 
     if let Some(status) = doc.or_status {
         let responses = &mut operation["responses"];
         responses[status.to_string()] = responses[doc.status.to_string()].clone();
+    }
+    if doc.conditional && changes {
+        let why = "It is another version than the one in If-Match.";
+        operation["responses"]["412"] = refusal(why);
     }
     if let Some(body) = &doc.body {
         operation["requestBody"] = json!({"content": body});

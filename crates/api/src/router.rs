@@ -71,7 +71,7 @@ fn table() -> Vec<Route> {
     const POST: Method = Method::POST;
     const DELETE: Method = Method::DELETE;
     let rows: Vec<(Method, &'static str, Authority, MethodRouter<Api>, Doc)> = vec![
-        (GET, "/devices", Viewer, get(devices::list), doc("Lists devices").query::<device::ListQuery>().gives_list::<types::Device>()),
+        (GET, "/devices", Viewer, get(devices::list), doc("Lists devices").query::<device::ListQuery>().gives_list::<types::Device>().paged("What to send as `after` to go on, where a limit left some out.").counted()),
         (POST, "/devices", Operator, post(devices::add), doc("Adds a device by hand").takes::<types::NewDevice>().gives::<types::Device>(201)),
         (POST, "/devices/register", Operator, post(devices::register), doc("Registers a device, or leaves it as it is if it is known").takes::<types::NewDevice>().gives::<types::Device>(200).or(201)),
         (POST, "/devices/regenerate", Admin, post(devices::regenerate), doc("Makes all device configs anew").gives::<types::Regenerated>(200)),
@@ -118,8 +118,8 @@ fn table() -> Vec<Route> {
         (POST, "/assets", Admin, post(assets::import), doc("Takes uploaded files into use as assets").takes::<types::AssetCommit>().gives::<types::AssetImported>(201)),
         (POST, "/assets/uploads", Admin, post(assets::upload), doc("Uploads a kernel or initramfs; `POST /assets` takes it into use").takes_file().gives::<types::Upload>(201)),
         (DELETE, "/assets/{version}/{name}", Admin, delete(assets::remove), doc("Takes an asset out of use")),
-        (GET, "/events", Viewer, get(events::list), doc("Lists events, newest first; to a listener that accepts text/event-stream, what happens").query::<EventQuery>().gives_list::<types::Event>()),
-        (GET, "/audit/logs", Viewer, get(events::audit), doc("Lists what persons did, newest first").query::<EventQuery>().gives_list::<types::Event>()),
+        (GET, "/events", Viewer, get(events::list), doc("Lists events, newest first; to a listener that accepts text/event-stream, what happens").query::<EventQuery>().gives_list::<types::Event>().paged("What to send as `before` to go on, where there are more.").streams()),
+        (GET, "/audit/logs", Viewer, get(events::audit), doc("Lists what persons did, newest first").query::<EventQuery>().gives_list::<types::Event>().paged("What to send as `before` to go on, where there are more.")),
         (GET, "/status", Viewer, get(state::status), doc("Tells how the daemon does").gives::<types::Status>(200)),
         (GET, "/backup", Admin, get(state::backup), doc("Takes a backup, which holds every secret").gives_media("application/x-tar")),
         (GET, "/openapi.json", Viewer, get(state::openapi), doc("Shows this document").gives_media("application/json")),

@@ -28,6 +28,11 @@ pub(crate) async fn list(
         let events = event::list(&api.store, query, false).await?;
         return Ok(page(events).into_response());
     }
+    if let Some(field) = query.beside_after() {
+        let why =
+            "is no filter of live news, which tell all that happens; `after` alone goes with them";
+        return Err(Error::invalid(field, why));
+    }
     let last = headers
         .get("last-event-id")
         .and_then(|value| value.to_str().ok()?.parse().ok())
