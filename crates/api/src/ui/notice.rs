@@ -29,7 +29,7 @@ pub(super) fn notice(said: &str) -> Option<&'static str> {
         "unchanged" => "Nothing was changed.",
         "ordered" => "The boot order was given; it holds at the next network boot.",
         "wipe-ordered" => {
-            "The wipe is ordered. The next network boot wipes the disk, once; the order ends after a day, and with any change of the device."
+            "The wipe is ordered. The next network boot wipes the disk, once; the order ends after a day, and with any change of the device but its notes and labels."
         }
         "wipe-declined" => "The wipe is called off; nothing is wiped.",
         "identity-decided" => "Taken down: who the device is, is decided.",
