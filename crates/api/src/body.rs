@@ -48,7 +48,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 pub(crate) fn read_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
     serde_path_to_error::deserialize(value).map_err(|err| {
         let field = err.path().to_string();
-        let why = err.into_inner().to_string();
+        let why = plain(err.into_inner().to_string());
         // A field that is missing or unknown is named by the message alone.
         let named = why
             .strip_prefix("missing field `")
@@ -62,6 +62,27 @@ pub(crate) fn read_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> 
         };
         Error::refused("invalid", field, why, None)
     })
+}
+
+/// A sentence of a parser in words for people.
+fn plain(why: String) -> String {
+    const WHOLE: [(&str, u64); 4] = [
+        ("u8", u8::MAX as u64),
+        ("u16", u16::MAX as u64),
+        ("u32", u32::MAX as u64),
+        ("u64", u64::MAX),
+    ];
+    if why.contains("invalid IPv4 address syntax") {
+        return "is not an IPv4 address such as 192.168.1.23".to_owned();
+    }
+    if why.contains("invalid digit found in string") {
+        return "must be a whole number, 0 or more".to_owned();
+    }
+    let expected = why.rsplit_once(", expected ").map(|(_, kind)| kind);
+    match WHOLE.iter().find(|(kind, _)| expected == Some(*kind)) {
+        Some((_, most)) => format!("must be a whole number from 0 to {most}"),
+        None => why,
+    }
 }
 
 /// What follows the `?`.
@@ -82,6 +103,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
                     .and_then(|(_, rest)| rest.split_once('`'))
                     .map(|(name, _)| name.to_owned())
                     .or_else(|| why.split_once(": ").map(|(name, _)| name.to_owned()));
+                // The name stands beside it.
+                let own = named
+                    .as_ref()
+                    .and_then(|name| why.strip_prefix(&format!("{name}: ")));
+                let why = plain(own.unwrap_or(&why).to_owned());
                 Error::refused("invalid", named, why, None)
             })
     }

@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use model::{Author, Device, EventKind, Inventory};
 use store::{Lane, Store, Writer};
 
-use super::fields::{check_not_own, check_unique, check_values, filled};
+use super::fields::{check_not_own, check_unique, check_values, filled, undecided};
 use super::shown;
-use crate::{Error, types};
+use crate::{Error, audit, types};
 
 /// Adds a device by hand. It waits for approval like any other.
 pub(crate) async fn add(
@@ -77,6 +77,7 @@ fn insert(writer: &Writer<'_>, new: types::NewDevice, own: &[Ipv4Addr]) -> Resul
     })?;
     // What is refused now takes the row with it.
     check_values(&device, &writer.settings()?)?;
-    writer.event(Some(&device), EventKind::DeviceAdded)?;
+    let given = audit::of_device(&undecided(&device), &device);
+    writer.event_of(Some(&device), EventKind::DeviceAdded, &given)?;
     Ok(device)
 }

@@ -155,6 +155,15 @@ fn settings_of(reader: &Reader<'_>, who: &DeviceRef) -> Result<DeviceSettings, E
     )
 }
 
+/// What goes with a device beyond its fields.
+pub(super) fn settings_gone(
+    reader: &Reader<'_>,
+    device: &Device,
+) -> Result<Vec<FieldChange>, Error> {
+    let settings = settings_of(reader, &DeviceRef::Id(device.id))?;
+    Ok(audit::changes(&settings, &DeviceSettings::default()))
+}
+
 /// Changes the settings that the body has: an absent field stays, `null` clears. The config of an approved device follows in the same
 /// transaction; of any other it is tried.
 pub(crate) async fn change_settings(

@@ -1,12 +1,14 @@
 //! Forgetting a device.
 
-use model::{Author, EventKind, FieldChange};
+use model::{Author, EventKind};
 use store::{Lane, Store, Writer};
 
 use super::approve::check_not_last;
+use super::config::settings_gone;
+use super::fields::undecided;
 use super::{DeviceRef, find_expected};
-use crate::Error;
 use crate::version::IfMatch;
+use crate::{Error, audit};
 
 /// Deletes a device with its config and its boots, if it is the expected version. If it boots again, it is a new one.
 pub(crate) async fn delete(
@@ -31,27 +33,8 @@ pub(super) fn delete_in(
     let device = find_expected(writer, who, expected)?;
     check_not_last(writer, &device)?;
     let status = device.approval.status();
-    let fields = [
-        (
-            "hostname",
-            device.hostname.as_ref().map(ToString::to_string),
-        ),
-        (
-            "ip_address",
-            device.ip_address.map(|address| address.to_string()),
-        ),
-        ("role", device.role.map(|role| role.to_string())),
-    ];
-    let changes: Vec<FieldChange> = fields
-        .into_iter()
-        .filter_map(|(field, before)| {
-            Some(FieldChange {
-                field: field.to_owned(),
-                before: before?,
-                after: "null".to_owned(),
-            })
-        })
-        .collect();
+    let mut changes = audit::of_device(&device, &undecided(&device));
+    changes.extend(settings_gone(writer, &device)?);
     writer.event_of(Some(&device), EventKind::DeviceDeleted { status }, &changes)?;
     writer.delete_device(device.id)?;
     Ok(())

@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use configgen::{ByteSize, VolumeLimit};
 use model::{
-    Device, DeviceId, Hostname, MacAddr, NetworkSettings, check_node_address, is_loader_name,
+    Device, DeviceId, EphemeralVolume, Hostname, Labels, LocalBoot, MacAddr, NetworkSettings,
+    check_node_address, is_loader_name,
 };
 use store::Reader;
 
@@ -17,6 +18,22 @@ const MAX_NOTES: usize = 4096;
 const MAX_DISK: usize = 255;
 /// The longest CEL expression.
 const MAX_SELECTOR: usize = 1024;
+
+/// The device as it would be if no person had said anything of it.
+pub(super) fn undecided(device: &Device) -> Device {
+    Device {
+        hostname: None,
+        ip_address: None,
+        role: None,
+        notes: String::new(),
+        labels: Labels::default(),
+        install_disk: None,
+        ephemeral: EphemeralVolume::default(),
+        local_boot: LocalBoot::Auto,
+        loader: None,
+        ..device.clone()
+    }
+}
 
 /// Checks each field for itself.
 pub(super) fn check_values(device: &Device, settings: &NetworkSettings) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! A change that device configs follow.
 
-use configgen::{ClusterInput, SecretsBundle};
+use configgen::{ClusterInput, Patch, SecretsBundle};
 use model::{
     Device, DeviceId, EventKind, FieldChange, NetworkSettings, Origin, PatchId, PatchScope, Role,
 };
@@ -120,7 +120,7 @@ impl Plan {
             None => {}
             Some(PatchPlan::Save(patch)) => {
                 let before = writer.patch_named(patch.scope, patch.device, &patch.name)?;
-                let change = measured(
+                let change = masked(
                     before.as_ref().map(|before| before.text.as_str()),
                     Some(&patch.text),
                 );
@@ -134,7 +134,7 @@ impl Plan {
                 let before = writer
                     .patch(*id)?
                     .ok_or_else(|| not_found(&id.to_string()))?;
-                let change = measured(Some(&before.text), None);
+                let change = masked(Some(&before.text), None);
                 writer.delete_patch(*id)?;
                 let what = EventKind::PatchDeleted {
                     patch: patch.called(),
@@ -178,16 +178,30 @@ impl Plan {
 /// Roles whose base config changed, with the fingerprints of the texts.
 type Named = (Vec<Role>, Vec<FieldChange>);
 
-/// The change of a patch. It may be a short secret, which its fingerprint would give away to whoever tries all.
-fn measured(before: Option<&str>, after: Option<&str>) -> FieldChange {
-    let measure = |text: Option<&str>| match text {
-        Some(text) => format!("{} bytes", text.len()),
-        None => "null".to_owned(),
+/// The change of a patch, as people are shown configs. Of a long text the beginning.
+fn masked(before: Option<&str>, after: Option<&str>) -> FieldChange {
+    const MOST: usize = 4096;
+    let told = |text: Option<&str>| {
+        let Some(text) = text else {
+            return "null".to_owned();
+        };
+        let Ok(patch) = Patch::parse("the patch", text) else {
+            return format!("{} bytes", text.len());
+        };
+        let mut told: String = patch.masked_text().chars().take(MOST).collect();
+        if told.chars().count() == MOST {
+            told.push_str("\n...");
+        }
+        told.trim_end().to_owned()
     };
+    let (before_told, mut after_told) = (told(before), told(after));
+    if before_told == after_told && before != after {
+        after_told.push_str("\n# a value that is masked changed, or only how it is written");
+    }
     FieldChange {
         field: "text".to_owned(),
-        before: measure(before),
-        after: measure(after),
+        before: before_told,
+        after: after_told,
     }
 }
 

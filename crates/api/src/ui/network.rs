@@ -216,17 +216,18 @@ fn patch(post: &Post) -> Result<Map<String, Value>, Error> {
             patch.insert(name.to_owned(), value);
         }
     }
-    for name in [
-        "hold_limit_seconds",
-        "menu_seconds",
-        "install_attempts",
-        "proof_limit_seconds",
+    let proof = NetworkSettings::PROOF_LIMIT_SECONDS;
+    for (name, least, most) in [
+        ("hold_limit_seconds", 0, NetworkSettings::MAX_HOLD_SECONDS),
+        ("menu_seconds", 0, NetworkSettings::MAX_MENU_SECONDS),
+        ("install_attempts", 1, NetworkSettings::MAX_INSTALL_ATTEMPTS),
+        ("proof_limit_seconds", *proof.start(), *proof.end()),
     ] {
         if post.get(name).is_some() {
-            let number: u32 = post
-                .text(name)
-                .parse()
-                .map_err(|_| Error::invalid(name, "must be a whole number"))?;
+            let number: u32 = post.text(name).parse().map_err(|_| {
+                let why = format!("must be a whole number from {least} to {most}");
+                Error::invalid(name, why)
+            })?;
             patch.insert(name.to_owned(), number.into());
         }
     }

@@ -28,4 +28,5 @@ mod people;
 mod release;
 mod scale;
 mod tokens;
+mod told;
 mod world;

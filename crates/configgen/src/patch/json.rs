@@ -71,6 +71,19 @@ impl Operation {
         })
     }
 
+    /// What it does, in a line, without its value.
+    pub(super) fn masked(&self) -> String {
+        let path = self.path.text();
+        match &self.verb {
+            Verb::Add(_) => format!("add {path}: (secret)\n"),
+            Verb::Remove => format!("remove {path}\n"),
+            Verb::Replace(_) => format!("replace {path}: (secret)\n"),
+            Verb::Move(from) => format!("move {} to {path}\n", from.text()),
+            Verb::Copy(from) => format!("copy {} to {path}\n", from.text()),
+            Verb::Test(_) => format!("test {path}: (secret)\n"),
+        }
+    }
+
     /// Does it; `carried` is what the operations before have copied and moved.
     pub(super) fn apply(&self, root: &mut Node, carried: &mut Extent) -> Result<(), String> {
         match &self.verb {

@@ -90,6 +90,18 @@ impl Patch {
         }
     }
 
+    /// Its text as people are shown configs: secrets masked, and every value of a JSON patch.
+    pub fn masked_text(&self) -> String {
+        match &self.content {
+            Content::Strategic(documents) => {
+                let masked = |document: &Document| Document::new(masked_value("", &document.root));
+                let documents: Vec<Document> = documents.iter().map(masked).collect();
+                yaml::print(&documents)
+            }
+            Content::Json(operations) => operations.iter().map(json::Operation::masked).collect(),
+        }
+    }
+
     /// What a Talos would not even read in it: unknown kinds and keys, wrong types. Of a Talos newer than every known contract
     /// these are only warnings.
     ///

@@ -265,12 +265,17 @@ fn audit(events: &[Event]) -> String {
         let inner = &event.event;
         let mut what = vec![printable(&event.message)];
         what.extend(inner.changes.iter().map(|change| {
-            format!(
-                "  {}: {} -> {}",
-                change.field,
-                or_none(&change.before),
-                or_none(&change.after)
-            )
+            let (before, after) = (or_none(&change.before), or_none(&change.after));
+            if !before.contains('\n') && !after.contains('\n') {
+                return format!("  {}: {before} -> {after}", change.field);
+            }
+            let signed = |sign: char, text: &str| -> String {
+                text.lines()
+                    .map(|line| format!("\n  {sign} {line}"))
+                    .collect()
+            };
+            let (before, after) = (signed('-', &before), signed('+', &after));
+            format!("  {}:{before}{after}", change.field)
         }));
         vec![
             inner.at.second(),
