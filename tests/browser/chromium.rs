@@ -179,6 +179,14 @@ impl Chromium {
         })
     }
 
+    /// Chooses a file for a field.
+    pub(crate) fn choose_file(&self, css: &str, file: &Path) -> Result<()> {
+        self.with(css, |element| {
+            self.post(&format!("/element/{element}/value"), &json!({"text": file}))
+                .map(drop)
+        })
+    }
+
     /// Presses keys wherever the focus is.
     pub(crate) fn press(&self, keys: &[&str]) -> Result<()> {
         let of = |kind: &str, key: &str| json!({"type": kind, "value": key});

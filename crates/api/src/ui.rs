@@ -78,7 +78,13 @@ pub(crate) fn pages(api: &Api) -> Router<Api> {
         .route("/cluster/patches/{id}/delete", post(cluster::delete_patch))
         .route("/cluster/regenerate", post(cluster::regenerate))
         .route("/network", get(network::show).post(network::save))
-        .route("/assets", get(assets::show))
+        // A file is as long as it is.
+        .route(
+            "/assets",
+            get(assets::show)
+                .post(assets::import)
+                .layer(DefaultBodyLimit::disable()),
+        )
         .route("/assets/{version}/{name}/delete", post(assets::remove))
         .route("/events", get(events::show))
         .route("/people", get(people::show))

@@ -44,6 +44,11 @@ impl Post {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Fields that came with a file.
+    pub(super) fn of(fields: Vec<(String, String)>) -> Self {
+        Self(fields)
+    }
+
     /// The fields of a query or a form, as they are written in a URL. Browsers send every line break as CR LF, whatever was typed
     /// (HTML, "constructing the entry list").
     pub(super) fn parse(bytes: &[u8]) -> Self {
