@@ -120,12 +120,12 @@
       if (again) { again = false; refresh(); }
     }, 400);
   };
-  const swapIn = (fresh) => {
+  const swapIn = (fresh) => { welcome(fresh); swap(fresh); };
+  const welcome = (fresh) => {
     // Whoever signed in again has another session, whose forms carry another token.
     const token = fresh.querySelector("input[name=csrf]")?.value;
     if (token) for (const field of document.querySelectorAll("input[name=csrf]")) field.value = token;
     for (const id of ["signed-out", "gone"]) document.getElementById(id).hidden = true;
-    swap(fresh);
   };
   // What the address shows in the place of this page takes it, unless something typed would be lost.
   const leave = (note, text) => {
@@ -356,11 +356,23 @@
   });
   addEventListener("input", ({ target }) => { if (target.form?.dataset.check) check(target.form); });
   // Whoever leaves with something typed and not sent is asked.
-  let sending = false;
+  let sending = false, looked = null;
+  // What is sent without a session is lost, so it is first looked whether there is one. Where nobody answers, the browser says so.
+  const sendInSession = async (form, submitter) => {
+    try {
+      const answer = await fetch(page(), { headers: { "X-Requested-With": "app.js" }, cache: "no-store" });
+      if (answer.redirected && new URL(answer.url).pathname === "/sign-in") { leave("signed-out", "Signed out"); document.getElementById("signed-out").scrollIntoView(); return; }
+      if (answer.ok) welcome(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    } catch { /* it is sent all the same */ }
+    looked = form;
+    form.requestSubmit(submitter);
+    looked = null;
+  };
   addEventListener("beforeunload", (event) => { if (!sending && guarded(document).length) event.preventDefault(); });
   addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.upload !== undefined) { event.preventDefault(); upload(form); return; }
+    if (form.dataset.guard !== undefined && looked !== form) { event.preventDefault(); sendInSession(form, event.submitter); return; }
     if (form.dataset.ask && !confirm(form.dataset.ask)) { event.preventDefault(); return; }
     // A file that is taken out leaves the page as it is.
     sending = true;

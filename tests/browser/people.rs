@@ -171,6 +171,35 @@ fn what_was_typed_outlives_the_session() -> Result<()> {
     Ok(())
 }
 
+/// Save comes before the page has noticed that its session is over, as after a sign-out in another tab.
+#[test]
+fn what_was_typed_is_not_sent_without_a_session() -> Result<()> {
+    let daemon = Daemon::start(24_300)?;
+    let machine = json!({"mac_address": "52:54:00:aa:bb:01"});
+    daemon.ask("POST", "/devices", &machine)?;
+    let page = Chromium::signed_in(&daemon, "ada", "admin")?;
+    page.go("/devices/1")?;
+    page.await_text("Live", A_WHILE)?;
+    page.fill("#notes", "typed before the sign-out")?;
+    let first = page.window()?;
+    page.go("/devices")?;
+    page.click("header form[action='/sign-out'] button")?;
+    page.await_path("/sign-in")?;
+    page.back_to(&first)?;
+    page.click("#save")?;
+    page.await_text("You are signed out", A_WHILE)?;
+    let kept = page.run("return [location.pathname, document.getElementById('notes').value]")?;
+    assert_eq!(kept, json!(["/devices/1", "typed before the sign-out"]));
+    page.window()?;
+    page.sign_in("ada")?;
+    page.back_to(&first)?;
+    page.click("#save")?;
+    page.await_text("Saved.", A_WHILE)?;
+    let device = daemon.ask("GET", "/devices/1", &serde_json::Value::Null)?;
+    assert_eq!(device["notes"], "typed before the sign-out");
+    Ok(())
+}
+
 #[test]
 fn a_machine_that_was_rejected_meanwhile_is_not_let_in_by_an_old_page() -> Result<()> {
     let daemon = Daemon::start(23_400)?;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{ACCEPT, COOKIE, HeaderName, SET_COOKIE};
+use axum::http::header::{ACCEPT, COOKIE, HOST, HeaderName, REFERER, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
@@ -497,15 +497,27 @@ impl FromRequestParts<Api> for Session {
             .await
             .map_err(NoSession::Failed)?;
         found.ok_or_else(|| {
-            let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-            NoSession::SignIn(if parts.method == Method::GET && path != "/" {
-                let next = percent_encoded(path);
-                format!("/sign-in?next={next}")
+            // A form goes back to the page it stood on: where it was sent to may be no page.
+            let next = if parts.method == Method::GET {
+                parts.uri.path_and_query().map(|path| path.as_str())
             } else {
-                "/sign-in".to_owned()
+                page_before(&parts.headers)
+            };
+            NoSession::SignIn(match next {
+                Some(next) if next != "/" => {
+                    format!("/sign-in?next={}", percent_encoded(next))
+                }
+                _ => "/sign-in".to_owned(),
             })
         })
     }
+}
+
+/// The path of the page of this daemon that a form stood on (`Referer`, RFC 9110 section 10.1.3).
+fn page_before(headers: &HeaderMap) -> Option<&str> {
+    let (_, rest) = headers.get(REFERER)?.to_str().ok()?.split_once("://")?;
+    let (host, path) = rest.split_at(rest.find('/')?);
+    (headers.get(HOST)?.as_bytes() == host.as_bytes()).then_some(path)
 }
 
 /// A path as the value of a query (RFC 3986 section 2.1).

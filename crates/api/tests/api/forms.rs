@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use store::Lane;
 
 use crate::people::{by_tcp, new_user};
-use crate::world::{MAC_1, MAC_2, World, mac};
+use crate::world::{MAC_1, MAC_2, World, files, mac};
 
 /// A browser in which an admin is signed in.
 pub(crate) struct Browser {
@@ -160,6 +160,118 @@ async fn a_refusal_stands_at_its_field_and_the_fold_around_it_is_open() {
     assert!(!page.contains("\"short\""), "the password is in the page");
     let last = [("authority", "viewer"), ("password", "")];
     refused_at(&browser, "/people/users/ada", &last, "Role of ada").await;
+}
+
+/// A form as a browser sends it that has a file in it.
+async fn send_file(
+    browser: &Browser,
+    fields: &[(&str, &str)],
+    file: (&str, &[u8]),
+) -> (u16, String) {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let part =
+            format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend_from_slice(part.as_bytes());
+    }
+    let (name, content) = file;
+    let part = format!(
+        "--edge\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+         content-type: application/octet-stream\r\n\r\n"
+    );
+    body.extend_from_slice(part.as_bytes());
+    body.extend_from_slice(content);
+    body.extend_from_slice(b"\r\n--edge--\r\n");
+    let sent = browser
+        .http
+        .post(format!("{}/assets", browser.url))
+        .header("cookie", &browser.cookie)
+        .header("content-type", "multipart/form-data; boundary=edge")
+        .body(body);
+    let answer = sent.send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// Without a script the file comes with its form.
+#[tokio::test]
+async fn a_file_is_imported_by_its_form() {
+    let mut world = World::ready().await;
+    let browser = Browser::of(&mut world).await;
+    let kernel = [b"MZ".as_slice(), &[b'k'; 9_000_000]].concat();
+    let csrf = ("csrf", browser.csrf.as_str());
+    let of = |version| {
+        [
+            csrf,
+            ("kind", "kernel"),
+            ("arch", "amd64"),
+            ("version", version),
+        ]
+    };
+    let file = ("vmlinuz-amd64", kernel.as_slice());
+    let uploads = world.path("assets/uploads");
+
+    let (status, _) = send_file(
+        &browser,
+        &[("csrf", "another"), ("version", "v1.13.8")],
+        file,
+    )
+    .await;
+    assert_eq!((status, files(&uploads)), (403, vec![]));
+    let (status, _) = send_file(&browser, &of("v1.13.8")[1..], file).await;
+    assert_eq!((status, files(&uploads)), (403, vec![]));
+    let short = [of("v1.13.8").as_slice(), &[("expected_sha256", "abc")]].concat();
+    for (fields, file, at) in [
+        (of("newest").as_slice(), file, "version"),
+        (&of("v1.13.8"), ("", b"".as_slice()), "file"),
+        (&of("v1.13.8"), ("vmlinuz-amd64", b"#!/bin/sh"), "file"),
+        (&short, file, "expected_sha256"),
+    ] {
+        let (status, page) = send_file(&browser, fields, file).await;
+        assert_eq!(status, 422, "{fields:?}");
+        let marked = tags(&page, "aria-invalid=\"true\"");
+        assert_eq!(marked.len(), 1, "{fields:?}: {marked:?}");
+        let name = format!("name=\"{at}\"");
+        assert!(marked[0].contains(&name), "{fields:?}: {marked:?}");
+        assert_eq!(world.ok("GET", "/assets", Value::Null).await, json!([]));
+    }
+    let (status, _) = send_file(&browser, &of("v1.13.8"), file).await;
+    assert_eq!(status, 303);
+    let assets = world.ok("GET", "/assets", Value::Null).await;
+    assert_eq!(
+        (&assets[0]["version"], &assets[0]["size"]),
+        (&json!("v1.13.8"), &json!(9_000_002))
+    );
+}
+
+/// Whoever sends a form without a session comes back to the page it stood on.
+#[tokio::test]
+async fn a_form_without_a_session_leads_back_to_its_page() {
+    let mut world = World::ready().await;
+    let browser = Browser::of(&mut world).await;
+    let own = &browser.url;
+    for (referer, to) in [
+        (
+            format!("{own}/devices/1?log=2"),
+            "/sign-in?next=/devices/1%3Flog%3D2",
+        ),
+        (format!("{own}/"), "/sign-in"),
+        ("http://elsewhere.example/devices/1".to_owned(), "/sign-in"),
+        ("nonsense".to_owned(), "/sign-in"),
+    ] {
+        let sent = browser
+            .http
+            .post(format!("{own}/devices/1/order"))
+            .header("referer", &referer);
+        let answer = sent.send().await.unwrap();
+        assert_eq!(
+            (
+                answer.status().as_u16(),
+                answer.headers()["location"].to_str().unwrap()
+            ),
+            (303, to),
+            "{referer}"
+        );
+    }
 }
 
 /// A machine that was added is at a stage of its boot.
