@@ -75,6 +75,42 @@ fn everything_but_live_updates_works_without_a_script() -> Result<()> {
     page.click("input[value=local]")?;
     page.click("#give-order")?;
     page.await_text("Now: local", A_WHILE)?;
+    // A kernel is imported, and refused where it is none.
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("vmlinuz-amd64");
+    std::fs::write(&file, "#!/bin/sh")?;
+    page.go("/assets")?;
+    page.choose_file("#file", &file)?;
+    page.fill("#version", "v1.12.1")?;
+    page.click("main .button.main")?;
+    page.await_text("vmlinuz-amd64 of Talos v1.12.1", A_WHILE)?;
+    std::fs::write(&file, [b"MZ".as_slice(), &[0; 5000]].concat())?;
+    page.choose_file("#file", &file)?;
+    page.click("main .button.main")?;
+    page.await_text("The file was imported", A_WHILE)?;
+    // What cannot be taken back needs a tick.
+    let user = json!({"name": "zoe", "authority": "viewer", "password": PASSWORD});
+    daemon.ask("POST", "/users", &user)?;
+    page.go("/people")?;
+    let delete = "form[action='/people/users/zoe/delete']";
+    page.click(&format!("{delete} button"))?;
+    assert_eq!(page.count(delete)?, 1);
+    assert!(
+        daemon
+            .ask("GET", "/users", &Value::Null)?
+            .to_string()
+            .contains("zoe")
+    );
+    page.picture("plain-people")?;
+    page.click(&format!("{delete} input[type=checkbox]"))?;
+    page.click(&format!("{delete} button"))?;
+    page.await_text("was deleted", A_WHILE)?;
+    assert!(
+        !daemon
+            .ask("GET", "/users", &Value::Null)?
+            .to_string()
+            .contains("zoe")
+    );
     page.go("/nothing")?;
     page.await_text("Not found", A_WHILE)?;
     page.click("header form[action='/sign-out'] button")?;

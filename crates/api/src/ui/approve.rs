@@ -1,5 +1,7 @@
 //! `/devices/approve` and `/devices/{id}/approve`: letting devices in, one or many, with everything suggested.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -37,6 +39,29 @@ struct Approve {
     install_disk: String,
     /// The number of the last event that the form may tell of.
     seen_event: String,
+    /// What is known of the disks of most of them, which is said once.
+    most_disks: Option<MostDisks>,
+}
+
+/// A note on disks that is the same of several devices.
+#[derive(Serialize)]
+struct MostDisks {
+    note: String,
+    devices: usize,
+}
+
+impl MostDisks {
+    fn of(rows: &[Row]) -> Option<Self> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in rows.iter().filter(|row| !row.disk_note.is_empty()) {
+            *counts.entry(&row.disk_note).or_default() += 1;
+        }
+        let most = counts.into_iter().max_by_key(|(_, devices)| *devices)?;
+        (most.1 > 1).then(|| Self {
+            note: most.0.to_owned(),
+            devices: most.1,
+        })
+    }
 }
 
 /// One device of the form.
@@ -174,6 +199,7 @@ impl Approve {
             None => "as the base config says".to_owned(),
         };
         Ok(Self {
+            most_disks: MostDisks::of(&rows),
             rows,
             wrong: None,
             roles: Choice::words(Role::ALL),
