@@ -54,6 +54,9 @@ pub struct Api {
 /// The longest a request may take that carries no file: a regeneration for ten thousand devices is the longest.
 const LONGEST: Duration = Duration::from_secs(120);
 
+/// Host names that are paths of their own below `/devices`, where only other methods than those of a device have a meaning.
+const NAMES_THAT_ARE_PATHS: [&str; 3] = ["bulk", "register", "regenerate"];
+
 /// One method of one path below `/api/v1`.
 struct Route {
     method: Method,
@@ -177,6 +180,11 @@ pub fn router(api: Api) -> Router {
                 .layer(DefaultBodyLimit::max(body::MAX_JSON))
                 .layer(from_fn(in_time))
         };
+        if route.path == "/devices/{id}" {
+            for name in NAMES_THAT_ARE_PATHS {
+                v1 = v1.route(&format!("/devices/{name}"), handler.clone());
+            }
+        }
         v1 = v1.route(route.path, handler);
     }
     let v1 = v1

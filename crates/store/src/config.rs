@@ -133,6 +133,17 @@ impl Reader<'_> {
             Ok((cells.parse()?, cells.at()?))
         })
     }
+
+    /// The devices whose config was made at `at` or later, of the `limit` that were made last, ordered by number.
+    pub fn configs_made_since(&self, at: Timestamp, limit: u64) -> Result<Vec<DeviceId>, Error> {
+        let sql = "
+            SELECT device_id FROM (SELECT device_id, generated_at FROM device_configs ORDER BY revision DESC LIMIT ?2)
+            WHERE generated_at >= ?1 ORDER BY device_id";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.all(sql, params![at.as_micros(), limit], |row| {
+            row.get(0).map(DeviceId)
+        })
+    }
 }
 
 impl Writer<'_> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use model::{BootId, ConfigToken, DeviceId, Sha256Digest, TokenGrant, TokenRefusal};
+use model::{BootId, ConfigToken, DeviceId, Sha256Digest, Timestamp, TokenGrant, TokenRefusal};
 use rusqlite::{Row, params};
 use subtle::ConstantTimeEq as _;
 
@@ -29,6 +29,12 @@ impl Reader<'_> {
     /// The token of a device that is in force or was until it expired, without the token.
     pub fn token_grant(&self, device: DeviceId) -> Result<Option<TokenGrant>, Error> {
         Ok(self.maybe(GRANT, [device.0], read)?.map(|(grant, _)| grant))
+    }
+
+    /// The devices whose token was put in force at `at` or later, ordered by number.
+    pub fn tokens_issued_since(&self, at: Timestamp) -> Result<Vec<DeviceId>, Error> {
+        let sql = "SELECT device_id FROM config_tokens WHERE issued_at >= ?1 ORDER BY device_id";
+        self.all(sql, [at.as_micros()], |row| row.get(0).map(DeviceId))
     }
 }
 

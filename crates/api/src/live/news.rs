@@ -193,15 +193,22 @@ pub(super) fn backlog(reader: &Reader<'_>, after: Option<EventId>) -> Result<Vec
             &types::Event::from(event),
         )?);
     }
+    let boots = reader.booted_since(since.at)?;
     let mut change = Change {
-        devices: reader.devices_changed_since(since.at)?,
-        boots: reader.booted_since(since.at)?,
+        // Whatever is shown of a device may have changed without its row.
+        devices: [
+            reader.devices_changed_since(since.at)?,
+            reader.configs_made_since(since.at, BACKLOG + 1)?,
+            reader.tokens_issued_since(since.at)?,
+            boots.clone(),
+        ]
+        .concat(),
+        boots,
         kernel_logs: reader.logged_since(since.at)?,
         // When these changed last is not kept. Who shows them reads them once more than needed.
         settings: true,
         ..Change::default()
     };
-    gone.retain(|id| !change.devices.contains(id));
     change.devices.extend(gone);
     change.devices.sort_unstable();
     change.devices.dedup();
@@ -218,8 +225,8 @@ mod tests {
     use std::time::Duration;
 
     use model::{
-        Actor, BootStage, Clock, EventKind, Inventory, KernelLogLevel, KernelLogLine, MacAddr,
-        ManualClock, SeenBy, StageOutcome, StageRecord, Timestamp,
+        Actor, BootStage, Clock, ConfigToken, EventKind, Inventory, KernelLogLevel, KernelLogLine,
+        MacAddr, ManualClock, Role, SeenBy, StageOutcome, StageRecord, Timestamp,
     };
     use store::{Lane, Store};
 
@@ -300,5 +307,35 @@ mod tests {
         says(two).await;
         let log = format!("kernel_log of {two}");
         assert_eq!(told(&store, heard).await, ["hello", &log, "settings"]);
+        // Nor of a config that follows a change of the cluster, nor of a token.
+        let made = store.write(Lane::Admin, Actor::System, move |writer| {
+            let device = writer.device(one)?.unwrap();
+            writer.save_config(&device, Role::Worker, b"x")
+        });
+        made.await.unwrap();
+        assert_eq!(
+            told(&store, heard).await,
+            ["hello", "device", &log, "settings"]
+        );
+        let issued = store.write(Lane::Admin, Actor::System, move |writer| {
+            writer.issue_token(two, &ConfigToken::from_random([7; ConfigToken::BYTES]))
+        });
+        issued.await.unwrap();
+        assert_eq!(
+            told(&store, heard).await,
+            ["hello", "device", "device", &log, "settings"]
+        );
+        let heard = store.write(Lane::Admin, Actor::System, |writer| {
+            writer.event(None, EventKind::SignedOut)
+        });
+        let heard = heard.await.unwrap();
+        clock.advance(Duration::from_secs(60));
+        boots("52:54:00:00:00:01").await;
+        let boot = format!("boot of {one}");
+        let news = told(&store, heard).await;
+        assert!(
+            news.contains(&"device".to_owned()) && news.contains(&boot),
+            "{news:?}"
+        );
     }
 }

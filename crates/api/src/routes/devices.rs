@@ -1,8 +1,9 @@
 //! `/devices`.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::{Authority, Boot};
@@ -46,9 +47,23 @@ pub(super) fn paged(next: Option<String>, total: Option<u64>) -> HeaderMap {
     headers
 }
 
+/// The device that the last part of a path names. It may be a host name that is a path of its own for another method.
+pub(crate) struct Named(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let id = Option::<Path<String>>::from_request_parts(parts, state).await;
+        let id = id.map_err(|err| Error::Malformed(err.to_string()))?;
+        let last = || parts.uri.path().rsplit('/').next().unwrap_or_default();
+        Ok(Self(id.map_or_else(|| last().to_owned(), |Path(id)| id)))
+    }
+}
+
 pub(crate) async fn show(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<impl IntoResponse, Error> {
     device::show(&api.store, id.parse()?).await.map(versioned)
 }
@@ -96,7 +111,7 @@ pub(crate) async fn register(
 pub(crate) async fn update(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named,
     expected: IfMatch,
     Body(fields): Body<Map<String, Value>>,
 ) -> Result<impl IntoResponse, Error> {
@@ -142,7 +157,7 @@ pub(crate) async fn reject(
 pub(crate) async fn delete(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Named(id): Named,
     expected: IfMatch,
 ) -> Result<StatusCode, Error> {
     device::delete(&api.store, caller.author(), id.parse()?, expected).await?;
