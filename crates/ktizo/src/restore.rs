@@ -41,14 +41,13 @@ pub(crate) fn restore(
 ) -> anyhow::Result<Option<Restored>> {
     let state = StateDir::lock(state_dir)?;
     let named = std::path::absolute(archive)?;
-    if swap::undo(&state)?
-        .is_some_and(|undone| std::path::absolute(undone).is_ok_and(|it| it == named))
-    {
-        return Ok(None);
-    }
+    let undone = swap::undo(&state)?;
     let part = state.path().join(swap::PART);
     if part.exists() {
         std::fs::remove_dir_all(&part).with_context(|| format!("remove {}", part.display()))?;
+    }
+    if undone.is_some_and(|undone| std::path::absolute(undone).is_ok_and(|it| it == named)) {
+        return Ok(None);
     }
     let restored = fill(archive, &part).and_then(|manifest| {
         let database = part.join(DATABASE);

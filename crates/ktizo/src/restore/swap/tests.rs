@@ -121,7 +121,7 @@ async fn what_was_broken_off_is_undone_alone_where_that_is_asked_for() {
         let (state, _, aside) = broken_off(folder.path(), true, done).await;
         let restored = restore(&aside, &state, &who(None), now()).unwrap();
         assert!(restored.is_none() && is_old(&state).await);
-        assert!(asides(&state).unwrap().is_empty());
+        assert!(asides(&state).unwrap().is_empty() && !state.join(PART).exists());
         check_whole(&StateDir::lock(&state).unwrap()).unwrap();
     }
 }
