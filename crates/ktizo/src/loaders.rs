@@ -1,6 +1,6 @@
 //! The network boot loaders on this host: found in the configured folders, kept in memory, and judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::SystemTime;
@@ -15,6 +15,8 @@ pub(crate) struct Loaders {
     folders: Vec<PathBuf>,
     chosen: Vec<(Platform, LoaderName)>,
     found: RwLock<Arc<BTreeMap<LoaderName, Loader>>>,
+    /// Those beyond [`MAX_OTHERS`], which are not read.
+    left_out: RwLock<BTreeSet<LoaderName>>,
 }
 
 /// One loader in memory.
@@ -31,8 +33,8 @@ pub(crate) struct Loader {
 
 /// Larger files are no loaders: iPXE's largest is about 1.2 MB.
 const MAX_BYTES: u64 = 8 << 20;
-/// More files than this in the folders are not read.
-const MAX_FILES: usize = 64;
+/// So many files in the folders are read besides those that are chosen.
+const MAX_OTHERS: usize = 64;
 
 impl Loaders {
     /// Reads the loaders in `folders`; the first folder that has a name wins. `chosen` is what each kind of machine is given.
@@ -41,6 +43,7 @@ impl Loaders {
             folders,
             chosen,
             found: RwLock::default(),
+            left_out: RwLock::default(),
         };
         loaders.refresh();
         loaders
@@ -49,11 +52,19 @@ impl Loaders {
     /// Looks at the folders again and reads what is new or changed. Does file input, so it belongs on a thread that may wait.
     pub(crate) fn refresh(&self) {
         let before = self.all();
-        let mut found = BTreeMap::new();
+        let is_chosen = |name: &LoaderName| self.chosen.iter().any(|(_, chosen)| chosen == name);
+        let (mut found, mut left_out, mut others) = (BTreeMap::new(), BTreeSet::new(), 0);
         for folder in &self.folders {
-            for (name, path, modified) in candidates(folder) {
-                if found.len() >= MAX_FILES || found.contains_key(&name) {
+            for (name, path, modified) in candidates(folder, is_chosen) {
+                if found.contains_key(&name) {
                     continue;
+                }
+                if !is_chosen(&name) {
+                    if others == MAX_OTHERS {
+                        left_out.insert(name);
+                        continue;
+                    }
+                    others += 1;
                 }
                 let known = before
                     .get(&name)
@@ -76,10 +87,9 @@ impl Loaders {
                 found.insert(name, loader);
             }
         }
-        *self
-            .found
-            .write()
-            .expect("nobody panics while holding this lock") = Arc::new(found);
+        let written = "nobody panics while holding this lock";
+        *self.found.write().expect(written) = Arc::new(found);
+        *self.left_out.write().expect(written) = left_out;
     }
 
     /// Every loader, as found by the last look.
@@ -100,8 +110,18 @@ impl Loaders {
                 .iter()
                 .map(|folder| folder.display().to_string())
                 .collect();
+            if folders.is_empty() {
+                return format!(
+                    "boot loader {name} is nowhere, for `loaders.folders` in the config file names no folder"
+                );
+            }
+            let package = if name.as_str() == "ipxe-arm64.efi" {
+                "`ipxe` of Debian 13, for that of Debian 12 lacks it,"
+            } else {
+                "`ipxe`"
+            };
             format!(
-                "boot loader {name} is in none of {}; install the package `ipxe` or copy it there",
+                "boot loader {name} is in none of {}; install the package {package} or copy it there",
                 folders.join(", ")
             )
         })
@@ -117,42 +137,70 @@ impl Loaders {
 
     /// Sentences about each loader that is chosen and missing.
     pub(crate) fn missing(&self) -> Vec<String> {
-        let names = self.chosen.iter().map(|(_, name)| name);
-        names.filter_map(|name| self.get(name).err()).collect()
+        let missing = |(platform, name): &(Platform, LoaderName)| {
+            let why = self.get(name).err()?;
+            let key = key(*platform);
+            Some(format!(
+                "{why}; or set `{key}: null` in the config file if no such machine is to be served"
+            ))
+        };
+        self.chosen.iter().filter_map(missing).collect()
     }
 
-    /// Sentences about each loader that is chosen and known to be bad.
+    /// Sentences about each loader that is chosen and known to be bad, and about files that are not read.
     pub(crate) fn doubts(&self) -> Vec<String> {
         let doubt = |(_, name): &(Platform, LoaderName)| {
             let loader = self.get(name).ok()?;
             let warning = loader.warning?;
             Some(format!("boot loader {}: {warning}", loader.path.display()))
         };
-        self.chosen.iter().filter_map(doubt).collect()
+        let mut doubts: Vec<String> = self.chosen.iter().filter_map(doubt).collect();
+        let left_out = self
+            .left_out
+            .read()
+            .expect("nobody panics while holding this lock");
+        if let Some(first) = left_out.first() {
+            doubts.push(format!(
+                "the loader folders hold {} files too many, and these are not served, such as {first}; at most {MAX_OTHERS} are, \
+                 besides those that the config file names",
+                left_out.len()
+            ));
+        }
+        doubts
     }
 }
 
-/// The files of a folder that could be loaders, in the order of their names.
-fn candidates(folder: &Path) -> Vec<(LoaderName, PathBuf, Option<SystemTime>)> {
+/// The key of the config file that chooses the loader of a kind of machine.
+const fn key(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Bios => "loaders.bios",
+        Platform::EfiIa32 => "loaders.efi_ia32",
+        Platform::EfiX64 => "loaders.efi_x64",
+        Platform::EfiArm32 => "loaders.efi_arm32",
+        Platform::EfiArm64 => "loaders.efi_arm64",
+    }
+}
+
+/// The files of a folder that could be loaders, by their ending or because they are chosen, in the order of their names.
+fn candidates(
+    folder: &Path,
+    is_chosen: impl Fn(&LoaderName) -> bool,
+) -> Vec<(LoaderName, PathBuf, Option<SystemTime>)> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };
     let mut files: Vec<_> = entries
         .flatten()
         .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let kind = Path::new(&name).extension()?.to_str()?;
-            if !["efi", "kpxe", "pxe", "0", "kkpxe"].contains(&kind) {
+            let name = LoaderName::parse(entry.file_name().to_str()?)?;
+            let mut endings = LoaderName::ENDINGS.iter();
+            if !endings.any(|ending| name.as_str().ends_with(ending)) && !is_chosen(&name) {
                 return None;
             }
             let meta = std::fs::metadata(entry.path())
                 .ok()
                 .filter(|meta| meta.is_file() && meta.len() <= MAX_BYTES)?;
-            Some((
-                LoaderName::parse(&name)?,
-                entry.path(),
-                meta.modified().ok(),
-            ))
+            Some((name, entry.path(), meta.modified().ok()))
         })
         .collect();
     files.sort_by(|a, b| a.0.cmp(&b.0));
@@ -217,6 +265,62 @@ mod tests {
         assert_eq!(
             &loaders.get(&name("snponly.efi")).unwrap().bytes[..],
             b"first"
+        );
+    }
+
+    #[test]
+    fn a_chosen_loader_is_read_whatever_its_ending_and_however_many_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str| std::fs::write(folder.path().join(name), b"x").unwrap();
+        for number in 0..71 {
+            write(&format!("a{number:02}.efi"));
+        }
+        let names = ["undionly.kkkpxe", "ipxe.lkrn", "snponly.efi", "my-loader"];
+        names.iter().copied().for_each(write);
+        let chosen = names.map(|text| (Platform::Bios, name(text))).to_vec();
+        let loaders = Loaders::read(vec![folder.path().into()], chosen);
+        assert_eq!(loaders.missing(), [""; 0]);
+        assert_eq!(loaders.all().len(), MAX_OTHERS + names.len());
+        let doubts = loaders.doubts();
+        assert!(
+            doubts.len() == 1
+                && doubts[0].contains(" 7 files too many")
+                && doubts[0].contains("a64.efi"),
+            "{doubts:?}"
+        );
+        for number in 0..7 {
+            std::fs::remove_file(folder.path().join(format!("a{number:02}.efi"))).unwrap();
+        }
+        loaders.refresh();
+        assert_eq!(loaders.doubts(), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_a_way_out_that_there_is() {
+        let missing = |folders: Vec<PathBuf>, platform, file| {
+            Loaders::read(folders, vec![(platform, name(file))]).missing()
+        };
+        let bios = missing(vec!["/nowhere".into()], Platform::Bios, "undionly.kpxe");
+        assert_eq!(
+            bios,
+            [
+                "boot loader undionly.kpxe is in none of /nowhere; install the package `ipxe` or copy it there; \
+              or set `loaders.bios: null` in the config file if no such machine is to be served"
+            ]
+        );
+        let arm = missing(
+            vec!["/nowhere".into()],
+            Platform::EfiArm64,
+            "ipxe-arm64.efi",
+        );
+        assert!(
+            arm[0].contains("Debian 13") && arm[0].contains("`loaders.efi_arm64: null`"),
+            "{arm:?}"
+        );
+        let nowhere = missing(Vec::new(), Platform::Bios, "undionly.kpxe");
+        assert!(
+            nowhere[0].contains("`loaders.folders` in the config file names no folder"),
+            "{nowhere:?}"
         );
     }
 

@@ -146,6 +146,10 @@ pub enum Program {
 pub struct LoaderName(String);
 
 impl LoaderName {
+    /// Endings of boot programs: iPXE's builds, and what else firmware asks for by a bare name.
+    pub const ENDINGS: [&'static str; 7] =
+        [".efi", ".kpxe", ".kkpxe", ".kkkpxe", ".pxe", ".lkrn", ".0"];
+
     /// Takes a bare file name; `None` for anything that could leave a folder or hide in one.
     pub fn parse(name: &str) -> Option<Self> {
         model::is_loader_name(name).then(|| Self(name.to_owned()))

@@ -58,9 +58,6 @@ pub enum PathRefusal {
 /// The longest name looked at, in bytes: twice the longest that is served.
 const LONGEST: usize = 256;
 
-/// Endings of boot programs: a bare name with one of them is a loader.
-const LOADER_ENDINGS: [&str; 7] = [".efi", ".kpxe", ".kkpxe", ".kkkpxe", ".pxe", ".lkrn", ".0"];
-
 impl BootPath {
     /// Reads the file name of a TFTP request as firmware writes it: with `\` for `/`, leading slashes, a whole `tftp://` URL,
     /// something behind a NUL, or the 0xFF that some ROMs copy from the end of DHCP's options.
@@ -123,7 +120,7 @@ impl BootPath {
                 asset(Some(version), name)
             }
             ["ipxe", name] => loader(name),
-            [name] if LOADER_ENDINGS.iter().any(|end| name.ends_with(end)) => loader(name),
+            [name] if LoaderName::ENDINGS.iter().any(|end| name.ends_with(end)) => loader(name),
             _ => Err(PathRefusal::Unknown),
         }
     }
