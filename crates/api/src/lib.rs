@@ -60,6 +60,6 @@ pub use metrics::Sample;
 pub use progress::Progress;
 pub use router::{Api, authorities, router};
 pub use server::{BindError, Certificate, Fingerprint, TcpServer, TlsError, UnixServer};
-pub use status::{NextBoot, Service};
+pub use status::{NextBoot, Service, picture};
 pub use ui::{PageError, Pages};
 pub use version::{IfMatch, Version};

@@ -10,7 +10,7 @@ use model::{
     ApprovalStatus, Arch, Asset, AssetKind, AssetName, FirmwareKind, MacAddr, Role, TalosVersion,
     Timestamp, lacking, newest_whole,
 };
-use store::{DeviceFilter, OwnLoader, Reader};
+use store::{DeviceFilter, OwnLoader, Reader, Store};
 
 use crate::sources::{drift, newest_release, read_cluster};
 use crate::types::{DeviceCounts, ScriptPreview, ServiceStatus, Status};
@@ -39,7 +39,7 @@ pub(crate) const SILENT: Duration = Duration::from_secs(120);
 
 /// The whole picture.
 pub(crate) async fn status(api: &Api) -> Result<Status, Error> {
-    let mut picture = look_at_store(api, service(api).await?).await?;
+    let mut picture = picture(&api.store, service(api).await?, &api.assets).await?;
     let now = api.gate.now();
     let held = device::look(&api.store, move |reader| count_held(reader, now));
     picture.devices.held = held.await?;
@@ -60,7 +60,7 @@ pub(crate) async fn reasons(api: &Api) -> Vec<String> {
         Err(err) => return vec![err.to_string()],
     };
     let mut known = service.problems.clone();
-    match look_at_store(api, service).await {
+    match picture(&api.store, service, &api.assets).await {
         Ok(picture) => [picture.service.problems, picture.missing].concat(),
         Err(err) => {
             known.push(err.to_string());
@@ -76,16 +76,33 @@ async fn service(api: &Api) -> Result<ServiceStatus, Error> {
         .map_err(|err| Error::Internal(err.to_string()))
 }
 
-async fn look_at_store(api: &Api, service: ServiceStatus) -> Result<Status, Error> {
-    let folder = api.assets.clone();
+/// How the daemon and what is in the store do together, but for what depends on the moment: how many machines are held, and which files
+/// a person edited.
+pub async fn picture(
+    store: &Store,
+    service: ServiceStatus,
+    assets: &AssetFolder,
+) -> Result<Status, Error> {
+    let folder = assets.clone();
     let look = move |reader: &Reader<'_>| look(reader, service, &folder);
-    device::look(&api.store, look).await
+    device::look(store, look).await
 }
 
 /// Whether a boot loader is in one of the loader folders.
 fn is_there(service: &ServiceStatus, loader: &str) -> bool {
     let mut known = service.loaders.iter();
     known.any(|known| known.name == loader && known.path.is_some())
+}
+
+/// Warns of a loader that a setting gives, if it is known to be bad.
+fn doubt(service: &mut ServiceStatus, loader: &str) {
+    let warning = service.loaders.iter().find_map(|known| {
+        let (path, complaint) = (known.path.as_ref()?, known.complaint.as_ref()?);
+        (known.name == loader).then(|| format!("boot loader {path}: {complaint}"))
+    });
+    if let Some(warning) = warning.filter(|text| !service.warnings.contains(text)) {
+        service.warnings.push(warning);
+    }
 }
 
 fn look(
@@ -98,6 +115,7 @@ fn look(
         let Some(loader) = &settings.firmware.of(*kind).loader else {
             continue;
         };
+        doubt(&mut service, loader);
         if !is_there(&service, loader) {
             service.problems.push(format!(
                 "boot loader {loader}, which the network settings give to {}, is in none of the loader folders: copy it there, or \
@@ -108,6 +126,7 @@ fn look(
     }
     // Anybody may read these words, so they name no MAC.
     for OwnLoader { name, devices, one } in reader.own_loaders()? {
+        doubt(&mut service, &name);
         if !is_there(&service, &name) {
             let whose = match devices {
                 1 => format!("device {one} gets by a setting of its own"),

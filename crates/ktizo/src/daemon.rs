@@ -40,7 +40,7 @@ pub async fn run(config: Config, admin_threads: &Handle) -> anyhow::Result<()> {
 
 /// Prints the first screen and, where it is of use, the link that makes the first account.
 async fn announce(parts: &Parts, bound: &Bound) -> anyhow::Result<()> {
-    screen::show(&parts.report, &parts.store).await?;
+    screen::show(&parts.report, &parts.store, &parts.assets).await?;
     if bound.admin.is_some() {
         screen::first_link(&parts.report, &parts.gate()).await?;
     }

@@ -1,32 +1,29 @@
 //! The first screen: what is served where, where the state is, and what to do next.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 
-use api::Service as _;
 use api::auth::{self, Gate};
-use model::{Actor, ApprovalStatus, Role};
-use store::{Lane, Store};
+use api::types::Status;
+use api::{AssetFolder, Service as _};
+use model::{Actor, Role};
+use store::Store;
 
 use crate::config::DEFAULT_SOCKET;
 use crate::privilege::Privilege;
 use crate::report::Report;
 
 /// Prints the screen.
-pub(crate) async fn show(report: &Report, store: &Store) -> anyhow::Result<()> {
-    let known = store
-        .read(Lane::Admin, |reader| {
-            Ok(Known {
-                strict: reader.settings()?.strict_boot_mode,
-                has_assets: !reader.assets()?.is_empty(),
-                has_base: reader.base(Role::Controlplane)?.is_some(),
-                pending: reader.count_devices(Some(ApprovalStatus::Pending))?,
-                approved: reader.count_devices(Some(ApprovalStatus::Approved))?,
-            })
-        })
-        .await?;
+pub(crate) async fn show(
+    report: &Report,
+    store: &Store,
+    assets: &AssetFolder,
+) -> anyhow::Result<()> {
+    let status = api::picture(store, report.status(), assets).await?;
     // A daemon whose terminal went away serves all the same.
-    let _ = io::stdout().write_all(screen(report, &known).as_bytes());
+    let _ = io::stdout().write_all(screen(report, &status).as_bytes());
     Ok(())
 }
 
@@ -56,26 +53,17 @@ pub(crate) async fn first_link(report: &Report, gate: &Gate) -> anyhow::Result<(
     Ok(())
 }
 
-/// What the store has, as far as it decides what to do next.
-struct Known {
-    strict: bool,
-    has_assets: bool,
-    has_base: bool,
-    pending: u64,
-    approved: u64,
-}
-
-fn screen(report: &Report, known: &Known) -> String {
-    let status = report.status();
-    let mut text = format!("\nktizo {}\n\n", status.version);
+fn screen(report: &Report, status: &Status) -> String {
+    let service = &status.service;
+    let mut text = format!("\nktizo {}\n\n", service.version);
     let mut line = |name: &str, value: &str| {
         // Writing to a String does not fail.
         let _ = writeln!(text, "  {name:<12} {value}");
     };
-    for served in &status.serves {
+    for served in &service.serves {
         line(&served.what, &served.address);
     }
-    line("state", &status.state_dir);
+    line("state", &service.state_dir);
     match &report.privilege {
         Privilege::Unprivileged => {}
         Privilege::Became(user) => line("runs as", user),
@@ -83,31 +71,37 @@ fn screen(report: &Report, known: &Known) -> String {
     }
     line(
         "devices",
-        &format!("{} pending, {} approved", known.pending, known.approved),
+        &format!(
+            "{} pending, {} approved",
+            status.devices.pending, status.devices.approved
+        ),
     );
-    if !known.strict {
+    if !status.strict_boot_mode {
         line(
             "WARNING",
             "strict boot mode is off: a machine that nobody approved may run Talos, and lose its disk",
         );
     }
-    for problem in &status.problems {
+    for problem in &service.problems {
         line("PROBLEM", problem);
     }
-    for warning in &status.warnings {
+    for warning in &service.warnings {
         line("WARNING", warning);
+    }
+    for missing in &status.missing {
+        line("to do", missing);
     }
     text.push_str("\nNext, in another terminal:\n");
     let mut step = |what: &str, words: &str| {
         let _ = writeln!(text, "  {what}\n      {}", command(report, words));
     };
-    if !known.has_assets {
+    if status.talos_version.is_none() {
         step(
             "Bring the kernel and initramfs of a Talos release (vmlinuz-amd64, initramfs-amd64.xz):",
             "assets import DIR --version v1.13.9",
         );
     }
-    if !known.has_base {
+    if !status.base_configs.contains(&Role::Controlplane) {
         step(
             "Found the cluster (or bring one that `talosctl gen config` made, with `cluster import DIR`):",
             "cluster init NAME https://ADDRESS-OF-THE-FIRST-CONTROL-PLANE:6443",
@@ -125,9 +119,12 @@ fn screen(report: &Report, known: &Known) -> String {
     text
 }
 
-/// A command for the daemon as it can be typed here: with the path of this program, and its socket where that is not the usual one.
+/// A command for the daemon as it can be typed anywhere: with the path of this program, and its socket where that is not the usual one.
 fn command(report: &Report, words: &str) -> String {
-    let program = std::env::current_exe().map_or_else(|_| "ktizo".to_owned(), |path| short(&path));
+    let program = match std::env::current_exe() {
+        Ok(path) => as_typed(&path, std::env::var_os("PATH").as_deref()),
+        Err(_) => "ktizo".to_owned(),
+    };
     let socket = if report.socket.as_os_str() == DEFAULT_SOCKET {
         String::new()
     } else {
@@ -136,13 +133,44 @@ fn command(report: &Report, words: &str) -> String {
     format!("{program} {words}{socket}")
 }
 
-/// The path of the program, from the current folder where it is below it.
-fn short(path: &std::path::Path) -> String {
-    let here = std::env::current_dir().ok();
-    let below = here.and_then(|here| {
-        path.strip_prefix(here)
-            .ok()
-            .map(|below| below.display().to_string())
-    });
-    below.unwrap_or_else(|| path.display().to_string())
+/// The program's name where `search`, the value of `PATH`, finds this very file by it, else its path.
+fn as_typed(program: &Path, search: Option<&OsStr>) -> String {
+    let path = program.display().to_string();
+    let (Some(name), Some(search)) = (program.file_name(), search) else {
+        return path;
+    };
+    let found = std::env::split_paths(search)
+        .map(|folder| folder.join(name))
+        .find(|found| found.is_file());
+    let is_this = |found: &Path| found.canonicalize().ok() == program.canonicalize().ok();
+    match found {
+        Some(found) if is_this(&found) => name.display().to_string(),
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_names_the_program_so_that_it_can_be_typed_in_any_folder() {
+        let [own, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let program = own.path().join("ktizo");
+        std::fs::write(&program, b"").unwrap();
+        let search = |folders: &[&Path]| std::env::join_paths(folders).unwrap();
+        let path = program.display().to_string();
+        for (folders, expected) in [
+            (vec![], path.as_str()),
+            (vec![other.path()], &path),
+            (vec![other.path(), own.path()], "ktizo"),
+        ] {
+            assert_eq!(as_typed(&program, Some(&search(&folders))), expected);
+        }
+        assert_eq!(as_typed(&program, None), path);
+        // Another program of that name comes first.
+        std::fs::write(other.path().join("ktizo"), b"").unwrap();
+        let both = search(&[other.path(), own.path()]);
+        assert_eq!(as_typed(&program, Some(&both)), path);
+    }
 }

@@ -109,6 +109,22 @@ async fn a_loader_of_a_device_that_is_nowhere_is_told() {
 }
 
 #[tokio::test]
+async fn a_bad_loader_is_warned_of_once_wherever_it_is_given() {
+    let world = World::with_control_plane().await;
+    let warnings = async || world.ok("GET", "/status", Value::Null).await["warnings"].clone();
+    assert_eq!(warnings().await, json!([]));
+    let told = json!(["boot loader /loaders/old.efi: it is from 2019"]);
+    let device = json!({"loader": "old.efi"});
+    world.ok("PUT", "/devices/1", device).await;
+    assert_eq!(warnings().await, told);
+    let profile = json!({"firmware": {"efi_x64": {"loader": "old.efi"}}});
+    world.ok("PUT", "/network/settings", profile).await;
+    assert_eq!(warnings().await, told);
+    world.ok("PUT", "/devices/1", json!({"loader": null})).await;
+    assert_eq!(warnings().await, told);
+}
+
+#[tokio::test]
 async fn subnets_that_overlap_are_refused_and_a_subnet_that_leaves_its_gateway_names_itself() {
     let world = World::founded().await;
     for (subnet, gateway, field) in [

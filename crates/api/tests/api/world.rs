@@ -48,12 +48,20 @@ impl Service for Well {
                 trouble: None,
             }],
             web_root: None,
-            loaders: vec![LoaderStatus {
-                name: "snponly.efi".into(),
-                platform: Some("efi_x64".into()),
-                path: None,
-                complaint: None,
-            }],
+            loaders: vec![
+                LoaderStatus {
+                    name: "snponly.efi".into(),
+                    platform: Some("efi_x64".into()),
+                    path: None,
+                    complaint: None,
+                },
+                LoaderStatus {
+                    name: "old.efi".into(),
+                    platform: None,
+                    path: Some("/loaders/old.efi".into()),
+                    complaint: Some("it is from 2019".into()),
+                },
+            ],
             problems: Vec::new(),
             warnings: Vec::new(),
         }
