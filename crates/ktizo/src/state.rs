@@ -1,7 +1,6 @@
 //! The state folder: made, locked, given its first contents, and whether there is room in it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -23,17 +22,16 @@ pub(crate) struct StateDir {
 impl StateDir {
     /// Makes the folder if it is not there (mode 0700), and locks it: two daemons on one state would undo each other's work.
     pub(crate) fn lock(path: &Path) -> anyhow::Result<Self> {
-        let make = || -> io::Result<()> {
-            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-            for folder in ["assets", "base", "compiled", "loaders"] {
-                DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(path.join(folder))?;
-            }
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+        let make = |folder: &Path| {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.with_context(|| format!("make the folder {}", folder.display()))
         };
-        make().with_context(|| format!("make the state folder {}", path.display()))?;
+        make(path)?;
+        for folder in ["assets", "base", "compiled", "loaders"] {
+            make(&path.join(folder))?;
+        }
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+            .with_context(|| format!("close the state folder {} to others", path.display()))?;
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -153,6 +151,15 @@ pub(crate) fn no_room(folder: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_in_the_place_of_a_folder_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("base");
+        std::fs::write(&file, b"").unwrap();
+        let err = StateDir::lock(root.path()).unwrap_err().to_string();
+        assert_eq!(err, format!("make the folder {}", file.display()));
+    }
 
     #[test]
     fn one_daemon_a_folder() {

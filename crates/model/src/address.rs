@@ -49,8 +49,7 @@ pub fn check_node_address(
     if !subnet.contains(&address) {
         return Err(AddressRefusal::Outside { address, subnet });
     }
-    // RFC 3021: a subnet of two addresses has neither a network nor a broadcast address.
-    if subnet.prefix_len() < 31 && (address == subnet.network() || address == subnet.broadcast()) {
+    if is_reserved(address, subnet) {
         return Err(AddressRefusal::Reserved { address, subnet });
     }
     for (taken, owner) in [
@@ -62,6 +61,12 @@ pub fn check_node_address(
         }
     }
     Ok(())
+}
+
+/// Whether an address is the first or last of a subnet, which no host can have. RFC 3021: a subnet of two addresses has neither a network
+/// nor a broadcast address.
+pub(crate) fn is_reserved(address: Ipv4Addr, subnet: Ipv4Net) -> bool {
+    subnet.prefix_len() < 31 && [subnet.network(), subnet.broadcast()].contains(&address)
 }
 
 /// The lowest address a node may have that `is_taken` does not know; `None` if the subnet is unset or full.

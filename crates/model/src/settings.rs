@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use crate::address::is_reserved;
 use crate::error::word_enum;
 use crate::{ConfigRelease, FirmwareKind, FirmwareProfiles, TalosVersion, is_loader_name};
 
@@ -169,14 +170,20 @@ impl NetworkSettings {
                     format!("{gateway} is outside of the node subnet {subnet}"),
                 );
             }
+            if let Some(gateway) = self.gateway.filter(|gateway| is_reserved(*gateway, subnet)) {
+                return refuse(
+                    "gateway",
+                    format!("{gateway} is the network or broadcast address of {subnet}"),
+                );
+            }
         }
         for (field, address) in [
             ("gateway", self.gateway),
             ("server_address", self.server_address),
         ] {
-            if let Some(address) =
-                address.filter(|a| a.is_unspecified() || a.is_multicast() || a.is_broadcast())
-            {
+            // What is in 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 or 240.0.0.0/4 is nobody's on a LAN (RFC 6890).
+            let is_no_host = |a: &Ipv4Addr| matches!(a.octets()[0], 0 | 127 | 224..);
+            if let Some(address) = address.filter(is_no_host) {
                 return refuse(field, format!("{address} is not the address of one host"));
             }
         }
@@ -326,9 +333,37 @@ mod tests {
                 },
             ),
             (
+                "gateway",
+                NetworkSettings {
+                    gateway: Some("10.0.0.0".parse().unwrap()),
+                    ..base()
+                },
+            ),
+            (
+                "gateway",
+                NetworkSettings {
+                    gateway: Some("10.0.0.255".parse().unwrap()),
+                    ..base()
+                },
+            ),
+            (
                 "server_address",
                 NetworkSettings {
                     server_address: Some("224.0.0.1".parse().unwrap()),
+                    ..base()
+                },
+            ),
+            (
+                "server_address",
+                NetworkSettings {
+                    server_address: Some("127.0.0.1".parse().unwrap()),
+                    ..base()
+                },
+            ),
+            (
+                "server_address",
+                NetworkSettings {
+                    server_address: Some("0.0.0.0".parse().unwrap()),
                     ..base()
                 },
             ),
