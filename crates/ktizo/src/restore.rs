@@ -156,6 +156,12 @@ impl<'p> Opened<'p> {
         self.head.chain(&self.rest)
     }
 
+    /// How many bytes it has; `None` of what comes through a pipe.
+    fn length(&self) -> Option<u64> {
+        let known = self.rest.metadata().ok()?;
+        known.is_file().then(|| known.len())
+    }
+
     fn no_backup(&self) -> anyhow::Error {
         let (called, other) = (self.path.display(), &self.other);
         anyhow!("{called} is not a backup of ktizo{other}; name a file that `ktizo backup` wrote")
@@ -240,6 +246,12 @@ fn unpack(archive: &Path, into: &Path) -> anyhow::Result<Manifest> {
         ensure!(
             known,
             "{called} holds `{}`, which no backup of ktizo has",
+            path.display()
+        );
+        let end = entry.raw_file_position().saturating_add(entry.size());
+        ensure!(
+            opened.length().is_none_or(|length| end <= length),
+            "{called} breaks off within `{}`, so it is not whole; restore another backup",
             path.display()
         );
         entry.set_preserve_permissions(false);

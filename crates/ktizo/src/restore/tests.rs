@@ -144,6 +144,22 @@ fn what_is_no_good_backup_is_refused_and_nothing_is_touched() {
         );
         assert!(!state.join("restore.part").exists() && !folder.path().join("x").exists());
     }
+    // As a copy is that was broken off.
+    let whole = archive(
+        folder.path(),
+        &[("manifest.json", GOOD), ("ktizo.db", "real")],
+    );
+    let length = std::fs::metadata(&whole).unwrap().len();
+    File::options()
+        .write(true)
+        .open(&whole)
+        .unwrap()
+        .set_len(length / 2)
+        .unwrap();
+    let err = restore(&whole, &state, &who(None), now()).unwrap_err();
+    let said = "breaks off within `ktizo.db`, so it is not whole";
+    assert!(format!("{err:#}").contains(said), "{err:#}");
+    assert!(!state.join("restore.part").exists());
     let _running = StateDir::lock(&state).unwrap();
     let err = restore(&folder.path().join("backup.tar"), &state, &who(None), now()).unwrap_err();
     assert!(err.to_string().contains("in use by another ktizo"), "{err}");
