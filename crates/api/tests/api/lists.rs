@@ -443,24 +443,18 @@ async fn one_that_cannot_be_approved_holds_all_back() {
         )
         .await;
     world.add(&mac(1)).await;
-    let devices = json!([mac(1), mac(0)]);
-    let both = world
-        .ok(
-            "POST",
-            "/devices/bulk",
-            json!({"action": "approve", "devices": devices}),
-        )
-        .await;
-    assert_eq!(both["refused"], 0, "the control plane comes first");
-    let world = World::ready().await;
+    for devices in [json!([mac(1), mac(0)]), json!([mac(0), mac(1)])] {
+        let asked = json!({"action": "approve", "devices": devices, "preview": true});
+        let both = world.ok("POST", "/devices/bulk", asked).await;
+        assert_eq!(both["refused"], 0, "the control plane comes first");
+    }
+    // A subnet that it is not in any more.
+    let beside = json!({"ip_address": "10.0.0.77"});
     world
-        .ok(
-            "POST",
-            "/devices",
-            json!({"mac_address": mac(0), "role": "worker"}),
-        )
+        .ok("PUT", &format!("/devices/{}", mac(0)), beside)
         .await;
-    world.add(&mac(1)).await;
+    let moved = json!({"node_subnet": "10.0.1.0/24", "gateway": "10.0.1.1"});
+    world.ok("PUT", "/network/settings", moved).await;
     let asked = json!({"action": "approve", "devices": [mac(0), mac(1)]});
     let (code, _, _) = world.refused("POST", "/devices/bulk", asked.clone()).await;
     assert_eq!(code, "bulk_refused");
@@ -473,7 +467,7 @@ async fn one_that_cannot_be_approved_holds_all_back() {
     let mut preview = asked;
     preview["preview"] = json!(true);
     let preview = world.ok("POST", "/devices/bulk", preview).await;
-    assert_eq!(preview["devices"][0]["refusal"]["field"], "role");
+    assert_eq!(preview["devices"][0]["refusal"]["field"], "ip_address");
     assert_eq!(preview["devices"][1]["refusal"], Value::Null);
 }
 
