@@ -11,9 +11,9 @@ use anyhow::{Context, Result, bail, ensure};
 use ktizo_tests::admin::{Answer, by_tcp};
 use ktizo_tests::asker::{Asker, discover};
 use ktizo_tests::daemon::Ktizo;
-use ktizo_tests::lan::Host;
+use ktizo_tests::lan::{CARD, Host};
 use ktizo_tests::process::run;
-use ktizo_tests::scene::{SERVER, Scene};
+use ktizo_tests::scene::{SERVER, Scene, TALOS};
 use serde_json::json;
 
 use crate::readiness::Monitor;
@@ -104,6 +104,19 @@ pub(crate) fn loses_nothing_and_goes_on(lab: &Lab) -> Result<()> {
     let disk = SmallDisk::mount(&folder.join("state"))?;
     let mut scene = Scene::set(&lab.kit, &lab.assets, folder)?;
     let client = scene.lan.host("client", 9)?;
+    // The first device itself, for nobody else is told where its config is.
+    let machine = scene.lan.host("machine", 10)?;
+    let own = mac(1);
+    let set = [
+        "-netns",
+        &machine.netns,
+        "link",
+        "set",
+        CARD,
+        "address",
+        &own,
+    ];
+    run("ip", &set)?;
     for (number, name, last) in [(1, "cp-1", 50), (2, "cp-2", 51)] {
         scene.ktizo.command(["device", "add", &mac(number)])?;
         scene.approve(&mac(number), name, last)?;
@@ -160,10 +173,11 @@ pub(crate) fn loses_nothing_and_goes_on(lab: &Lab) -> Result<()> {
     let added = add(ktizo, ENOUGH + 1)?;
     ensure!(added.status == 201, "{}", added.text());
     kept.insert(mac(ENOUGH + 1));
-    let script = script(&client, &mac(1))?;
+    let install = script(&machine, &mac(1))?;
+    let kernel = format!("/talos/{TALOS}/vmlinuz-amd64 ");
     ensure!(
-        script.contains("/talos/vmlinuz-amd64") || script.contains("config"),
-        "{script}"
+        install.contains(&kernel) && install.contains(" talos.config="),
+        "{install}"
     );
     ktizo.stop(Duration::from_secs(20))?;
     ktizo.restart()?;

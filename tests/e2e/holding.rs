@@ -70,7 +70,7 @@ pub(crate) fn bios_without_files_says_so_and_waits_for_them(lab: &Lab) -> Result
     scene.ktizo.command(["assets", "remove", TALOS, "--yes"])?;
     let status = scene.ktizo.command(["status"])?;
     ensure!(
-        status.contains("vmlinuz-amd64") || status.contains("kernel"),
+        status.contains("vmlinuz-amd64") && status.contains("initramfs-amd64.xz"),
         "the status says nothing of the missing files: {status}"
     );
     let disk = Disk::empty(&scene.folder.join("disk.img"))?;

@@ -81,6 +81,7 @@ fn main() -> ExitCode {
         starting {
             a_port_in_use_is_one_sentence
             a_second_daemon_is_refused
+            a_state_folder_closed_to_the_user_is_named
             a_wrong_config_file_is_refused_with_its_line
             a_set_up_link_leads_to_its_page
             the_admin_plane_is_closed_to_the_network

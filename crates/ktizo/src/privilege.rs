@@ -47,7 +47,27 @@ pub(crate) fn become_user(user: Option<&str>, paths: &[&Path]) -> anyhow::Result
         setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).is_err(),
         "root could be taken back"
     );
+    for path in paths {
+        reach(path).map_err(|(closed, err)| {
+            anyhow::anyhow!(
+                "the user `{name}`, which the key `user` names, cannot reach {}, for {} is closed to it: {err}; `chmod o+x` opens it, \
+                 --state-dir names another folder, and `user: null` in the config file stays root",
+                path.display(),
+                closed.display()
+            )
+        })?;
+    }
     Ok(Privilege::Became(name.to_owned()))
+}
+
+/// Whether this user comes as far as `path`; the error names the folder above it that is closed.
+fn reach(path: &Path) -> Result<(), (&Path, std::io::Error)> {
+    let mut folders: Vec<&Path> = path.ancestors().collect();
+    folders.reverse();
+    for way in folders.windows(2) {
+        std::fs::symlink_metadata(way[1]).map_err(|err| (way[0], err))?;
+    }
+    Ok(())
 }
 
 /// Gives `path` and all below it away; links are not followed.
