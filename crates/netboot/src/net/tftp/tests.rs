@@ -425,14 +425,16 @@ async fn transfers_under_way_go_on_when_the_daemon_stops_and_others_are_dropped(
     machine
         .send(b"\0\x01boot.ipxe\0octet\0blksize\x008\0")
         .await;
-    machine.recv().await.unwrap();
+    let options = machine.recv().await.unwrap();
     machine.answer(b"\0\x04\0\0").await;
-    assert_eq!(machine.recv().await.unwrap(), b"\0\x03\0\x01#!ipxe\n#");
+    let first = machine.recv_after(&options).await.unwrap();
+    assert_eq!(first, b"\0\x03\0\x01#!ipxe\n#");
 
     served.stop.cancel();
     served.until(|counters| &counters.displaced, 1).await;
     machine.answer(b"\0\x04\0\x01").await;
-    assert_eq!(machine.recv().await.unwrap(), b"\0\x03\0\x02 table\n");
+    let second = machine.recv_after(&first).await.unwrap();
+    assert_eq!(second, b"\0\x03\0\x02 table\n");
     assert!(served.task.try_join_next().is_none());
     machine.answer(b"\0\x04\0\x02").await;
     let ended = timeout(SOON, served.task.join_next()).await;

@@ -61,6 +61,16 @@ impl Machine {
         self.recv_within(SOON).await
     }
 
+    /// Waits for what follows a datagram, which is sent again where a busy host is slow to take it.
+    pub(super) async fn recv_after(&self, before: &[u8]) -> Option<Vec<u8>> {
+        loop {
+            let heard = self.recv().await?;
+            if heard != before {
+                return Some(heard);
+            }
+        }
+    }
+
     /// Waits for a datagram that may not come.
     pub(super) async fn recv_soon(&self) -> Option<Vec<u8>> {
         self.recv_within(Duration::from_millis(200)).await
