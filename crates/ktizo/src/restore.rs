@@ -159,7 +159,7 @@ impl<'p> Opened<'p> {
     /// How many bytes it has; `None` of what comes through a pipe.
     fn length(&self) -> Option<u64> {
         let known = self.rest.metadata().ok()?;
-        known.is_file().then(|| known.len())
+        known.is_file().then_some(known.len())
     }
 
     fn no_backup(&self) -> anyhow::Error {

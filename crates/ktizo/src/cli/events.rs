@@ -274,7 +274,7 @@ fn audit(events: &[Event]) -> String {
                     .map(|line| format!("\n  {sign} {line}"))
                     .collect()
             };
-            let (before, after) = (signed('-', &before), signed('+', &after));
+            let (before, after) = (signed('-', before), signed('+', after));
             format!("  {}:{before}{after}", change.field)
         }));
         vec![
