@@ -24,6 +24,21 @@ impl Cards {
         self.first.addresses.first().map(|own| own.address)
     }
 
+    /// Each address of each served card, with the card's name, as the host's cards are at a moment; those of the first card lead.
+    pub(crate) fn addresses(&self, there: &Interfaces) -> Vec<(String, Ipv4Addr)> {
+        let mut cards: Vec<&Interface> = there
+            .iter()
+            .filter(|card| !card.loopback && self.served.includes(card))
+            .collect();
+        cards.sort_by_key(|card| card.name != self.first.name);
+        let of_card = |card: &Interface| {
+            let own = card.addresses.iter();
+            own.map(|own| (card.name.clone(), own.address))
+                .collect::<Vec<_>>()
+        };
+        cards.into_iter().flat_map(of_card).collect()
+    }
+
     /// Sentences about each card that is to be served and cannot be, as the host's cards are at a moment.
     pub(crate) fn not_served(&self, there: &Interfaces) -> Vec<String> {
         let Served::Named(names) = &self.served else {
@@ -169,6 +184,28 @@ mod tests {
         );
         let cards = choose(&["eth0".to_owned(), "eth1".to_owned()], &host(), None).unwrap();
         assert_eq!((cards.first.name.as_str(), cards.gateway), ("eth0", None));
+    }
+
+    #[test]
+    fn the_addresses_are_those_of_the_moment() {
+        let names = ["eth1", "eth0"].map(str::to_owned);
+        let cards = choose(&names, &host(), None).unwrap();
+        let told = |there: Vec<Interface>| -> Vec<String> {
+            let found = cards.addresses(&Interfaces::from_list(there));
+            found
+                .into_iter()
+                .map(|(card, address)| format!("{card} {address}"))
+                .collect()
+        };
+        let both = [
+            card(1, "lo", Some("127.0.0.1")),
+            card(2, "eth1", Some("10.1.0.2")),
+            card(3, "eth0", Some("10.0.0.3")),
+            card(4, "eth9", Some("10.9.0.2")),
+        ];
+        assert_eq!(told(both.to_vec()), ["eth0 10.0.0.3", "eth1 10.1.0.2"]);
+        assert_eq!(told(both[..2].to_vec()), ["eth1 10.1.0.2"]);
+        assert_eq!(told(Vec::new()), [""; 0]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use store::{Base, Error as StoreError, Lane, Store, StoredConfig};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
+use crate::report::Report;
 use base::{BaseFolder, keep_bases};
 use file::{
     BATCH, at, holds, make_folder, put_in_place, sync_folder, write_beside, write_if_other,
@@ -33,7 +34,7 @@ pub(crate) struct Compiled {
     folder: PathBuf,
     base_folder: PathBuf,
     /// Where machines fetch from, for the file of the table script: in the served one each machine gets the address that faces it.
-    base_url: String,
+    report: Arc<Report>,
     clock: Arc<dyn Clock>,
 }
 
@@ -61,7 +62,7 @@ impl Compiled {
         store: Store,
         scripts: Arc<Scripts>,
         state_dir: &Path,
-        base_url: String,
+        report: Arc<Report>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
@@ -69,7 +70,7 @@ impl Compiled {
             scripts,
             folder: state_dir.join("compiled"),
             base_folder: state_dir.join("base"),
-            base_url,
+            report,
             clock,
         }
     }
@@ -149,7 +150,8 @@ impl Compiled {
         };
         let files = files?;
         let nodes = table_nodes(&approved);
-        let make = |scripts: &Scripts| scripts.table(&self.base_url, &nodes);
+        let base_url = self.report.base_url();
+        let make = |scripts: &Scripts| scripts.table(&base_url, &nodes);
         // Each machine that asks for the script tells of a template that failed.
         let (table, _) = self.scripts.or_built_in(make)?;
         let (folder, base_folder) = (self.folder.clone(), self.base_folder.clone());

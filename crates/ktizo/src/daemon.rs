@@ -105,7 +105,7 @@ fn follow(parts: &Parts, bound: &Bound, keeper: Keeper, followers: &mut Tasks) {
         parts.store.clone(),
         Arc::clone(&parts.scripts),
         parts.state.path(),
-        parts.report.base_url(),
+        Arc::clone(&parts.report),
         Arc::clone(&parts.clock),
     );
     followers.start("compiled files", |stop| compiled.follow(stop));
@@ -176,7 +176,7 @@ fn serve_all(
 
 /// What the admin API works with.
 fn api(parts: &Parts, live: Live, office: &Arc<Office>) -> Api {
-    let (address, port) = parts.report.boot_http();
+    let report = Arc::clone(&parts.report);
     Api {
         store: parts.store.clone(),
         gate: parts.gate(),
@@ -186,7 +186,7 @@ fn api(parts: &Parts, live: Live, office: &Arc<Office>) -> Api {
         state_dir: parts.state.path().to_owned(),
         base_folder: parts.state.path().join("base"),
         service: parts.report.clone(),
-        next_boot: Arc::new(Preview::new(Arc::clone(office), address, port)),
+        next_boot: Arc::new(Preview::new(Arc::clone(office), move || report.boot_http())),
         clock: Arc::clone(&parts.clock),
         progress: Progress::default(),
     }

@@ -3,7 +3,7 @@
 mod counters;
 mod port;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -40,7 +40,8 @@ pub(crate) struct Report {
     loaders: Arc<Loaders>,
     chosen: Vec<(Platform, String)>,
     http_port: u16,
-    web_root: Option<String>,
+    /// Where the admin API listens by TCP, and whether it speaks TLS there.
+    admin: Option<(SocketAddr, bool)>,
     warnings: Vec<String>,
     counters: Counters,
 }
@@ -54,14 +55,12 @@ impl Report {
         loaders: Arc<Loaders>,
         privilege: Privilege,
     ) -> Self {
-        let root = |listen| port::root(listen, &bound.cards, bound.certificate.as_ref());
-        let web_root = config.admin.map(root);
         Self {
             state_dir: config.state_dir.clone(),
             socket: config.socket.clone(),
             cards: bound.cards.clone(),
             privilege,
-            ports: Port::all(config, bound, web_root.as_deref()),
+            ports: Port::all(config, bound),
             started_at,
             loaders,
             chosen: config
@@ -70,21 +69,38 @@ impl Report {
                 .map(|(platform, name)| (*platform, name.to_string()))
                 .collect(),
             http_port: config.boot.http_port,
-            web_root,
+            admin: config
+                .admin
+                .map(|listen| (listen, bound.certificate.is_some())),
             warnings: config.warnings(),
             counters: Counters::new(bound),
         }
     }
 
-    /// The root of the admin API by TCP, if it is open; one that listens everywhere is reached at the first card's address.
-    pub(crate) fn admin_url(&self) -> Option<String> {
-        self.web_root.clone()
+    /// The cards of the host as they are now, for they come and go; where they cannot be read, the first as it was at start.
+    fn host(&self) -> Interfaces {
+        Interfaces::read().unwrap_or_else(|err| {
+            tracing::warn!(%err, "the addresses of this host cannot be read");
+            Interfaces::from_list(vec![self.cards.first.clone()])
+        })
     }
 
-    /// The first address and the port of the boot HTTP server.
+    /// The addresses of the served cards at this moment.
+    fn addresses(&self) -> Vec<(String, Ipv4Addr)> {
+        self.cards.addresses(&self.host())
+    }
+
+    /// The root of the admin API by TCP, if it is open; one that listens everywhere is reached at the first card's address.
+    pub(crate) fn admin_url(&self) -> Option<String> {
+        let (listen, tls) = self.admin?;
+        Some(port::root(listen, &self.addresses(), tls))
+    }
+
+    /// The first address of the served cards at this moment, or at start if they have none, and the port of the boot HTTP server.
     pub(crate) fn boot_http(&self) -> (Ipv4Addr, u16) {
-        let own = self.cards.first_address().unwrap_or(Ipv4Addr::UNSPECIFIED);
-        (own, self.http_port)
+        let own = self.addresses().first().map(|(_, own)| *own);
+        let own = own.or_else(|| self.cards.first_address());
+        (own.unwrap_or(Ipv4Addr::UNSPECIFIED), self.http_port)
     }
 
     /// The root of the boot HTTP server at the first address.
@@ -100,7 +116,9 @@ impl Report {
 
     /// Why a machine may not be served, in sentences.
     fn problems(&self) -> Vec<String> {
-        let mut problems: Vec<String> = self.ports.iter().filter_map(Port::problem).collect();
+        let own = self.addresses();
+        let of_ports = self.ports.iter().filter_map(|port| port.problem(&own));
+        let mut problems: Vec<String> = of_ports.collect();
         match Interfaces::read() {
             Ok(there) => problems.extend(self.cards.not_served(&there)),
             Err(err) => problems.push(format!("the network cards cannot be listed: {err}")),
@@ -143,24 +161,25 @@ impl Report {
 }
 
 impl Service for Report {
-    /// As they are now, for cards come and go; where they cannot be read, as they were at start.
     fn own_addresses(&self) -> Vec<Ipv4Addr> {
-        let now = Interfaces::read().unwrap_or_else(|err| {
-            tracing::warn!(%err, "the addresses of this host cannot be read");
-            Interfaces::from_list(vec![self.cards.first.clone()])
-        });
-        now.iter()
+        self.host()
+            .iter()
             .filter(|card| !card.loopback)
             .flat_map(|card| card.addresses.iter().map(|own| own.address))
             .collect()
     }
 
     fn status(&self) -> ServiceStatus {
+        let own = self.addresses();
         ServiceStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: self.started_at,
             state_dir: self.state_dir.display().to_string(),
-            serves: self.ports.iter().map(Port::served).collect(),
+            serves: self
+                .ports
+                .iter()
+                .flat_map(|port| port.served(&own))
+                .collect(),
             web_root: self.admin_url(),
             loaders: self.loaders(),
             problems: self.problems(),

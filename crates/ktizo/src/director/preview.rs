@@ -14,17 +14,18 @@ use super::Office;
 /// Looks ahead with the eyes of the office.
 pub(crate) struct Preview {
     office: Arc<Office>,
-    server: Ipv4Addr,
-    http_port: u16,
+    server: Box<dyn Fn() -> (Ipv4Addr, u16) + Send + Sync>,
 }
 
 impl Preview {
-    /// For machines that would reach the boot HTTP server at this address.
-    pub(crate) fn new(office: Arc<Office>, server: Ipv4Addr, http_port: u16) -> Self {
+    /// For machines that would reach the boot HTTP server at the address and port that `server` gives at that moment.
+    pub(crate) fn new(
+        office: Arc<Office>,
+        server: impl Fn() -> (Ipv4Addr, u16) + Send + Sync + 'static,
+    ) -> Self {
         Self {
             office,
-            server,
-            http_port,
+            server: Box::new(server),
         }
     }
 }
@@ -34,11 +35,12 @@ impl NextBoot for Preview {
     async fn script(&self, mac: MacAddr, now: Timestamp) -> Result<ScriptPreview, Error> {
         let view = self.office.look(mac, &model::Inventory::default()).await?;
         let device = view.device.as_ref();
+        let (server, http_port) = (self.server)();
         let ask = ScriptAsk {
             mac,
             site: Site {
-                server: self.server,
-                http_port: self.http_port,
+                server,
+                http_port,
                 peer: IpAddr::V4(
                     device
                         .and_then(|device| device.ip_address)

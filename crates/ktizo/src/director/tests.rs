@@ -242,7 +242,7 @@ async fn a_look_ahead_tells_and_changes_nothing() {
     let house = house().await;
     let mac = house.device.mac;
     let office = Arc::new(house.office);
-    let preview = Preview::new(Arc::clone(&office), Ipv4Addr::new(10, 0, 0, 2), 80);
+    let preview = Preview::new(Arc::clone(&office), || (Ipv4Addr::new(10, 0, 0, 2), 80));
     let everything = || async {
         let read = office.store.read(Lane::Boot, move |reader| {
             let device = reader.device_by_mac(mac)?.unwrap();
