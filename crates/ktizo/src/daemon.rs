@@ -7,7 +7,7 @@ mod tasks;
 use std::sync::Arc;
 
 use api::{Api, Live, Progress, router};
-use model::{Clock, SteadyClock, SystemClock};
+use model::{Clock, SystemClock};
 use netboot::Director;
 use netboot::net::taker::EventTaker;
 use store::Lane;
@@ -21,6 +21,7 @@ use crate::compiled::Compiled;
 use crate::config::Config;
 use crate::director::{Office, Preview};
 use crate::privilege::become_user;
+use crate::uptime::Uptime;
 use crate::witness::{Keeper, Witness};
 use crate::{deadlines, notify, screen, templates};
 
@@ -62,7 +63,7 @@ async fn serve(parts: Parts, bound: Bound, admin_threads: &Handle) -> anyhow::Re
     );
     let office = office
         .with_reports(bound.reports())
-        .with_holds_by(Arc::new(SteadyClock::default()));
+        .with_holds_by(Arc::new(Uptime));
     let office = Arc::new(office);
     let (witness, keeper) =
         Witness::new(parts.store.clone(), office.peers(), parts.report.witness());

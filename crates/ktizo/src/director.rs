@@ -149,10 +149,8 @@ impl Director for Office {
             None => Program::Nothing("no loader is configured for this kind of machine"),
         };
         // What a person decided since it was sent to its disk brings it back.
-        let is_leaving = self
-            .peers
-            .left_at(mac, self.clock.now())
-            .is_some_and(|left| device.as_ref().is_none_or(|known| known.updated_at <= left));
+        let changed = device.as_ref().map(|device| device.updated_at);
+        let is_leaving = self.peers.is_leaving(mac, self.clock.now(), changed);
         let program = match ask.client {
             BootClient::Ipxe { http: true, .. } => Program::Script,
             BootClient::Http(_) if is_leaving => Program::NotFound,

@@ -23,4 +23,5 @@ mod restore;
 mod screen;
 mod state;
 mod templates;
+mod uptime;
 mod witness;

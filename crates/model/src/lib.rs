@@ -88,7 +88,7 @@ pub use proof::{EventReading, KernelReading, Verdict};
 pub use role::Role;
 pub use settings::{NetworkSettings, Payload, SettingsRefusal};
 pub use talos::{TalosEvent, TalosNotice, TalosStage};
-pub use time::{Clock, ManualClock, SteadyClock, SystemClock, Timestamp};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use uuid::SmbiosUuid;
 pub use version::TalosVersion;
 pub use xid::Xid;

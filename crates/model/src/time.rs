@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -133,32 +133,6 @@ impl Clock for SystemClock {
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap_or_default();
         Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-    }
-}
-
-/// A clock that begins with the machine's and is never set: what it measures does not jump where somebody, or NTP, sets that one.
-#[derive(Clone, Copy, Debug)]
-pub struct SteadyClock {
-    began: Timestamp,
-    since: Instant,
-}
-
-impl Default for SteadyClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the door that all others are sent to"
-    )]
-    fn default() -> Self {
-        Self {
-            began: SystemClock.now(),
-            since: Instant::now(),
-        }
-    }
-}
-
-impl Clock for SteadyClock {
-    fn now(&self) -> Timestamp {
-        self.began.plus(self.since.elapsed())
     }
 }
 

@@ -15,7 +15,8 @@ pub(crate) struct Peers {
     /// The kernel's neighbour table.
     neighbours: fn(IpAddr) -> Option<MacAddr>,
     seen: Mutex<Bounded<IpAddr, MacAddr>>,
-    leaving: Mutex<Bounded<MacAddr, Timestamp>>,
+    /// Machines that were sent to their disk, when, and when the device had been changed last by then.
+    leaving: Mutex<Bounded<MacAddr, (Timestamp, Option<Timestamp>)>>,
     given: Mutex<Bounded<(MacAddr, IpAddr), Sha256Digest>>,
     /// Machines whose last DHCP request came through a relay: when they were last heard of, and the address that asked since.
     relayed: Mutex<Bounded<MacAddr, (Timestamp, Option<IpAddr>)>>,
@@ -161,17 +162,22 @@ impl Peers {
         true
     }
 
-    /// Notes that `mac` was sent to its disk at `now`.
-    pub(super) fn leaves(&self, mac: MacAddr, now: Timestamp) {
-        lock(&self.leaving).insert(mac, now);
+    /// Notes that `mac` was sent to its disk at `now`, when its device had been changed last at `changed`.
+    pub(super) fn leaves(&self, mac: MacAddr, now: Timestamp, changed: Option<Timestamp>) {
+        lock(&self.leaving).insert(mac, (now, changed));
     }
 
-    /// When `mac` was sent to its disk, if that was less than a minute before `now`.
-    pub(super) fn left_at(&self, mac: MacAddr, now: Timestamp) -> Option<Timestamp> {
+    /// Whether `mac` was sent to its disk less than a minute before `now`, and its device, changed last at `changed`, was not changed since.
+    pub(super) fn is_leaving(
+        &self,
+        mac: MacAddr,
+        now: Timestamp,
+        changed: Option<Timestamp>,
+    ) -> bool {
         lock(&self.leaving)
             .get(&mac)
             // The clock may have been set back since.
-            .filter(|left| now.is_soon_after(*left, LEAVING_FOR))
+            .is_some_and(|(left, then)| now.is_soon_after(left, LEAVING_FOR) && then == changed)
     }
 
     /// Notes which config of `mac` is on its way to `address`.
@@ -279,15 +285,15 @@ mod tests {
         let peers = Peers::default();
         let mac: MacAddr = "52:54:00:00:00:01".parse().unwrap();
         let now = Timestamp::from_micros(0);
-        peers.leaves(mac, now);
-        assert_eq!(
-            peers.left_at(mac, now.plus(Duration::from_secs(59))),
-            Some(now)
-        );
-        assert_eq!(peers.left_at(mac, now.plus(Duration::from_secs(60))), None);
+        let changed = Some(now);
+        let is_leaving = |at| peers.is_leaving(mac, at, changed);
+        peers.leaves(mac, now, changed);
+        assert!(is_leaving(now.plus(Duration::from_secs(59))));
+        assert!(!is_leaving(now.plus(Duration::from_secs(60))));
+        assert!(!peers.is_leaving(mac, now, None), "it was changed");
         let set_back = Timestamp::from_micros(-1);
-        assert_eq!(peers.left_at(mac, set_back), None);
+        assert!(!is_leaving(set_back));
         peers.stays(mac);
-        assert_eq!(peers.left_at(mac, now), None);
+        assert!(!is_leaving(now));
     }
 }

@@ -105,7 +105,10 @@ impl Office {
             let drawn = self.draw(ask, facts, since, held, &view, decision)?;
             match drawn.stage {
                 _ if is_there.is_err() => {}
-                BootStage::Leave => self.peers.leaves(mac, self.clock.now()),
+                BootStage::Leave => {
+                    let changed = view.device.as_ref().map(|device| device.updated_at);
+                    self.peers.leaves(mac, self.clock.now(), changed);
+                }
                 _ => self.peers.stays(mac),
             }
             let is_told = match drawn.stage {

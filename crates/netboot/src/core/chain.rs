@@ -46,7 +46,12 @@ impl ChainWatch {
                 last_at: now,
                 count: 0,
             });
-        let count = chain.count.saturating_add(1);
+        // What kept firmware from its loader may be over, such as another server that was down: then it is given that again.
+        let count = if chain.count >= 2 * USUAL {
+            1
+        } else {
+            chain.count + 1
+        };
         *kept = Some(Chain {
             count,
             last_at: now,
@@ -106,6 +111,19 @@ mod tests {
         watch.passed(mac());
         assert_eq!(watch.goes_on(mac(), &loader("ipxe.pxe")), None);
         assert_eq!(watch.sent(mac(), &loader("ipxe.pxe"), at(88)), None);
+    }
+
+    #[test]
+    fn what_could_not_load_anything_is_given_its_loader_again() {
+        let mut watch = ChainWatch::new(100);
+        let mut looped = || {
+            (0..8)
+                .map(|_| watch.sent(mac(), &loader("snponly.efi"), at(0)).is_some())
+                .collect::<Vec<_>>()
+        };
+        for expected in [false, true, false, true] {
+            assert_eq!(looped(), [expected; 8]);
+        }
     }
 
     #[test]
