@@ -41,9 +41,9 @@
 
   // A fragment that changed takes the place of the old one; what a person has in hand stays.
   const was = new WeakMap();
-  let pressed = null, passedOver = false;
+  let pressed = null, looking = null, passedOver = false;
   const typing = () => document.activeElement?.matches("input:not([type=checkbox], [type=radio]), textarea, select");
-  const busy = (part) => part.contains(pressed) || (part.contains(document.activeElement) && typing());
+  const busy = (part) => part.contains(pressed) || part.contains(looking) || (part.contains(document.activeElement) && typing());
   const swap = (fresh) => {
     passedOver = false;
     for (const part of document.querySelectorAll("[data-live]")) {
@@ -201,7 +201,8 @@
   };
   // A field that somebody was in, or a button that was pressed and not let go of, kept its part as it was.
   const released = () => { pressed = null; if (passedOver) refresh(); };
-  addEventListener("pointerdown", ({ target }) => { pressed = target; });
+  // The menu of another button takes what comes after, so that nothing would tell that it was let go of.
+  addEventListener("pointerdown", ({ target, button }) => { if (button === 0) pressed = target; });
   for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, released);
   addEventListener("focusout", () => { if (passedOver) refresh(); });
 
@@ -359,20 +360,22 @@
   let sending = false, looked = null;
   // What is sent without a session is lost, so it is first looked whether there is one. Where nobody answers, the browser says so.
   const sendInSession = async (form, submitter) => {
+    looking = form;
     try {
       const answer = await fetch(page(), { headers: { "X-Requested-With": "app.js" }, cache: "no-store" });
       if (answer.redirected && new URL(answer.url).pathname === "/sign-in") { leave("signed-out", "Signed out"); document.getElementById("signed-out").scrollIntoView(); return; }
+      // A patch that is gone can be added anew; of all else nothing would be left but what was typed.
+      if ((answer.status === 404 || answer.status === 403) && form.dataset.check === undefined) { leave("gone", "Gone"); document.getElementById("gone").scrollIntoView(); return; }
       if (answer.ok) welcome(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    } catch { /* it is sent all the same */ }
+    } catch { /* it is sent all the same */ } finally { looking = null; }
     looked = form;
-    form.requestSubmit(submitter);
-    looked = null;
+    try { form.requestSubmit(submitter); } finally { looked = null; }
   };
   addEventListener("beforeunload", (event) => { if (!sending && guarded(document).length) event.preventDefault(); });
   addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.upload !== undefined) { event.preventDefault(); upload(form); return; }
-    if (form.dataset.guard !== undefined && looked !== form) { event.preventDefault(); sendInSession(form, event.submitter); return; }
+    if (form.dataset.guard !== undefined && looked !== form) { event.preventDefault(); if (!looking && !sending) sendInSession(form, event.submitter); return; }
     if (form.dataset.ask && !confirm(form.dataset.ask)) { event.preventDefault(); return; }
     // A file that is taken out leaves the page as it is.
     sending = true;

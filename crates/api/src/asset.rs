@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 use crate::Error;
 
 pub(crate) use import::import;
-pub(crate) use receive::receive;
+pub(crate) use receive::{STALLED, receive};
 pub use soundness::AssetFault;
 
 /// The folder of imported assets; each is a file named by its SHA-256.

@@ -6,6 +6,7 @@ mod error;
 mod follow;
 mod trust;
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
@@ -111,6 +112,7 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let path = past_other_paths(&method, path);
         let request = self
             .http
             .request(method, format!("{}/api/v1{path}", self.base));
@@ -175,5 +177,17 @@ impl Client {
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
         self.fetch(self.request(Method::PUT, path).json(body)).await
+    }
+}
+
+/// Some host names are paths of their own below `/devices`, to which one only posts. The device is meant where the name's first letter is
+/// written as its number.
+fn past_other_paths<'a>(method: &Method, path: &'a str) -> Cow<'a, str> {
+    let means_a_device = *method != Method::POST;
+    match path {
+        "/devices/bulk" if means_a_device => "/devices/%62ulk".into(),
+        "/devices/register" if means_a_device => "/devices/%72egister".into(),
+        "/devices/regenerate" if means_a_device => "/devices/%72egenerate".into(),
+        path => path.into(),
     }
 }

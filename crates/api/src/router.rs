@@ -54,9 +54,6 @@ pub struct Api {
 /// The longest a request may take that carries no file: a regeneration for ten thousand devices is the longest.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Host names that are paths of their own below `/devices`, where only other methods than those of a device have a meaning.
-const NAMES_THAT_ARE_PATHS: [&str; 3] = ["bulk", "register", "regenerate"];
-
 /// One method of one path below `/api/v1`.
 struct Route {
     method: Method,
@@ -180,11 +177,6 @@ pub fn router(api: Api) -> Router {
                 .layer(DefaultBodyLimit::max(body::MAX_JSON))
                 .layer(from_fn(in_time))
         };
-        if route.path == "/devices/{id}" {
-            for name in NAMES_THAT_ARE_PATHS {
-                v1 = v1.route(&format!("/devices/{name}"), handler.clone());
-            }
-        }
         v1 = v1.route(route.path, handler);
     }
     let v1 = v1
@@ -193,7 +185,7 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn_with_state(api.clone(), auth::require))
         .layer(from_fn(as_data));
     Router::new()
-        .merge(ui::pages(&api).layer(from_fn(in_time)))
+        .merge(ui::pages(&api))
         .route("/metrics", locked(get(state::metrics), Viewer, &api))
         .route("/healthz", get(state::healthz))
         .route("/readyz", get(state::readyz))
@@ -219,7 +211,8 @@ async fn as_data(request: Request, next: Next) -> Response {
     response
 }
 
-async fn in_time(request: Request, next: Next) -> Result<Response, Error> {
+/// Answers within the longest time that a request may take which carries no file.
+pub(crate) async fn in_time(request: Request, next: Next) -> Result<Response, Error> {
     tokio::time::timeout(LONGEST, next.run(request))
         .await
         .map_err(|_| Error::Timeout)

@@ -39,6 +39,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
+use crate::router::in_time;
 use crate::{Api, body};
 
 pub(crate) use frame::as_page;
@@ -78,13 +79,7 @@ pub(crate) fn pages(api: &Api) -> Router<Api> {
         .route("/cluster/patches/{id}/delete", post(cluster::delete_patch))
         .route("/cluster/regenerate", post(cluster::regenerate))
         .route("/network", get(network::show).post(network::save))
-        // A file is as long as it is.
-        .route(
-            "/assets",
-            get(assets::show)
-                .post(assets::import)
-                .layer(DefaultBodyLimit::disable()),
-        )
+        .route("/assets", get(assets::show))
         .route("/assets/{version}/{name}/delete", post(assets::remove))
         .route("/events", get(events::show))
         .route("/people", get(people::show))
@@ -98,11 +93,19 @@ pub(crate) fn pages(api: &Api) -> Router<Api> {
         .route("/diagnostics", get(diagnostics::show))
         .route("/sign-out", post(sign::sign_out))
         .layer(DefaultBodyLimit::max(body::MAX_JSON))
+        .layer(from_fn(in_time));
+    // A file is as long as it is and takes as long; one that stalls is given up.
+    let files = Router::new()
+        .route("/assets", post(assets::import))
+        .layer(DefaultBodyLimit::disable());
+    let signed_in = signed_in
+        .merge(files)
         .layer(from_fn_with_state(api.clone(), frame::gate));
     let open = Router::new()
         .route("/sign-in", get(sign::sign_in_form).post(sign::sign_in))
         .route("/set-up", get(sign::set_up_form).post(sign::set_up))
         .layer(DefaultBodyLimit::max(body::MAX_STRANGERS_FORM))
+        .layer(from_fn(in_time))
         .layer(from_fn(frame::dress));
     // The stylesheet, the script and the logo are the same for everybody, and nobody's secret.
     signed_in

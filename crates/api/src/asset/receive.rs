@@ -20,7 +20,7 @@ const MAX_BYTES: u64 = 8 << 30;
 /// After so long an upload is not waited for to be imported; the next one of the same import may take hours.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 /// The longest wait for the next piece.
-const STALLED: Duration = Duration::from_secs(60);
+pub(crate) const STALLED: Duration = Duration::from_secs(60);
 
 /// Writes an upload to the disk and takes its fingerprint; it is whole and synced when this returns, and gone if it fails.
 pub(crate) async fn receive<E: std::fmt::Display>(

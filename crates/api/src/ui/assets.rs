@@ -128,7 +128,11 @@ fn broken(err: MultipartError) -> Error {
 /// The text of a field, of which all together may have so many bytes as are left.
 async fn short(mut part: Part<'_>, left: &mut usize) -> Result<String, Error> {
     let mut bytes = Vec::new();
-    while let Some(piece) = part.chunk().await.map_err(broken)? {
+    loop {
+        let piece = tokio::time::timeout(asset::STALLED, part.chunk()).await;
+        let Some(piece) = piece.map_err(|_| Error::Timeout)?.map_err(broken)? else {
+            break;
+        };
         *left = left
             .checked_sub(piece.len())
             .ok_or_else(|| Error::Malformed("the form is too large".to_owned()))?;

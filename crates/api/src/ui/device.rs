@@ -22,7 +22,7 @@ use super::picture::BootPicture;
 use super::post::Post;
 use super::seen::{self, Seen};
 use crate::device::{self, DeviceRef, PreviewQuery};
-use crate::types::{ConfigDiff, ConfigOrigin, Device, Patch, ScriptPreview};
+use crate::types::{ConfigDiff, ConfigOrigin, Device, NextBoot, Patch, ScriptPreview};
 use crate::{Api, Error, patch};
 
 pub(super) use identity::decide as decide_identity;
@@ -98,8 +98,17 @@ struct Explained {
 impl View {
     async fn read(api: &Api, who: DeviceRef) -> Result<Self, Error> {
         let last = seen::last_event(api).await?;
-        let device = device::show(&api.store, who).await?;
-        let who = || DeviceRef::Id(device.id);
+        let mut device = device::show(&api.store, who).await?;
+        let id = device.id;
+        let who = || DeviceRef::Id(id);
+        let script = look_ahead(api, &device).await?;
+        // The look ahead has also looked whether the files are there.
+        if let Some(script) = script.as_ref().filter(|script| script.missing.is_some()) {
+            device.next_boot = Some(NextBoot {
+                does: script.decision.clone(),
+                why: Some(script.why.clone()),
+            });
+        }
         let now = api.gate.now();
         let boots = device::boots(&api.store, who(), BOOTS).await?;
         let filter = EventFilter {
@@ -135,7 +144,7 @@ impl View {
                 .map(|it| it.kind.meaning()),
             log: Log::read(api, who(), None).await?,
             chosen_log: None,
-            script: look_ahead(api, &device).await?,
+            script,
             explained: Explained::default(),
             patches: patches
                 .filter(|patch| patch.device == Some(device.id))

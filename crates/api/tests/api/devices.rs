@@ -462,23 +462,26 @@ async fn what_was_decided_of_another_version_is_refused() {
 #[tokio::test]
 async fn no_host_name_is_out_of_reach() {
     let world = World::with_control_plane().await;
-    for (number, name) in [(20, "bulk"), (21, "register"), (22, "regenerate")] {
-        let path = format!("/devices/{name}");
-        assert_eq!(world.ask("GET", &path, Value::Null).await.0, 404);
+    for (number, name, path) in [
+        (20, "bulk", "/devices/%62ulk"),
+        (21, "register", "/devices/%72egister"),
+        (22, "regenerate", "/devices/%72egenerate"),
+    ] {
+        assert_eq!(world.ask("GET", path, Value::Null).await.0, 404);
         world.add(&mac(number)).await;
         let called = json!({"hostname": name});
         world
             .ok("PUT", &format!("/devices/{}", mac(number)), called)
             .await;
-        let shown = world.ok("GET", &path, Value::Null).await;
+        let shown = world.ok("GET", path, Value::Null).await;
         assert_eq!(shown["mac_address"], mac(number));
         let notes = json!({"notes": "here"});
-        let changed = world.ok("PUT", &path, notes).await;
+        let changed = world.ok("PUT", path, notes).await;
         assert_eq!(changed["notes"], "here");
         let worker = json!({"ip_address": format!("10.0.0.{number}"), "role": "worker"});
         world.ok("POST", &format!("{path}/approve"), worker).await;
         world.ok("GET", &format!("{path}/boots"), Value::Null).await;
-        assert_eq!(world.ask("DELETE", &path, Value::Null).await.0, 204);
-        assert_eq!(world.ask("GET", &path, Value::Null).await.0, 404);
+        assert_eq!(world.ask("DELETE", path, Value::Null).await.0, 204);
+        assert_eq!(world.ask("GET", path, Value::Null).await.0, 404);
     }
 }
