@@ -214,7 +214,7 @@ fn a_machine_that_was_rejected_meanwhile_is_not_let_in_by_an_old_page() -> Resul
     daemon.ask("POST", "/devices/1/reject", &serde_json::Value::Null)?;
     page.click("main .button.main")?;
     page.await_text(
-        "Somebody changed it since you were shown it; it is rejected",
+        "It changed after you were shown it (root: rejected); it is rejected.",
         A_WHILE,
     )?;
     let device = daemon.ask("GET", "/devices/1", &serde_json::Value::Null)?;
@@ -262,13 +262,15 @@ fn two_people_who_edit_one_device_lose_nothing() -> Result<()> {
     // What was refused is still there when the page looks again, and only another's change is called one.
     bert.fill("#hostname", "not_a_name")?;
     bert.click("form[action='/devices/1'] .button.main")?;
-    bert.await_text("Live", A_WHILE)?;
     let is = |script: &str| {
         let seen =
             ktizo_tests::clock::poll(A_WHILE, || (bert.run(script).ok()? == true).then_some(()));
         anyhow::ensure!(seen.is_some(), "never so: {script}");
         Ok(())
     };
+    // The page of before is live, too, and looks once before it sends its form.
+    is("return document.querySelector('#hostname[aria-invalid=true]') !== null")?;
+    bert.await_text("Live", A_WHILE)?;
     let looked = |times: u8| {
         format!(
             "return performance.getEntriesByType('resource').filter((it) => it.initiatorType === 'fetch').length >= {times}"
