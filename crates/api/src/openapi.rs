@@ -226,8 +226,8 @@ fn operation(method: &Method, path: &str, least: Authority, doc: &Doc) -> Value 
     if doc.streams {
         answer["content"]["text/event-stream"] = json!({"schema": {"type": "string"}});
         parameters.push(json!({
-            "name": "Last-Event-ID", "in": "header", "required": false, "schema": {"type": "integer", "minimum": 0},
-            "description": "The last event that a listener heard; what happened after it is told first.",
+            "name": "Last-Event-ID", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "The number of the last event that a listener heard; what happened after it is told first. Any other text counts as none.",
         }));
     }
     let version = ("ETag", "The version, for If-Match.");
