@@ -81,7 +81,8 @@ impl Office {
         // Such a loader cannot start a disk and come back: the firmware has to, and does not come back to a script.
         let by_firmware = facts.inventory.firmware == Some(Firmware::Uefi) && !ways.sanboot_uefi;
         let lines = lines(mac, &name, view, held, decision, by_firmware);
-        let remote = self.peers.card_of(ask.site.peer).is_none();
+        // Read where it is told alone: it costs a look at the kernel's table.
+        let remote = || self.peers.card_of(ask.site.peer).is_none();
 
         let ready = |script, why: String| Drawn {
             script,
@@ -120,7 +121,7 @@ impl Office {
                 (Err(why), _) => {
                     let first = format!("A wipe of {name} was ordered, but is not sent:");
                     Drawn {
-                        script: scripts.trouble(&place, &refusal_lines(first, why), remote)?,
+                        script: scripts.trouble(&place, &refusal_lines(first, why), remote())?,
                         why: format!("its wipe is not sent: {why}"),
                         stage: BootStage::Script,
                         outcome: StageOutcome::Refused,
@@ -159,7 +160,7 @@ impl Office {
                 Err(why) => {
                     let first = format!("{name} is approved, but its config is not released:");
                     Drawn {
-                        script: scripts.trouble(&place, &refusal_lines(first, why), remote)?,
+                        script: scripts.trouble(&place, &refusal_lines(first, why), remote())?,
                         why: why.to_owned(),
                         stage: BootStage::Script,
                         outcome: StageOutcome::Failed,
